@@ -1,0 +1,2 @@
+//! HLS Ferry on one machine.
+fn main() {}

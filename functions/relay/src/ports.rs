@@ -1,0 +1,236 @@
+//! What the core needs from the world. Adapters implement these; nothing here names one.
+
+use crate::Timestamp;
+use crate::progress::{Progress, Status};
+use crate::session::{Access, Session, SessionId};
+use bytes::Bytes;
+use std::fmt;
+use std::future::Future;
+use url::Url;
+
+/// The origin of one session: keeps its connections, cookies and request headers.
+pub trait Origin: Send + Sync {
+    /// Reads a playlist, unless it is still what `known` says.
+    fn playlist(
+        &self,
+        url: &Url,
+        known: Option<&Validators>,
+    ) -> impl Future<Output = Result<Fetched, OriginError>> + Send;
+
+    /// Reads a whole segment. The bytes count against the budget until they are dropped.
+    fn segment(&self, url: &Url) -> impl Future<Output = Result<Bytes, OriginError>> + Send;
+}
+
+/// What a server said to tell one version of a playlist from the next (RFC 9110 section 8.8).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Validators {
+    /// `ETag`.
+    pub etag: Option<String>,
+    /// `Last-Modified`.
+    pub last_modified: Option<String>,
+}
+
+/// The answer to a conditional request for a playlist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fetched {
+    /// It is what the validators say.
+    Unchanged,
+    /// Another version.
+    Changed {
+        /// The text.
+        text: Bytes,
+        /// Where it came from in the end, after redirects: what its addresses are relative to.
+        url: Url,
+        /// For the next request.
+        validators: Validators,
+    },
+}
+
+/// Why the origin gave nothing. The reason is a sentence without secrets.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OriginError {
+    /// It says that there is nothing (404, 410).
+    #[error("{reason}")]
+    Gone {
+        /// Such as `origin answered 404 for v0/812.ts`.
+        reason: String,
+        /// Whether it will never be there (410).
+        for_good: bool,
+    },
+    /// It may be there later.
+    #[error("{reason}")]
+    Unavailable {
+        /// Such as `origin answered 403 for v0/812.ts`.
+        reason: String,
+    },
+    /// It may not be asked: an address that is not allowed.
+    #[error("{reason}")]
+    Refused {
+        /// Such as `10.0.0.1 is not a public address`.
+        reason: String,
+    },
+}
+
+/// One endpoint of one session.
+pub trait Ingest: Send + Sync {
+    /// Stores `body` whole under `name`, which lies beside the endpoint's address.
+    fn put(
+        &self,
+        name: &str,
+        content_type: ContentType,
+        body: Bytes,
+    ) -> impl Future<Output = Result<(), IngestError>> + Send;
+
+    /// Takes `name` away; it need not be there.
+    fn delete(&self, name: &str) -> impl Future<Output = Result<(), IngestError>> + Send;
+}
+
+/// A media type that is pushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContentType(pub &'static str);
+
+impl fmt::Display for ContentType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Why an endpoint did not take something. The reason is a sentence without secrets.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IngestError {
+    /// It does not accept the credentials (401, 403).
+    #[error("{reason}")]
+    Denied {
+        /// Such as `endpoint answered 401 to the credentials`.
+        reason: String,
+    },
+    /// It may take it later.
+    #[error("{reason}")]
+    Unavailable {
+        /// Such as `endpoint answered 500 for channel_video.m3u8`.
+        reason: String,
+    },
+}
+
+/// The time. Only it knows; everything else is told.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+    /// Waits until `when`.
+    fn sleep_until(&self, when: Timestamp) -> impl Future<Output = ()> + Send;
+}
+
+/// Where sessions and cursors last. Every call that returns `Ok` has lasted.
+pub trait Sessions: Send + Sync {
+    /// Adds a session and takes its destinations (promise 7: one writer).
+    fn create(
+        &self,
+        session: &Session,
+        access: &Access,
+    ) -> impl Future<Output = Result<(), CreateError>> + Send;
+
+    /// One session.
+    fn get(
+        &self,
+        id: &SessionId,
+    ) -> impl Future<Output = Result<Option<Record>, StoreError>> + Send;
+
+    /// Sessions, newest first, at most `limit` of them after the place that `next` names.
+    fn list(&self, query: &Query) -> impl Future<Output = Result<Page, StoreError>> + Send;
+
+    /// The secret part of a session.
+    fn access(
+        &self,
+        id: &SessionId,
+    ) -> impl Future<Output = Result<Option<Access>, StoreError>> + Send;
+
+    /// Writes how a session is doing. A state that is not active frees its destinations, and an
+    /// active one never takes the place of one that is not.
+    fn report(
+        &self,
+        id: &SessionId,
+        progress: &Progress,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// The cursor of a session, encoded by [`crate::cursor`], and its revision. Absent before the first commit.
+    fn cursor(
+        &self,
+        id: &SessionId,
+    ) -> impl Future<Output = Result<Option<(Vec<u8>, Revision)>, StoreError>> + Send;
+
+    /// Puts a cursor in the place of the one at `expected` (absent: of none).
+    fn commit(
+        &self,
+        id: &SessionId,
+        expected: Option<Revision>,
+        cursor: &[u8],
+    ) -> impl Future<Output = Result<Revision, CommitError>> + Send;
+}
+
+/// Counts the versions of a cursor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Revision(pub u64);
+
+/// A session as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// What was asked for.
+    pub session: Session,
+    /// How it was doing when that was last written.
+    pub progress: Progress,
+}
+
+/// Which sessions to list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Query {
+    /// Only those in this state.
+    pub status: Option<Status>,
+    /// At most so many, at least 1.
+    pub limit: usize,
+    /// Where the page before ended: [`Page::next`].
+    pub next: Option<String>,
+}
+
+/// Some of the sessions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Newest first.
+    pub sessions: Vec<Record>,
+    /// Where to go on; absent: there are no more.
+    pub next: Option<String>,
+}
+
+/// Why a session was not made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CreateError {
+    /// An active session writes there.
+    #[error("session {by} already writes to endpoint {endpoint}")]
+    Taken {
+        /// That session.
+        by: SessionId,
+        /// The index of the endpoint that is taken.
+        endpoint: usize,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The store could not be asked; it may answer later.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("store: {reason}")]
+pub struct StoreError {
+    /// Why, without secrets.
+    pub reason: String,
+}
+
+/// Why a cursor was not stored.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommitError {
+    /// Another writer was first.
+    #[error("the cursor was changed by another run")]
+    Conflict,
+    /// The store failed; whether the cursor lasted is not known.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

@@ -1,0 +1,102 @@
+//! How a session is doing, as people and machines are told.
+
+use crate::Timestamp;
+use crate::session::Address;
+use serde::{Deserialize, Serialize};
+
+/// The state of a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Nothing has been published yet, and nothing is wrong.
+    #[default]
+    Starting,
+    /// All renditions are carried to all endpoints.
+    Running,
+    /// Something is wrong and being retried.
+    Degraded,
+    /// The source ended and all of it was carried.
+    Ended,
+    /// Stopped on request.
+    Stopped,
+    /// It cannot go on.
+    Failed,
+}
+
+impl Status {
+    /// Whether the session is still being advanced.
+    #[must_use]
+    pub fn is_active(self) -> bool {
+        match self {
+            Self::Starting | Self::Running | Self::Degraded => true,
+            Self::Ended | Self::Stopped | Self::Failed => false,
+        }
+    }
+}
+
+/// How a session is doing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Progress {
+    /// Its state.
+    pub status: Status,
+    /// Why it is degraded, ended, stopped or failed, in words.
+    pub reason: Option<String>,
+    /// Per rendition, by name.
+    pub renditions: Vec<RenditionProgress>,
+    /// Per endpoint, in the session's order.
+    pub endpoints: Vec<EndpointProgress>,
+    /// Segments that are listed at one endpoint at least, over all renditions.
+    pub segments: u64,
+    /// Bytes of these segments.
+    pub bytes: u64,
+    /// Places where segments of the source could not be carried, each marked by a discontinuity.
+    pub jumps: u64,
+    /// Segments that could not be carried, over all jumps.
+    pub missed: u64,
+    /// From the moment at which the source was seen to list the newest segment to the moment at which
+    /// every healthy endpoint listed it, in milliseconds.
+    pub lag_ms: Option<u64>,
+    /// What went wrong last.
+    pub last_error: Option<Fault>,
+}
+
+/// How one rendition is doing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RenditionProgress {
+    /// Its name in the output.
+    pub name: String,
+    /// The source's media sequence of its newest segment, as last seen.
+    pub source_sequence: Option<u64>,
+    /// The output's media sequence of the newest listed segment, per endpoint.
+    pub listed: Vec<Option<u64>>,
+    /// What is wrong with it now.
+    pub error: Option<String>,
+}
+
+/// How one endpoint is doing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndpointProgress {
+    /// Where it is.
+    pub address: Address,
+    /// Whether the last request to it succeeded.
+    pub healthy: bool,
+    /// Segments stored there by this run.
+    pub segments: u64,
+    /// Bytes stored there by this run.
+    pub bytes: u64,
+    /// Segments that the source lists and it lacks.
+    pub behind: u64,
+    /// What went wrong there last.
+    pub last_error: Option<Fault>,
+}
+
+/// Something that went wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// What, in words that hold no secret.
+    pub what: String,
+    /// When.
+    pub at: Timestamp,
+}

@@ -1,0 +1,178 @@
+//! A session: one source carried to one output.
+
+use crate::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use url::Url;
+
+/// Names a session.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SessionId(pub String);
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What was asked for, without anything secret: fit for a log, an answer and the store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Names it.
+    pub id: SessionId,
+    /// The name its owner gave it.
+    pub name: String,
+    /// When it was made. Its epochs count from here, so that no two sessions to one place use the
+    /// same segment names.
+    pub created: Timestamp,
+    /// Where the HLS is pulled from.
+    pub source: Address,
+    /// The kind of place it is pushed to.
+    pub output: OutputKind,
+    /// The places that take PUTs, in the order of [`Access::endpoints`].
+    pub endpoints: Vec<Address>,
+    /// The length of the output's playlists in seconds; absent: as long as the source's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_seconds: Option<u32>,
+    /// Where to join the source.
+    #[serde(default)]
+    pub start: Start,
+    /// How many segments are read side by side, at least 1.
+    pub concurrency: u8,
+}
+
+/// Where a session joins its source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Start {
+    /// The newest segments, three target durations of them; all of a source that has ended.
+    #[default]
+    LiveEdge,
+    /// All that the source lists.
+    Window,
+}
+
+/// A kind of output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OutputKind {
+    /// AWS Elemental MediaPackage v1: WebDAV PUT with digest authentication; keeps what it is given.
+    MediaPackage,
+    /// A WebDAV collection: what leaves the window is deleted.
+    WebDav,
+}
+
+impl OutputKind {
+    /// Whether segments that left the window are to be deleted.
+    #[must_use]
+    pub fn deletes(self) -> bool {
+        match self {
+            Self::MediaPackage => false,
+            Self::WebDav => true,
+        }
+    }
+}
+
+/// The secret part of a session: whole addresses, headers and credentials.
+///
+/// It is stored apart from the session and never shown; `Debug` shows addresses without their secrets.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Access {
+    /// The source's URL, query string and all.
+    pub source: Url,
+    /// Request headers for the source, name and value.
+    #[serde(default)]
+    pub headers: Vec<(String, String)>,
+    /// Where to push.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// One place that takes PUTs, whole.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// The multivariant playlist's address without `.m3u8`, such as `https://host/in/v2/a/b/channel`.
+    pub url: Url,
+    /// How to sign in; absent: without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<Credentials>,
+}
+
+/// A user name and password.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credentials {
+    /// The user name.
+    pub username: String,
+    /// The password.
+    pub password: String,
+}
+
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let endpoints: Vec<Address> =
+            self.endpoints.iter().map(|endpoint| Address::of(&endpoint.url)).collect();
+        f.debug_struct("Access")
+            .field("source", &Address::of(&self.source))
+            .field("endpoints", &endpoints)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Endpoint").field(&Address::of(&self.url)).finish()
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credentials(..)")
+    }
+}
+
+/// A URL without user info, query string and fragment: what may be shown.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Address(String);
+
+impl Address {
+    /// What may be shown of `url`.
+    #[must_use]
+    pub fn of(url: &Url) -> Self {
+        let mut shown = url.clone();
+        // A URL that cannot have them has none.
+        let _ = shown.set_username("");
+        let _ = shown.set_password(None);
+        shown.set_query(None);
+        shown.set_fragment(None);
+        Self(shown.into())
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl AsRef<str> for Address {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_of_a_url_holds_no_secret() {
+        for (url, shown) in [
+            ("https://a.example/live/main.m3u8?token=t#f", "https://a.example/live/main.m3u8"),
+            ("http://user:word@a.example:8080/x", "http://a.example:8080/x"),
+        ] {
+            let url = Url::parse(url).unwrap();
+            assert_eq!(Address::of(&url).as_ref(), shown);
+        }
+    }
+}

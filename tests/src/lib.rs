@@ -1,0 +1,1 @@
+//! The tests at the borders and the simulation inside.
