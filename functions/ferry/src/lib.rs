@@ -1,0 +1,1 @@
+//! HLS Ferry on one machine: an embedded store, and the sessions that run over it.
