@@ -8,6 +8,7 @@ mod error;
 mod media;
 mod multivariant;
 mod parse;
+mod time;
 mod units;
 
 pub use attributes::AttributeList;
@@ -15,4 +16,5 @@ pub use error::{Error, ErrorKind};
 pub use media::{MediaPlaylist, PlaylistType, Segment};
 pub use multivariant::{Line, Media, MediaKind, MultivariantPlaylist, Variant};
 pub use parse::{Limits, Playlist, parse};
+pub use time::Timestamp;
 pub use units::{DiscontinuitySequence, MediaSequence, Micros, Seconds};

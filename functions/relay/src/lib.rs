@@ -5,6 +5,5 @@
 pub mod ports;
 pub mod progress;
 pub mod session;
-mod time;
 
-pub use time::Timestamp;
+pub use hls::Timestamp;

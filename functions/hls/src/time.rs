@@ -1,6 +1,7 @@
 //! Moments.
 
-use hls::Micros;
+use crate::Micros;
+use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Add;
@@ -13,6 +14,18 @@ use std::ops::Add;
 pub struct Timestamp(pub u64);
 
 impl Timestamp {
+    /// The moment that an `EXT-X-PROGRAM-DATE-TIME` states (RFC 8216 section 4.3.2.6); absent where it
+    /// is not a date with a time zone, or lies before 1970.
+    #[must_use]
+    pub fn from_date_time(text: &str) -> Option<Self> {
+        let text = text.trim();
+        // Offsets without a colon (ISO 8601's basic form) are common.
+        let moment = DateTime::parse_from_rfc3339(text)
+            .or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%#z"))
+            .ok()?;
+        u64::try_from(moment.timestamp_micros()).ok().map(Self)
+    }
+
     /// The time that has passed since `earlier`; zero when it is not earlier.
     #[must_use]
     pub fn since(self, earlier: Self) -> Micros {
@@ -42,8 +55,7 @@ impl fmt::Display for Timestamp {
         let shifted = days + 719_468;
         let era = shifted / 146_097;
         let of_era = shifted % 146_097;
-        let year_of_era =
-            (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+        let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
         let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let from_march = (5 * of_year + 2) / 153;
         let day = of_year - (153 * from_march + 2) / 5 + 1;
@@ -73,6 +85,20 @@ mod tests {
             (4_107_542_399, "2100-02-28T23:59:59.000Z"),
         ] {
             assert_eq!(Timestamp(seconds * 1_000_000).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_program_date_time_is_a_moment() {
+        for (text, micros) in [
+            ("1970-01-01T00:00:01Z", Some(1_000_000)),
+            ("2000-02-29T01:00:00.500+01:00", Some(951_782_400_500_000)),
+            ("2000-02-29T01:00:00.500+0100", Some(951_782_400_500_000)),
+            ("2000-02-29T00:00:00", None),
+            ("1969-12-31T23:59:59Z", None),
+            ("yesterday", None),
+        ] {
+            assert_eq!(Timestamp::from_date_time(text), micros.map(Timestamp), "{text}");
         }
     }
 }
