@@ -5,9 +5,13 @@
 
 mod attributes;
 mod error;
+mod interpret;
 mod media;
 mod multivariant;
 mod parse;
+mod read_media;
+mod read_multivariant;
+mod tags;
 mod time;
 mod units;
 
@@ -16,5 +20,6 @@ pub use error::{Error, ErrorKind};
 pub use media::{MediaPlaylist, PlaylistType, Segment};
 pub use multivariant::{Line, Media, MediaKind, MultivariantPlaylist, Variant};
 pub use parse::{Limits, Playlist, parse};
+pub use tags::is_low_latency;
 pub use time::Timestamp;
-pub use units::{DiscontinuitySequence, MediaSequence, Micros, Seconds};
+pub use units::{DiscontinuitySequence, MediaSequence, Micros, Seconds, duration};

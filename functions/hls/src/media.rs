@@ -1,6 +1,11 @@
 //! Media playlists.
 
-use crate::{AttributeList, DiscontinuitySequence, MediaSequence, Micros, Seconds};
+use crate::{
+    AttributeList, DiscontinuitySequence, MediaSequence, Micros, Seconds, interpret,
+    is_low_latency, tags,
+};
+use std::fmt;
+use std::sync::Arc;
 
 /// A media playlist (RFC 8216 section 4.3.3).
 ///
@@ -37,7 +42,7 @@ pub enum PlaylistType {
     Vod,
 }
 
-/// A media segment and the lines that came with it.
+/// A media segment and the lines that came with it; `Display` renders the lines and the address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Segment {
     /// Every line since the previous segment's address (or the header) up to this one's address, in
@@ -54,9 +59,98 @@ pub struct Segment {
     /// `EXT-X-BYTERANGE` as written, such as `1024@0`.
     pub byte_range: Option<String>,
     /// The attributes of the `EXT-X-MAP` in force, whether stated here or before.
-    pub map: Option<AttributeList>,
-    /// The attributes of the `EXT-X-KEY` in force, unless its METHOD is NONE.
-    pub key: Option<AttributeList>,
+    pub map: Option<Arc<AttributeList>>,
+    /// The attributes of the `EXT-X-KEY` in force, unless its METHOD is NONE; of several for one
+    /// segment, the last.
+    pub key: Option<Arc<AttributeList>>,
     /// `EXT-X-PROGRAM-DATE-TIME` as written, where this segment states one.
     pub program_date_time: Option<String>,
+}
+
+impl MediaPlaylist {
+    /// How long the segments play, all together.
+    #[must_use]
+    pub fn duration(&self) -> Micros {
+        self.segments.iter().fold(Micros(0), |sum, segment| sum + segment.duration)
+    }
+
+    /// The number of the last segment; absent where there is none.
+    #[must_use]
+    pub fn last_sequence(&self) -> Option<MediaSequence> {
+        let before_last = u64::try_from(self.segments.len()).ok()?.checked_sub(1)?;
+        Some(self.media_sequence.after(before_last))
+    }
+
+    /// The playlist without the lines of low-latency HLS: whole segments only.
+    #[must_use]
+    pub fn without_low_latency(mut self) -> Self {
+        let segments = self.segments.iter_mut().map(|segment| &mut segment.lines);
+        for lines in segments.chain([&mut self.header, &mut self.trailer]) {
+            lines.retain(|line| !is_low_latency(line));
+        }
+        self
+    }
+}
+
+impl PlaylistType {
+    /// The value as RFC 8216 spells it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Event => "EVENT",
+            Self::Vod => "VOD",
+        }
+    }
+}
+
+impl fmt::Display for MediaPlaylist {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut unstated = vec![
+            (tags::TARGET_DURATION, Some(self.target_duration.to_string())),
+            (tags::MEDIA_SEQUENCE, unless_zero(self.media_sequence.0)),
+            (tags::DISCONTINUITY_SEQUENCE, unless_zero(self.discontinuity_sequence.0)),
+            (tags::PLAYLIST_TYPE, self.playlist_type.map(|kind| kind.as_str().to_owned())),
+        ];
+        if self.header.first().is_none_or(|line| !line.starts_with("#EXTM3U")) {
+            writeln!(f, "#{}", tags::M3U)?;
+        }
+        for line in &self.header {
+            let (name, value) = tags::tag(line).unwrap_or_default();
+            unstated.retain(|(tag, _)| *tag != name);
+            match name {
+                tags::TARGET_DURATION => writeln!(f, "#{name}:{}", self.target_duration)?,
+                tags::MEDIA_SEQUENCE => writeln!(f, "#{name}:{}", self.media_sequence)?,
+                tags::DISCONTINUITY_SEQUENCE => {
+                    writeln!(f, "#{name}:{}", self.discontinuity_sequence)?;
+                }
+                tags::PLAYLIST_TYPE => match self.playlist_type {
+                    Some(kind) => writeln!(f, "#{name}:{}", kind.as_str())?,
+                    // A type that is not known is nobody's field: it stays as it was.
+                    None if interpret::playlist_type(value).is_none() => writeln!(f, "{line}")?,
+                    None => {}
+                },
+                _ => writeln!(f, "{line}")?,
+            }
+        }
+        for (tag, value) in unstated {
+            if let Some(value) = value {
+                writeln!(f, "#{tag}:{value}")?;
+            }
+        }
+        self.segments.iter().try_for_each(|segment| writeln!(f, "{segment}"))?;
+        self.trailer.iter().try_for_each(|line| writeln!(f, "{line}"))?;
+        if self.ended { writeln!(f, "#{}", tags::ENDLIST) } else { Ok(()) }
+    }
+}
+
+/// A number, unless it is the one that needs not be stated.
+fn unless_zero(number: u64) -> Option<String> {
+    (number != 0).then(|| number.to_string())
+}
+
+impl fmt::Display for Segment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.lines.iter().try_for_each(|line| writeln!(f, "{line}"))?;
+        f.write_str(&self.uri)
+    }
 }

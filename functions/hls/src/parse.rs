@@ -1,6 +1,8 @@
 //! Text to values.
 
-use crate::{Error, ErrorKind, MediaPlaylist, MultivariantPlaylist};
+use crate::{
+    Error, ErrorKind, MediaPlaylist, MultivariantPlaylist, read_media, read_multivariant, tags,
+};
 
 /// A playlist of either kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +14,9 @@ pub enum Playlist {
 }
 
 /// How large a playlist may be.
+///
+/// The default holds a day of 2-second segments, each with a date and an address of a hundred
+/// characters, and a line that holds a DRM header.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// The whole text, in bytes.
@@ -22,10 +27,73 @@ pub struct Limits {
     pub line_bytes: usize,
 }
 
+impl Default for Limits {
+    fn default() -> Self {
+        Self { bytes: 8 << 20, lines: 200_000, line_bytes: 64 << 10 }
+    }
+}
+
 /// Reads a playlist.
 ///
 /// # Errors
 /// The first line that is wrong, and why.
-pub fn parse(_text: &[u8], _limits: &Limits) -> Result<Playlist, Error> {
-    Err(Error { line: 1, kind: ErrorKind::NotAPlaylist })
+pub fn parse(text: &[u8], limits: &Limits) -> Result<Playlist, Error> {
+    check(text, limits)?;
+    let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
+    let text = str::from_utf8(text).map_err(|error| Error {
+        line: line_at(text, error.valid_up_to()),
+        kind: ErrorKind::NotUtf8,
+    })?;
+    if !text.starts_with('#') || tags::tag(text).is_none_or(|(name, _)| name != tags::M3U) {
+        return Err(Error { line: 1, kind: ErrorKind::NotAPlaylist });
+    }
+    let lines = text.trim_end_matches(['\r', '\n']).split('\n');
+    let lines: Vec<&str> = lines.map(|line| line.trim_end_matches('\r')).collect();
+    match lines.iter().find_map(|line| kind_of(tags::tag(line)?.0)) {
+        Some(Kind::Media) => read_media::read(&lines).map(Playlist::Media),
+        Some(Kind::Multivariant) => read_multivariant::read(&lines).map(Playlist::Multivariant),
+        None => Err(Error { line: lines.len(), kind: ErrorKind::NeitherKind }),
+    }
+}
+
+/// Checks the limits, before anything that costs more than counting.
+fn check(text: &[u8], limits: &Limits) -> Result<(), Error> {
+    if text.len() > limits.bytes {
+        let kind = ErrorKind::TooLarge { bytes: text.len(), limit: limits.bytes };
+        return Err(Error { line: line_at(text, limits.bytes), kind });
+    }
+    for (number, line) in (1..).zip(text.split(|byte| *byte == b'\n')) {
+        if number > limits.lines && !line.is_empty() {
+            return Err(Error {
+                line: number,
+                kind: ErrorKind::TooManyLines { limit: limits.lines },
+            });
+        }
+        if line.len() > limits.line_bytes {
+            let kind = ErrorKind::LineTooLong { bytes: line.len(), limit: limits.line_bytes };
+            return Err(Error { line: number, kind });
+        }
+    }
+    Ok(())
+}
+
+/// The line in which the byte at `index` lies.
+fn line_at(text: &[u8], index: usize) -> usize {
+    1 + text.iter().take(index).filter(|byte| **byte == b'\n').count()
+}
+
+/// The two kinds of playlist.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Multivariant,
+    Media,
+}
+
+/// The kind of playlist that a tag makes.
+fn kind_of(name: &str) -> Option<Kind> {
+    match name {
+        tags::STREAM_INF | tags::I_FRAME_STREAM_INF | tags::MEDIA => Some(Kind::Multivariant),
+        tags::INF | tags::TARGET_DURATION | tags::MEDIA_SEQUENCE => Some(Kind::Media),
+        _ => None,
+    }
 }

@@ -69,6 +69,23 @@ impl Sub for Micros {
     }
 }
 
+/// The length of time that a number of seconds states, such as `6`, `6.006` or `.5`, to the nearest
+/// microsecond; absent where it is no such number, or does not fit.
+#[must_use]
+pub fn duration(seconds: &str) -> Option<Micros> {
+    let seconds = seconds.trim();
+    let (whole, decimals) = seconds.split_once('.').unwrap_or((seconds, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(decimals) || (whole.is_empty() && decimals.is_empty()) {
+        return None;
+    }
+    let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    let digit = |place| decimals.as_bytes().get(place).map_or(0, |digit| u64::from(digit - b'0'));
+    let micros = (0..6).fold(0, |micros, place| micros * 10 + digit(place));
+    let rounding = u64::from(digit(6) >= 5);
+    whole.checked_mul(1_000_000)?.checked_add(micros + rounding).map(Micros)
+}
+
 /// A target duration: whole seconds (RFC 8216 section 4.3.3.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Seconds(pub u64);
@@ -112,6 +129,37 @@ impl fmt::Display for Micros {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn seconds_as_written_are_a_duration() {
+        for (text, micros) in [
+            ("6", Some(6_000_000)),
+            ("6.", Some(6_000_000)),
+            (".5", Some(500_000)),
+            ("5.005333", Some(5_005_333)),
+            ("9.0090094", Some(9_009_009)),
+            ("9.0090096", Some(9_009_010)),
+            ("1.9999999", Some(2_000_000)),
+            (" 6.006\t", Some(6_006_000)),
+            ("0", Some(0)),
+            ("000000000000000000000006.0", Some(6_000_000)),
+            ("18446744073709.551615", Some(u64::MAX)),
+            ("18446744073709.5516155", None),
+            ("18446744073710", None),
+            ("99999999999999999999", None),
+            ("", None),
+            (".", None),
+            ("-1", None),
+            ("+1", None),
+            ("1e3", None),
+            ("6,5", None),
+            ("1.2.3", None),
+            ("NaN", None),
+            ("\u{0663}", None),
+        ] {
+            assert_eq!(duration(text), micros.map(Micros), "{text}");
+        }
+    }
 
     #[test]
     fn a_duration_shows_as_seconds() {

@@ -1,0 +1,120 @@
+//! What the values of single tags mean: `m3u8-rs` says.
+
+use crate::{
+    AttributeList, DiscontinuitySequence, ErrorKind, MediaKind, MediaSequence, PlaylistType,
+    Seconds, duration, tags,
+};
+use m3u8_rs::{AlternativeMediaType, KeyMethod, MediaPlaylistType};
+
+/// A media playlist with one tag and one segment, as `m3u8-rs` reads it; absent where it does not
+/// understand the tag.
+///
+/// It gets one tag at a time, because in a whole playlist one value that it does not expect shows
+/// as a segment that is not there (`EXTINF:6,a, b`, `TARGETDURATION:5.5`), ends the reading without
+/// an error (a lone CR), or runs into the next lines (a list without `=`).
+fn media_playlist(tag: &str, value: &str) -> Option<m3u8_rs::MediaPlaylist> {
+    let text = format!("#EXTM3U\n#{tag}:{value}\nsegment\n");
+    let (rest, playlist) = m3u8_rs::parse_media_playlist(text.as_bytes()).ok()?;
+    let [segment] = playlist.segments.as_slice() else { return None };
+    let understood = rest.is_empty() && segment.uri == "segment" && segment.unknown_tags.is_empty();
+    understood.then_some(playlist)
+}
+
+/// `EXT-X-TARGETDURATION`. Decimals, which some packagers write, are rounded up.
+pub(crate) fn target_duration(value: &str) -> Option<Seconds> {
+    let value = value.trim();
+    match media_playlist(tags::TARGET_DURATION, value) {
+        Some(playlist) => Some(Seconds(playlist.target_duration)),
+        None => duration(value).map(|decimal| Seconds(decimal.0.div_ceil(1_000_000))),
+    }
+}
+
+/// `EXT-X-MEDIA-SEQUENCE`.
+pub(crate) fn media_sequence(value: &str) -> Option<MediaSequence> {
+    let playlist = media_playlist(tags::MEDIA_SEQUENCE, value.trim())?;
+    Some(MediaSequence(playlist.media_sequence))
+}
+
+/// `EXT-X-DISCONTINUITY-SEQUENCE`.
+pub(crate) fn discontinuity_sequence(value: &str) -> Option<DiscontinuitySequence> {
+    let playlist = media_playlist(tags::DISCONTINUITY_SEQUENCE, value.trim())?;
+    Some(DiscontinuitySequence(playlist.discontinuity_sequence))
+}
+
+/// `EXT-X-PLAYLIST-TYPE`; absent where it is neither of the two, such as `LIVE`, which says nothing.
+pub(crate) fn playlist_type(value: &str) -> Option<PlaylistType> {
+    match value.trim().parse().ok()? {
+        MediaPlaylistType::Event => Some(PlaylistType::Event),
+        MediaPlaylistType::Vod => Some(PlaylistType::Vod),
+        MediaPlaylistType::Other(_) => None,
+    }
+}
+
+/// `EXT-X-BYTERANGE`, as written.
+pub(crate) fn byte_range(value: &str) -> Option<String> {
+    let value = value.trim();
+    media_playlist(tags::BYTERANGE, value)?.segments.first()?.byte_range.as_ref()?;
+    Some(value.to_owned())
+}
+
+/// Whether an `EXT-X-KEY` states a key, rather than that there is none.
+pub(crate) fn has_key(attributes: &AttributeList) -> Result<bool, ErrorKind> {
+    let method: KeyMethod = require(attributes, tags::KEY, "METHOD")?
+        .parse()
+        .map_err(|_| ErrorKind::BadValue { tag: tags::KEY })?;
+    match method {
+        KeyMethod::None => Ok(false),
+        KeyMethod::AES128 | KeyMethod::SampleAES | KeyMethod::Other(_) => {
+            require(attributes, tags::KEY, "URI").map(|_| true)
+        }
+    }
+}
+
+/// Checks the values of an `EXT-X-MAP`.
+pub(crate) fn check_map(attributes: &AttributeList) -> Result<(), ErrorKind> {
+    require(attributes, tags::MAP, "URI")?;
+    let used = only(attributes, &["URI", "BYTERANGE"]);
+    let read = media_playlist(tags::MAP, &used);
+    let map = read.as_ref().and_then(|playlist| playlist.segments.first()?.map.as_ref());
+    map.map(|_| ()).ok_or(ErrorKind::BadValue { tag: tags::MAP })
+}
+
+/// `BANDWIDTH` of an `EXT-X-STREAM-INF`.
+pub(crate) fn bandwidth(attributes: &AttributeList) -> Result<u64, ErrorKind> {
+    require(attributes, tags::STREAM_INF, "BANDWIDTH")?;
+    let used = only(attributes, &["BANDWIDTH"]);
+    let text = format!("#EXTM3U\n#{}:{used}\nvariant\n", tags::STREAM_INF);
+    let read = m3u8_rs::parse_master_playlist(text.as_bytes());
+    match read.as_ref().map(|(rest, playlist)| (rest, playlist.variants.as_slice())) {
+        Ok(([], [variant])) if variant.uri == "variant" => Ok(variant.bandwidth),
+        _ => Err(ErrorKind::BadValue { tag: tags::STREAM_INF }),
+    }
+}
+
+/// `TYPE` of an `EXT-X-MEDIA`; absent where it is none that is known.
+pub(crate) fn media_kind(attributes: &AttributeList) -> Result<Option<MediaKind>, ErrorKind> {
+    let kind = require(attributes, tags::MEDIA, "TYPE")?.parse();
+    require(attributes, tags::MEDIA, "GROUP-ID")?;
+    match kind.map_err(|_| ErrorKind::BadValue { tag: tags::MEDIA })? {
+        AlternativeMediaType::Audio => Ok(Some(MediaKind::Audio)),
+        AlternativeMediaType::Video => Ok(Some(MediaKind::Video)),
+        AlternativeMediaType::Subtitles => Ok(Some(MediaKind::Subtitles)),
+        AlternativeMediaType::ClosedCaptions => Ok(Some(MediaKind::ClosedCaptions)),
+        AlternativeMediaType::Other(_) => Ok(None),
+    }
+}
+
+/// The value of an attribute that must be there.
+fn require<'a>(
+    attributes: &'a AttributeList,
+    tag: &'static str,
+    attribute: &'static str,
+) -> Result<&'a str, ErrorKind> {
+    attributes.get(attribute).ok_or(ErrorKind::MissingAttribute { tag, attribute })
+}
+
+/// The attributes whose values are used: a mistake in another does no harm.
+fn only(attributes: &AttributeList, names: &[&str]) -> String {
+    let written = |name: &&str| Some(format!("{name}={}", attributes.written(name)?));
+    names.iter().filter_map(written).collect::<Vec<_>>().join(",")
+}

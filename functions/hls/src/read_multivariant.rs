@@ -1,0 +1,73 @@
+//! The lines of a multivariant playlist to values.
+
+use crate::{
+    AttributeList, Error, ErrorKind, Line, Media, MultivariantPlaylist, Variant, interpret, tags,
+};
+
+/// Reads the lines of a multivariant playlist.
+pub(crate) fn read(lines: &[&str]) -> Result<MultivariantPlaylist, Error> {
+    let mut reader = Reader::default();
+    for (number, line) in (1..).zip(lines) {
+        reader.line(number, line)?;
+    }
+    reader.no_open_variant()?;
+    Ok(MultivariantPlaylist { lines: reader.lines })
+}
+
+#[derive(Default)]
+struct Reader {
+    lines: Vec<Line>,
+    /// The variant whose address is still to come, and the line of its tag.
+    open: Option<(usize, Variant)>,
+}
+
+impl Reader {
+    fn line(&mut self, number: usize, line: &str) -> Result<(), Error> {
+        let wrong = |kind| Error { line: number, kind };
+        if tags::is_address(line) {
+            let tag = tags::STREAM_INF;
+            let (_, mut variant) =
+                self.open.take().ok_or_else(|| wrong(ErrorKind::Unannounced { tag }))?;
+            line.clone_into(&mut variant.uri);
+            self.lines.push(Line::Variant(variant));
+            return Ok(());
+        }
+        let (name, value) = tags::tag(line).unwrap_or_default();
+        let attributes = || AttributeList::new(value);
+        match name {
+            tags::STREAM_INF => {
+                self.no_open_variant()?;
+                let attributes = attributes();
+                let bandwidth = interpret::bandwidth(&attributes).map_err(wrong)?;
+                self.open = Some((number, Variant { attributes, bandwidth, ..Variant::default() }));
+            }
+            tags::MEDIA => {
+                let attributes = attributes();
+                self.lines.push(match interpret::media_kind(&attributes).map_err(wrong)? {
+                    Some(kind) => Line::Media(Media { attributes, kind }),
+                    // RFC 8216 section 6.3.1: a value that is not recognised is to be ignored.
+                    None => Line::Other(line.to_owned()),
+                });
+            }
+            tags::I_FRAME_STREAM_INF => self.lines.push(Line::IFrame(attributes())),
+            tags::INF => {
+                return Err(wrong(ErrorKind::BothKinds { tag: tags::INF, kind: "multivariant" }));
+            }
+            _ => match &mut self.open {
+                Some((_, variant)) => variant.between.push(line.to_owned()),
+                None => self.lines.push(Line::Other(line.to_owned())),
+            },
+        }
+        Ok(())
+    }
+
+    /// Checks that the last variant has its address.
+    fn no_open_variant(&self) -> Result<(), Error> {
+        match self.open {
+            Some((line, _)) => {
+                Err(Error { line, kind: ErrorKind::Unfinished { tag: tags::STREAM_INF } })
+            }
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The names of tags, and which lines bear one.
+
+pub(crate) const M3U: &str = "EXTM3U";
+pub(crate) const INF: &str = "EXTINF";
+pub(crate) const TARGET_DURATION: &str = "EXT-X-TARGETDURATION";
+pub(crate) const MEDIA_SEQUENCE: &str = "EXT-X-MEDIA-SEQUENCE";
+pub(crate) const DISCONTINUITY_SEQUENCE: &str = "EXT-X-DISCONTINUITY-SEQUENCE";
+pub(crate) const PLAYLIST_TYPE: &str = "EXT-X-PLAYLIST-TYPE";
+pub(crate) const ENDLIST: &str = "EXT-X-ENDLIST";
+pub(crate) const SKIP: &str = "EXT-X-SKIP";
+pub(crate) const DISCONTINUITY: &str = "EXT-X-DISCONTINUITY";
+pub(crate) const KEY: &str = "EXT-X-KEY";
+pub(crate) const MAP: &str = "EXT-X-MAP";
+pub(crate) const BYTERANGE: &str = "EXT-X-BYTERANGE";
+pub(crate) const GAP: &str = "EXT-X-GAP";
+pub(crate) const PROGRAM_DATE_TIME: &str = "EXT-X-PROGRAM-DATE-TIME";
+pub(crate) const STREAM_INF: &str = "EXT-X-STREAM-INF";
+pub(crate) const I_FRAME_STREAM_INF: &str = "EXT-X-I-FRAME-STREAM-INF";
+pub(crate) const MEDIA: &str = "EXT-X-MEDIA";
+
+/// The name of a line's tag, without the `#`, and what follows its colon; absent where the line is
+/// a comment, an address, or blank.
+pub(crate) fn tag(line: &str) -> Option<(&str, &str)> {
+    let tag = line.trim_start().strip_prefix('#').filter(|tag| tag.starts_with("EXT"))?;
+    let end = tag.find(|c: char| c == ':' || c.is_whitespace()).unwrap_or(tag.len());
+    let (name, rest) = tag.split_at(end);
+    Some((name, rest.strip_prefix(':').unwrap_or_default()))
+}
+
+/// Whether a line is an address.
+pub(crate) fn is_address(line: &str) -> bool {
+    let line = line.trim_start();
+    !line.is_empty() && !line.starts_with('#')
+}
+
+/// Whether a tag concerns a whole media playlist. Those with fields of their own are not here.
+pub(crate) fn is_of_playlist(name: &str) -> bool {
+    matches!(
+        name,
+        M3U | "EXT-X-VERSION"
+            | "EXT-X-INDEPENDENT-SEGMENTS"
+            | "EXT-X-START"
+            | "EXT-X-DEFINE"
+            | "EXT-X-I-FRAMES-ONLY"
+            | "EXT-X-ALLOW-CACHE"
+            | "EXT-X-SERVER-CONTROL"
+            | "EXT-X-PART-INF"
+            | "EXT-X-IMAGES-ONLY"
+    )
+}
+
+/// Whether a tag concerns the segment that follows. Those with fields of their own are not here.
+pub(crate) fn is_of_segment(name: &str) -> bool {
+    name.starts_with("EXT-X-CUE")
+        || matches!(
+            name,
+            "EXT-X-DATERANGE"
+                | "EXT-X-BITRATE"
+                | "EXT-X-PART"
+                | "EXT-X-ASSET"
+                | "EXT-X-SCTE35"
+                | "EXT-X-SPLICEPOINT-SCTE35"
+                | "EXT-OATCLS-SCTE35"
+                | "EXT-X-OATCLS-SCTE35"
+        )
+}
+
+/// Whether a line speaks of low-latency HLS: parts of segments, and requests that only its source
+/// can answer.
+#[must_use]
+pub fn is_low_latency(line: &str) -> bool {
+    tag(line).is_some_and(|(name, _)| {
+        matches!(
+            name,
+            "EXT-X-PART"
+                | "EXT-X-PART-INF"
+                | "EXT-X-PRELOAD-HINT"
+                | "EXT-X-RENDITION-REPORT"
+                | "EXT-X-SERVER-CONTROL"
+        )
+    })
+}
