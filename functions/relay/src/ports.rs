@@ -167,6 +167,19 @@ pub trait Sessions: Send + Sync {
     ) -> impl Future<Output = Result<Revision, CommitError>> + Send;
 }
 
+/// What a process does with the sessions in the store.
+pub trait Runs: Send + Sync {
+    /// Takes up a session that was just stored. What goes wrong from here on shows on the session.
+    fn start(&self, session: &Session) -> impl Future<Output = ()> + Send;
+
+    /// Stops a session. When this returns, the store says so and nothing more of it is published;
+    /// one that is over stays what it is.
+    fn stop(&self, id: &SessionId) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// How a session is doing at this moment; absent when this process does not carry it.
+    fn progress(&self, id: &SessionId) -> Option<Progress>;
+}
+
 /// Counts the versions of a cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Revision(pub u64);
@@ -187,8 +200,9 @@ pub struct Query {
     pub status: Option<Status>,
     /// At most so many, at least 1.
     pub limit: usize,
-    /// Where the page before ended: [`Page::next`].
-    pub next: Option<String>,
+    /// Where the page before ended: [`Page::next`], the id of its last session. Nothing follows an
+    /// id that is not there.
+    pub next: Option<SessionId>,
 }
 
 /// Some of the sessions.
@@ -196,8 +210,8 @@ pub struct Query {
 pub struct Page {
     /// Newest first.
     pub sessions: Vec<Record>,
-    /// Where to go on; absent: there are no more.
-    pub next: Option<String>,
+    /// The id of the last session here; absent: there are no more.
+    pub next: Option<SessionId>,
 }
 
 /// Why a session was not made.

@@ -161,6 +161,56 @@ impl AsRef<str> for Address {
     }
 }
 
+/// What makes two endpoints the same place: the host, the port and the path.
+///
+/// A place may be written in several ways; two sessions must not write there by calling it
+/// different names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Destination(String);
+
+impl Destination {
+    /// The place that an endpoint's address means. [`Url`] has already settled the case of scheme and
+    /// host, the default port, and dots in the path.
+    #[must_use]
+    pub fn of(address: &Address) -> Self {
+        Self(decode_unreserved(address.as_ref().trim_end_matches('/')))
+    }
+}
+
+impl AsRef<str> for Destination {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The text with the octets decoded that mean the same either way, and the hexadecimal digits of the
+/// others in capitals (RFC 3986 section 6.2.2).
+fn decode_unreserved(text: &str) -> String {
+    let mut decoded = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('%') {
+        decoded.push_str(before);
+        let digits = after.get(..2).filter(|two| two.bytes().all(|one| one.is_ascii_hexdigit()));
+        let octet = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        rest = match octet {
+            Some(octet) if octet.is_ascii_alphanumeric() || b"-._~".contains(&octet) => {
+                decoded.push(char::from(octet));
+                &after[2..]
+            }
+            Some(octet) => {
+                decoded.push_str(&format!("%{octet:02X}"));
+                &after[2..]
+            }
+            None => {
+                decoded.push('%');
+                after
+            }
+        };
+    }
+    decoded.push_str(rest);
+    decoded
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,5 +224,29 @@ mod tests {
             let url = Url::parse(url).unwrap();
             assert_eq!(Address::of(&url).as_ref(), shown);
         }
+    }
+
+    #[test]
+    fn one_place_has_one_name() {
+        let destination = |url: &str| Destination::of(&Address::of(&Url::parse(url).unwrap()));
+        let place = destination("https://a.example/in/v2/x~y/channel");
+        for same in [
+            "HTTPS://A.EXAMPLE/in/v2/x~y/channel",
+            "https://a.example:443/in/v2/x~y/channel/",
+            "https://user:word@a.example/in/v2/x~y/channel?token=t#f",
+            "https://a.example/in/./v2/z/../x~y/channel",
+            "https://a.example/in/v2/x%7ey/%63hannel",
+        ] {
+            assert_eq!(destination(same), place, "{same}");
+        }
+        for other in [
+            "https://a.example:8443/in/v2/x~y/channel",
+            "https://b.example/in/v2/x~y/channel",
+            "https://a.example/in/v2/x~y/Channel",
+            "https://a.example/in/v2/x%2Fy/channel",
+        ] {
+            assert_ne!(destination(other), place, "{other}");
+        }
+        assert_eq!(destination("http://a.example/%2f%4"), destination("http://a.example/%2F%4"));
     }
 }
