@@ -78,10 +78,10 @@ pub enum ErrorKind {
         /// The tag.
         tag: &'static str,
     },
-    /// The address lacks the tag that goes before each.
+    /// The address of a segment lacks the tag that goes before each.
     #[error("an address without {tag} before it")]
     Unannounced {
-        /// `EXTINF` or `EXT-X-STREAM-INF`.
+        /// `EXTINF`.
         tag: &'static str,
     },
     /// The tag lacks the address that goes after each: a playlist cut short ends like this.

@@ -62,8 +62,9 @@ fn check(text: &[u8], limits: &Limits) -> Result<(), Error> {
         let kind = ErrorKind::TooLarge { bytes: text.len(), limit: limits.bytes };
         return Err(Error { line: line_at(text, limits.bytes), kind });
     }
-    for (number, line) in (1..).zip(text.split(|byte| *byte == b'\n')) {
-        if number > limits.lines && !line.is_empty() {
+    let lines = text.strip_suffix(b"\n").unwrap_or(text).split(|byte| *byte == b'\n');
+    for (number, line) in (1..).zip(lines) {
+        if number > limits.lines {
             return Err(Error {
                 line: number,
                 kind: ErrorKind::TooManyLines { limit: limits.lines },

@@ -108,8 +108,11 @@ impl Reader {
             }
             tags::MAP => {
                 let map = AttributeList::new(value);
-                interpret::check_map(&map)?;
-                self.map = Some(Arc::new(map));
+                // Some packagers repeat it before each segment.
+                if self.map.as_deref() != Some(&map) {
+                    interpret::check_map(&map)?;
+                    self.map = Some(Arc::new(map));
+                }
             }
             tags::KEY => {
                 let key = AttributeList::new(value);

@@ -11,7 +11,9 @@ pub(crate) fn read(lines: &[&str]) -> Result<MultivariantPlaylist, Error> {
         reader.line(number, line)?;
     }
     reader.no_open_variant()?;
-    Ok(MultivariantPlaylist { lines: reader.lines })
+    let mut lines = reader.lines;
+    while lines.pop_if(|line| matches!(line, Line::Other(text) if text.is_empty())).is_some() {}
+    Ok(MultivariantPlaylist { lines })
 }
 
 #[derive(Default)]
@@ -25,11 +27,11 @@ impl Reader {
     fn line(&mut self, number: usize, line: &str) -> Result<(), Error> {
         let wrong = |kind| Error { line: number, kind };
         if tags::is_address(line) {
-            let tag = tags::STREAM_INF;
-            let (_, mut variant) =
-                self.open.take().ok_or_else(|| wrong(ErrorKind::Unannounced { tag }))?;
-            line.clone_into(&mut variant.uri);
-            self.lines.push(Line::Variant(variant));
+            // An address that no tag announces is nobody's; players pass over it, too.
+            if let Some((_, mut variant)) = self.open.take() {
+                line.clone_into(&mut variant.uri);
+                self.lines.push(Line::Variant(variant));
+            }
             return Ok(());
         }
         let (name, value) = tags::tag(line).unwrap_or_default();

@@ -65,8 +65,8 @@ pub(crate) fn is_of_segment(name: &str) -> bool {
         )
 }
 
-/// Whether a line speaks of low-latency HLS: parts of segments, and requests that only its source
-/// can answer.
+/// Whether a line speaks of low-latency HLS: parts of segments, segments to come, and requests that
+/// only the source can answer.
 #[must_use]
 pub fn is_low_latency(line: &str) -> bool {
     tag(line).is_some_and(|(name, _)| {
@@ -74,6 +74,8 @@ pub fn is_low_latency(line: &str) -> bool {
             name,
             "EXT-X-PART"
                 | "EXT-X-PART-INF"
+                | "EXT-X-PREFETCH"
+                | "EXT-X-PREFETCH-DISCONTINUITY"
                 | "EXT-X-PRELOAD-HINT"
                 | "EXT-X-RENDITION-REPORT"
                 | "EXT-X-SERVER-CONTROL"

@@ -1,0 +1,215 @@
+//! What a media playlist says.
+
+use crate::fixtures::fixture;
+use crate::read_media;
+use hls::{
+    AttributeList, DiscontinuitySequence, MediaPlaylist, MediaSequence, Micros, PlaylistType,
+    Seconds, Segment,
+};
+
+#[test]
+fn the_numbers_of_a_playlist_are_its_fields() {
+    let playlist = read_media(&fixture("channel-engine.m3u8"));
+    assert_eq!(playlist.target_duration, Seconds(8));
+    assert_eq!(playlist.media_sequence, MediaSequence(21_481));
+    assert_eq!(playlist.discontinuity_sequence, DiscontinuitySequence(0));
+    assert_eq!(playlist.last_sequence(), Some(MediaSequence(21_485)));
+    assert_eq!(playlist.duration(), Micros(30_240_000));
+    assert!(!playlist.ended);
+    assert_eq!(
+        read_media(&fixture("quirks.m3u8")).media_sequence,
+        MediaSequence(9_007_199_254_740_993)
+    );
+}
+
+#[test]
+fn a_playlist_type_is_one_of_two_or_none() {
+    for (name, kind, ended) in [
+        ("event.m3u8", Some(PlaylistType::Event), true),
+        ("byte-ranges.m3u8", Some(PlaylistType::Vod), true),
+        ("quirks.m3u8", None, false),
+        ("ffmpeg.m3u8", None, false),
+    ] {
+        let playlist = read_media(&fixture(name));
+        assert_eq!((playlist.playlist_type, playlist.ended), (kind, ended), "{name}");
+    }
+}
+
+#[test]
+fn every_line_is_in_the_header_a_segment_or_the_trailer() {
+    let playlist = read_media(&fixture("quirks.m3u8"));
+    assert_eq!(
+        playlist.header,
+        [
+            "#EXTM3U",
+            "#EXT-X-VERSION:3",
+            "",
+            "# a comment before the last line of the header",
+            "#EXT-X-STUDIO-CLOCK:17",
+            "#EXT-X-TARGETDURATION:4",
+            "#EXT-X-MEDIA-SEQUENCE:9007199254740993",
+            "#EXT-X-PLAYLIST-TYPE:LIVE",
+        ]
+    );
+    assert_eq!(
+        playlist.segments[0].lines,
+        [
+            "#USP-X-TIMESTAMP-MAP:MPEGTS=900000,LOCAL=2026-11-21T07:00:00Z",
+            "#EXT-X-PROGRAM-DATE-TIME:not a date",
+            "#EXTINF:4.000,",
+        ]
+    );
+    assert_eq!(playlist.segments[1].lines, ["", "#EXT-X-GAP", "#EXTINF:4.000,"]);
+    assert_eq!(playlist.trailer, ["# a comment after the last segment", "#EXT-X-CUE-OUT:15"]);
+}
+
+#[test]
+fn a_header_line_among_the_segments_is_still_the_headers() {
+    let playlist = read_media(
+        "#EXTM3U\n#EXT-X-KEY:METHOD=NONE\n# a\n#EXT-X-TARGETDURATION:6\n#EXTINF:6,\n0.ts\n\
+         #EXT-X-ENDLIST\n# b\n#EXT-X-VERSION:3\n#EXTINF:6,\n1.ts\n",
+    );
+    assert_eq!(playlist.header, ["#EXTM3U", "#EXT-X-TARGETDURATION:6", "#EXT-X-VERSION:3"]);
+    assert_eq!(playlist.segments[0].lines, ["#EXT-X-KEY:METHOD=NONE", "# a", "#EXTINF:6,"]);
+    assert_eq!(playlist.segments[1].lines, ["# b", "#EXTINF:6,"]);
+    assert!(playlist.ended);
+    assert!(playlist.trailer.is_empty());
+}
+
+#[test]
+fn a_segment_knows_what_its_lines_say() {
+    let playlist = read_media(&fixture("ffmpeg.m3u8"));
+    let discontinuities: Vec<bool> = playlist.segments.iter().map(|s| s.discontinuity).collect();
+    assert_eq!(discontinuities, [false, true, false]);
+    assert_eq!(
+        playlist.segments[2].program_date_time.as_deref(),
+        Some("2026-11-21T07:10:15.042+0000")
+    );
+    assert_eq!(playlist.segments[2].duration, Micros(1_240_000));
+    let gaps: Vec<bool> =
+        read_media(&fixture("quirks.m3u8")).segments.iter().map(|s| s.gap).collect();
+    assert_eq!(gaps, [false, true, false]);
+    let durations: Vec<u64> =
+        read_media(&fixture("event.m3u8")).segments.iter().map(|s| s.duration.0).collect();
+    assert_eq!(durations, [9_009_009, 10_000_000, 9_500_000]);
+}
+
+#[test]
+fn a_map_holds_until_the_next() {
+    let playlist = read_media(&fixture("byte-ranges.m3u8"));
+    let maps: Vec<_> = playlist.segments.iter().map(|s| s.map.as_ref()?.get("URI")).collect();
+    assert_eq!(maps, [Some("main.mp4"), Some("main.mp4"), Some("ad.mp4")]);
+    let ranges: Vec<_> = playlist.segments.iter().map(|s| s.byte_range.as_deref()).collect();
+    assert_eq!(ranges, [Some("1508000@719"), Some("1510244"), Some("901121@712")]);
+}
+
+#[test]
+fn a_key_holds_until_the_next_or_none() {
+    let playlist = read_media(&fixture("encrypted.m3u8"));
+    let methods: Vec<_> = playlist
+        .segments
+        .iter()
+        .map(|segment| segment.key.as_ref().and_then(|key| key.get("METHOD")))
+        .collect();
+    assert_eq!(methods, [Some("AES-128"), Some("AES-128"), Some("SAMPLE-AES-CTR"), None]);
+    let key = playlist.segments[0].key.as_ref().unwrap();
+    assert_eq!(key.get("URI"), Some("https://keys.example/90?a=1,2"));
+}
+
+#[test]
+fn a_target_duration_with_decimals_is_rounded_up() {
+    for (stated, seconds) in [("6", 6), ("6.0", 6), ("5.005", 6), (" 7 ", 7)] {
+        let text = format!("#EXTM3U\n#EXT-X-TARGETDURATION:{stated}\n");
+        assert_eq!(read_media(&text).target_duration, Seconds(seconds), "{stated}");
+    }
+}
+
+#[test]
+fn the_same_number_twice_is_that_number() {
+    let playlist = read_media(
+        "#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXT-X-MEDIA-SEQUENCE:7\n#EXT-X-MEDIA-SEQUENCE:7\n",
+    );
+    assert_eq!(playlist.media_sequence, MediaSequence(7));
+}
+
+#[test]
+fn the_fields_are_rendered_in_place_of_the_lines_that_state_them() {
+    let mut playlist = read_media(
+        "#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:7\n#EXT-X-DISCONTINUITY-SEQUENCE:0\n#EXT-X-VERSION:3\n\
+         #EXT-X-TARGETDURATION:6\n#EXT-X-PLAYLIST-TYPE:EVENT\n#EXTINF:6,\n7.ts\n#EXT-X-ENDLIST\n",
+    );
+    playlist.target_duration = Seconds(8);
+    playlist.media_sequence = MediaSequence(0);
+    playlist.discontinuity_sequence = DiscontinuitySequence(2);
+    playlist.playlist_type = None;
+    playlist.ended = false;
+    assert_eq!(
+        playlist.to_string(),
+        "#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:0\n#EXT-X-DISCONTINUITY-SEQUENCE:2\n#EXT-X-VERSION:3\n\
+         #EXT-X-TARGETDURATION:8\n#EXTINF:6,\n7.ts\n"
+    );
+}
+
+#[test]
+fn fields_without_a_line_are_added_to_the_header_unless_at_their_default() {
+    let segment = Segment {
+        lines: vec!["#EXTINF:6,".to_owned()],
+        uri: "7.ts".to_owned(),
+        ..Segment::default()
+    };
+    let mut playlist = MediaPlaylist {
+        target_duration: Seconds(6),
+        segments: vec![segment],
+        ..MediaPlaylist::default()
+    };
+    assert_eq!(playlist.to_string(), "#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:6,\n7.ts\n");
+
+    playlist.header = vec!["#EXTM3U".to_owned(), "#EXT-X-VERSION:3".to_owned()];
+    playlist.media_sequence = MediaSequence(7);
+    playlist.discontinuity_sequence = DiscontinuitySequence(1);
+    playlist.playlist_type = Some(PlaylistType::Vod);
+    playlist.trailer = vec!["#EXT-X-CUE-OUT".to_owned()];
+    playlist.ended = true;
+    assert_eq!(
+        playlist.to_string(),
+        "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:6\n#EXT-X-MEDIA-SEQUENCE:7\n\
+         #EXT-X-DISCONTINUITY-SEQUENCE:1\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXTINF:6,\n7.ts\n\
+         #EXT-X-CUE-OUT\n#EXT-X-ENDLIST\n"
+    );
+}
+
+#[test]
+fn a_type_that_is_not_known_stays_until_there_is_one() {
+    let mut playlist = read_media("#EXTM3U\n#EXT-X-PLAYLIST-TYPE:LIVE\n#EXT-X-TARGETDURATION:6\n");
+    assert!(playlist.to_string().contains("#EXT-X-PLAYLIST-TYPE:LIVE\n"));
+    playlist.playlist_type = Some(PlaylistType::Event);
+    assert_eq!(
+        playlist.to_string(),
+        "#EXTM3U\n#EXT-X-PLAYLIST-TYPE:EVENT\n#EXT-X-TARGETDURATION:6\n"
+    );
+}
+
+#[test]
+fn a_playlist_without_low_latency_lists_whole_segments_only() {
+    let playlist = read_media(&fixture("low-latency.m3u8")).without_low_latency();
+    assert_eq!(
+        playlist.to_string(),
+        "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-VERSION:9\n#EXT-X-MEDIA-SEQUENCE:266\n\
+         #EXT-X-MAP:URI=\"init.mp4\"\n#EXT-X-PROGRAM-DATE-TIME:2026-11-21T07:14:56.106+01:00\n\
+         #EXTINF:4.00004,\nseg-266.mp4\n#EXTINF:4.00004,\nseg-267.mp4\n"
+    );
+}
+
+#[test]
+fn a_daterange_is_readable_whatever_it_states() {
+    let playlist = read_media(&fixture("quirks.m3u8"));
+    let line = &playlist.segments[2].lines[0];
+    let list = AttributeList::new(line.strip_prefix("#EXT-X-DATERANGE:").unwrap());
+    assert_eq!(list.get("START-DATE"), Some("yesterday"));
+    assert_eq!(list.get("X-A"), Some("1, 2"));
+}
+
+#[test]
+fn a_playlist_without_segments_has_no_last_one() {
+    assert_eq!(read_media(&fixture("no-segments.m3u8")).last_sequence(), None);
+}
