@@ -2,8 +2,17 @@
 //!
 //! `plan`, `settle` and `render` are pure; `advance` acts, through the ports.
 
+pub mod advance;
+pub mod anchor;
+pub mod cadence;
+pub mod cursor;
+pub mod layout;
+pub mod names;
+pub mod plan;
 pub mod ports;
 pub mod progress;
+pub mod render;
 pub mod session;
+pub mod settle;
 
 pub use hls::Timestamp;

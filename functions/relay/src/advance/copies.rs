@@ -1,0 +1,224 @@
+//! Copies segments: each is read once and written to every endpoint that lacks it.
+
+use super::{Carrier, Done, Event};
+use crate::anchor::segment;
+use crate::names::{Extension, RenditionName};
+use crate::plan::{Key, View, plan};
+use crate::ports::{Clock, Ingest, IngestError, Origin, OriginError, Sessions};
+use crate::settle::settle;
+use bytes::Bytes;
+use hls::{Micros, Timestamp};
+use std::sync::Arc;
+
+/// The first wait before a segment that could not be read is tried again; it doubles up to 5 s.
+const RETRY: Micros = Micros::from_millis(500);
+
+impl<O, I, S, C> Carrier<O, I, S, C>
+where
+    O: Origin + 'static,
+    I: Ingest + 'static,
+    S: Sessions,
+    C: Clock,
+{
+    /// Starts the copies that there is room for.
+    pub(super) fn start_copies(&mut self, now: Timestamp) {
+        let views: Vec<View<'_>> = self
+            .watches
+            .iter()
+            .filter_map(|(name, watch)| {
+                let mark = self.working.renditions.get(name)?;
+                // Another numbering must last before anything is stored under its names.
+                let lasted = self.committed.renditions.get(name)?;
+                if lasted.epoch != mark.epoch {
+                    return None;
+                }
+                Some(View { name, mark, seen: watch.seen.as_deref()?, fates: &watch.fates })
+            })
+            .collect();
+        let room = self.outlets.iter().map(|outlet| outlet.room(self.session.concurrency, now));
+        for copy in plan(&views, room.collect(), now) {
+            let Some(watch) = self.watches.get_mut(&copy.rendition) else { continue };
+            let listed = watch.seen.as_deref().and_then(|seen| segment(seen, copy.key.1));
+            let Some(url) = listed.and_then(|listed| watch.segment_url(&listed.uri)) else {
+                let what = format!(
+                    "segment {} of {}: its address cannot be read",
+                    copy.key.1, copy.rendition
+                );
+                watch.fates.failed.insert(copy.key, (1, now + LONGEST_RETRY));
+                self.fault(now, what);
+                continue;
+            };
+            for &endpoint in &copy.endpoints {
+                watch.fates.under_way[endpoint].insert(copy.key);
+                self.outlets[endpoint].copies += 1;
+            }
+            let number = self.next_copy;
+            self.next_copy += 1;
+            self.began.insert(number, now);
+            let origin = Arc::clone(&self.origin);
+            self.under_way.push(Box::pin(async move {
+                let result = origin.segment(&url).await;
+                let (rendition, key, endpoints) = (copy.rendition, copy.key, copy.endpoints);
+                Done::Read { copy: number, rendition, key, endpoints, result }
+            }));
+        }
+    }
+
+    /// Takes in a segment that was read, and writes it where it is lacking.
+    pub(super) fn read(
+        &mut self,
+        copy: u64,
+        rendition: RenditionName,
+        key: Key,
+        endpoints: Vec<usize>,
+        result: Result<Bytes, OriginError>,
+        now: Timestamp,
+    ) {
+        self.began.remove(&copy);
+        let extension = self.extension(&rendition, key);
+        let body = match result {
+            Ok(body) => body,
+            Err(error) => {
+                for endpoint in endpoints {
+                    self.ended(&rendition, key, endpoint);
+                }
+                return self.not_read(&rendition, key, &error, now);
+            }
+        };
+        if let Some(watch) = self.watches.get_mut(&rendition) {
+            watch.fates.failed.remove(&key);
+        }
+        for endpoint in endpoints {
+            let name = self.stem(endpoint).segment(&rendition, key.0, key.1, extension);
+            let ingest = Arc::clone(&self.outlets[endpoint].ingest);
+            let (rendition, body, bytes) = (rendition.clone(), body.clone(), body.len() as u64);
+            let copy = self.next_copy;
+            self.next_copy += 1;
+            self.began.insert(copy, now);
+            self.under_way.push(Box::pin(async move {
+                let result = ingest.put(&name, extension.content_type(), body).await;
+                Done::Put { copy, rendition, key, endpoint, bytes, result }
+            }));
+        }
+    }
+
+    fn extension(&self, rendition: &RenditionName, key: Key) -> Extension {
+        let seen = self.watches.get(rendition).and_then(|watch| watch.seen.as_deref());
+        let listed = seen.and_then(|seen| segment(seen, key.1));
+        let mark = self.working.renditions.get(rendition);
+        listed.map_or_else(
+            || mark.map_or(Extension::default(), |mark| mark.extension),
+            |listed| Extension::of_uri(&listed.uri),
+        )
+    }
+
+    /// A copy to one endpoint is not under way any more.
+    fn ended(&mut self, rendition: &RenditionName, key: Key, endpoint: usize) {
+        self.outlets[endpoint].copies -= 1;
+        if let Some(watch) = self.watches.get_mut(rendition) {
+            watch.fates.under_way[endpoint].remove(&key);
+        }
+    }
+
+    /// A segment could not be read: it is left out when the source says that it is not there.
+    ///
+    /// The newest segment of a live playlist may be listed a moment before it can be read, so it is
+    /// left out only once another follows.
+    fn not_read(
+        &mut self,
+        rendition: &RenditionName,
+        key: Key,
+        error: &OriginError,
+        now: Timestamp,
+    ) {
+        let Some(watch) = self.watches.get_mut(rendition) else { return };
+        let seen = watch.seen.as_deref();
+        let settled = seen.is_some_and(|seen| seen.ended || seen.last_sequence() > Some(key.1));
+        let gone = match error {
+            OriginError::Gone { for_good, .. } => *for_good || settled,
+            OriginError::Unavailable { .. } | OriginError::Refused { .. } => false,
+        };
+        if gone {
+            watch.fates.gone.insert(key);
+            watch.fates.failed.remove(&key);
+            self.events.push(Event::Gone(rendition.clone(), key.1, error.to_string()));
+            crate::advance::report::note(&mut self.progress, &error.to_string(), now);
+            return self.settle(rendition);
+        }
+        let tries = watch.fates.failed.get(&key).map_or(0, |&(tries, _)| tries);
+        let wait = Micros(RETRY.0 << tries.min(6)).min(LONGEST_RETRY);
+        watch.fates.failed.insert(key, (tries + 1, now + wait));
+        self.fault(now, format!("segment {} of {rendition}: {error}", key.1));
+    }
+
+    /// Takes in a segment that was written, or not, at one endpoint.
+    #[expect(clippy::too_many_arguments, reason = "the fields of one effect")]
+    pub(super) fn put(
+        &mut self,
+        copy: u64,
+        rendition: &RenditionName,
+        key: Key,
+        endpoint: usize,
+        bytes: u64,
+        result: Result<(), IngestError>,
+        now: Timestamp,
+    ) {
+        self.began.remove(&copy);
+        self.ended(rendition, key, endpoint);
+        if let Err(error) = result {
+            return self.endpoint_failed(endpoint, &error, now);
+        }
+        self.outlets[endpoint].succeeded(bytes);
+        self.endpoint_is_well(endpoint);
+        let Some(watch) = self.watches.get_mut(rendition) else { return };
+        let Some(mark) = self.working.renditions.get(rendition) else { return };
+        if mark.epoch != key.0 {
+            return;
+        }
+        let elsewhere = |other: usize| {
+            watch.fates.landed[other].contains(&key)
+                || mark.tracks[other].landed(key.0) >= Some(key.1)
+        };
+        if !(0..mark.tracks.len()).any(elsewhere) {
+            self.working.segments += 1;
+            self.working.bytes += bytes;
+            self.measure(rendition, key, bytes);
+        }
+        if let Some(watch) = self.watches.get_mut(rendition) {
+            watch.fates.landed[endpoint].insert(key);
+        }
+        self.settle(rendition);
+    }
+
+    /// Moves the working cursor past what landed.
+    pub(super) fn settle(&mut self, rendition: &RenditionName) {
+        let Some(watch) = self.watches.get(rendition) else { return };
+        let Some(seen) = watch.seen.as_deref() else { return };
+        let Some(mark) = self.working.renditions.remove(rendition) else { return };
+        let epoch = mark.epoch;
+        let mark = settle(
+            mark,
+            seen,
+            self.style,
+            |endpoint, sequence| watch.fates.of(endpoint, (epoch, sequence)),
+            |endpoint| watch.confirmed[endpoint],
+        );
+        self.working.renditions.insert(rendition.clone(), mark);
+    }
+
+    /// Learns the peak bandwidth of a source that does not state one.
+    fn measure(&mut self, rendition: &RenditionName, key: Key, bytes: u64) {
+        if !self.is_single() || self.working.bandwidth.is_some() {
+            return;
+        }
+        let seen = self.watches.get(rendition).and_then(|watch| watch.seen.as_deref());
+        let Some(duration) = seen.and_then(|seen| segment(seen, key.1)).map(|s| s.duration) else {
+            return;
+        };
+        let bits = bytes.saturating_mul(8 * 1_000_000);
+        self.working.bandwidth = Some(bits / duration.0.max(1));
+    }
+}
+
+/// The longest wait before a segment that could not be read is tried again.
+const LONGEST_RETRY: Micros = Micros::from_secs(5);

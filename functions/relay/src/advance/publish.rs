@@ -1,0 +1,353 @@
+//! Publishes playlists, and deletes what left them.
+
+use super::{Carrier, Done, Event, News, differs};
+use crate::layout::Layout;
+use crate::names::{PLAYLIST, RenditionName, Stem};
+use crate::ports::{Clock, Ingest, IngestError, Origin, Sessions};
+use crate::progress::Fault;
+use crate::render::{Rendering, render};
+use crate::session::Address;
+use crate::settle::{deletable, forget_deleted};
+use bytes::Bytes;
+use futures_util::future::join_all;
+use hls::{MediaSequence, Micros, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+/// The first wait after a failed request before the endpoint is tried again; it doubles up to the longest.
+const RETRY: Micros = Micros::from_millis(250);
+
+/// The longest such wait: an endpoint that returns is seen within it.
+const LONGEST_RETRY: Micros = Micros::from_secs(4);
+
+/// A multivariant playlist waits so many target durations for renditions that are not there yet.
+const COMPLETE_TARGETS: u64 = 4;
+
+/// One endpoint, as this run knows it.
+pub(super) struct Outlet<I> {
+    pub(super) address: Address,
+    pub(super) ingest: Arc<I>,
+    pub(super) stem: Stem,
+    /// What was last stored under each playlist's name, as a hash.
+    given: BTreeMap<String, u64>,
+    /// Renditions whose playlists were stored.
+    there: BTreeSet<RenditionName>,
+    /// When the first of them was.
+    since: Option<Timestamp>,
+    /// Renditions whose stored playlist says that nothing will follow.
+    pub(super) finished: BTreeSet<RenditionName>,
+    publishing: bool,
+    /// Segments on their way here.
+    pub(super) copies: usize,
+    failures: u32,
+    retry_at: Timestamp,
+    pub(super) error: Option<String>,
+    pub(super) last_error: Option<Fault>,
+    pub(super) segments: u64,
+    pub(super) bytes: u64,
+}
+
+/// A playlist that was stored.
+pub(super) struct Stored {
+    name: String,
+    hash: u64,
+    /// Of a media playlist: whose, and what it lists.
+    media: Option<(RenditionName, MediaSequence, usize, bool)>,
+}
+
+impl<I> Outlet<I> {
+    pub(super) fn new(address: Address, ingest: I) -> Self {
+        Self {
+            stem: Stem::of(&address),
+            address,
+            ingest: Arc::new(ingest),
+            given: BTreeMap::new(),
+            there: BTreeSet::new(),
+            since: None,
+            finished: BTreeSet::new(),
+            publishing: false,
+            copies: 0,
+            failures: 0,
+            retry_at: Timestamp::default(),
+            error: None,
+            last_error: None,
+            segments: 0,
+            bytes: 0,
+        }
+    }
+
+    /// How many more copies may start: one at a time while it is not known to be well.
+    pub(super) fn room(&self, concurrency: u8, now: Timestamp) -> usize {
+        let most = match self.failures {
+            0 => usize::from(concurrency),
+            _ if now < self.retry_at => 0,
+            _ => 1,
+        };
+        most.saturating_sub(self.copies)
+    }
+
+    pub(super) fn succeeded(&mut self, bytes: u64) {
+        self.segments += 1;
+        self.bytes += bytes;
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        !self.publishing
+    }
+
+    fn ready(&self, now: Timestamp) -> bool {
+        !self.publishing && (self.failures == 0 || self.retry_at <= now)
+    }
+}
+
+impl<O, I, S, C> Carrier<O, I, S, C>
+where
+    O: Origin + 'static,
+    I: Ingest + 'static,
+    S: Sessions,
+    C: Clock,
+{
+    /// When an endpoint that failed is to be tried again.
+    pub(super) fn outlets_due(&self, now: Timestamp) -> Option<Timestamp> {
+        let retries = self.outlets.iter().filter(|o| o.failures > 0).map(|o| o.retry_at);
+        let complete =
+            self.outlets.iter().filter_map(|o| o.since.map(|since| since + self.patience()));
+        retries.chain(complete).filter(|&at| at > now).min()
+    }
+
+    /// Stores the playlists that changed: media playlists first, then the multivariant playlist.
+    pub(super) fn start_publishing(&mut self, now: Timestamp) {
+        for endpoint in 0..self.outlets.len() {
+            if !self.outlets[endpoint].ready(now) {
+                continue;
+            }
+            let media = self.changed_media(endpoint);
+            let mut there = self.outlets[endpoint].there.clone();
+            there.extend(media.iter().map(|(rendition, ..)| rendition.clone()));
+            let multivariant = self.changed_multivariant(endpoint, &there, now);
+            if media.is_empty() && multivariant.is_none() {
+                continue;
+            }
+            let outlet = &mut self.outlets[endpoint];
+            outlet.publishing = true;
+            let ingest = Arc::clone(&outlet.ingest);
+            let stem = outlet.stem.clone();
+            self.under_way.push(Box::pin(async move {
+                let (stored, result) = publish(&*ingest, &stem, media, multivariant).await;
+                Done::Published { endpoint, stored, result }
+            }));
+        }
+    }
+
+    /// The media playlists that say something else than what the endpoint was last given.
+    fn changed_media(&self, endpoint: usize) -> Vec<(RenditionName, Rendering, u64)> {
+        let outlet = &self.outlets[endpoint];
+        let mut changed = Vec::new();
+        for (name, watch) in &self.watches {
+            let (Some(mark), Some(seen)) =
+                (self.committed.renditions.get(name), watch.seen.as_deref())
+            else {
+                continue;
+            };
+            // The newest lines go with the working cursor; only what has lasted is shown.
+            let working = self.working.renditions.get(name);
+            let current = working.is_some_and(|working| differs(mark, working) == News::None);
+            let Some(track) = mark.tracks.get(endpoint).filter(|_| current) else { continue };
+            let Some(rendering) = render(name, mark, track, seen, self.style, &outlet.stem) else {
+                continue;
+            };
+            let hash = hash(&rendering.text);
+            if outlet.given.get(&outlet.stem.media(name)) != Some(&hash) {
+                changed.push((name.clone(), rendering, hash));
+            }
+        }
+        changed
+    }
+
+    /// The multivariant playlist, when it says something else than what the endpoint was last given.
+    ///
+    /// It waits until all renditions are there, as packagers do not like them to come later; after a
+    /// while it is published without those that are missing.
+    fn changed_multivariant(
+        &self,
+        endpoint: usize,
+        there: &BTreeSet<RenditionName>,
+        now: Timestamp,
+    ) -> Option<(String, u64)> {
+        let outlet = &self.outlets[endpoint];
+        let layout = self.layout.as_ref()?;
+        let complete = layout.renditions.keys().all(|name| there.contains(name));
+        let patient = outlet.since.is_none_or(|since| now < since + self.patience());
+        if !complete && patient {
+            return None;
+        }
+        let text = if self.is_single() {
+            Layout::of_media(self.source.clone(), self.committed.bandwidth?)
+                .render(&outlet.stem, there)?
+        } else {
+            layout.render(&outlet.stem, there)?
+        };
+        let hash = hash(&text);
+        (outlet.given.get(&outlet.stem.multivariant()) != Some(&hash)).then_some((text, hash))
+    }
+
+    fn patience(&self) -> Micros {
+        let targets = self.committed.renditions.values().map(|mark| mark.target_duration);
+        let longest = targets.max().unwrap_or_default();
+        Micros(Micros::from(longest).0.saturating_mul(COMPLETE_TARGETS))
+    }
+
+    /// Takes in what was stored at an endpoint.
+    pub(super) fn published(
+        &mut self,
+        endpoint: usize,
+        stored: Vec<Stored>,
+        result: Result<(), IngestError>,
+        now: Timestamp,
+    ) {
+        self.outlets[endpoint].publishing = false;
+        let any = !stored.is_empty();
+        for Stored { name, hash, media } in stored {
+            let outlet = &mut self.outlets[endpoint];
+            outlet.given.insert(name, hash);
+            let Some((rendition, last, listed, ended)) = media else { continue };
+            outlet.since.get_or_insert(now);
+            outlet.there.insert(rendition.clone());
+            if ended {
+                outlet.finished.insert(rendition.clone());
+            }
+            self.gave(endpoint, &rendition, last, now);
+            self.start_deletes(endpoint, &rendition, listed);
+        }
+        if any {
+            self.events.push(Event::Published(endpoint));
+        }
+        match result {
+            Ok(()) => self.endpoint_is_well(endpoint),
+            Err(error) => self.endpoint_failed(endpoint, &error, now),
+        }
+    }
+
+    /// An endpoint's stored playlist of a rendition lists up to `last`.
+    fn gave(
+        &mut self,
+        endpoint: usize,
+        rendition: &RenditionName,
+        last: MediaSequence,
+        now: Timestamp,
+    ) {
+        let Some(mark) = self.working.renditions.get_mut(rendition) else { return };
+        let Some(track) = mark.tracks.get_mut(endpoint) else { return };
+        track.given = track.given.max(Some(last));
+        let epoch = mark.epoch;
+        let newest = mark.tracks.iter().filter_map(|track| track.landed(epoch)).max();
+        let Some(watch) = self.watches.get_mut(rendition) else { return };
+        watch.confirmed[endpoint] = true;
+        let listed = newest.and_then(|newest| watch.listed_at.get(&(epoch, newest)));
+        if let Some(&listed) = listed {
+            self.progress.lag_ms = Some(now.since(listed).as_millis());
+        }
+        let oldest = mark.tracks.iter().map(|track| mark.wanted_from(track)).min();
+        watch.listed_at.retain(|key, _| oldest.is_none_or(|oldest| *key >= (epoch, oldest)));
+    }
+
+    /// Deletes what left the window, in the order in which it did.
+    fn start_deletes(&mut self, endpoint: usize, rendition: &RenditionName, listed: usize) {
+        let Some(mark) = self.working.renditions.get(rendition) else { return };
+        let Some(track) = mark.tracks.get(endpoint) else { return };
+        let due = deletable(track, listed);
+        let Some(watch) = self.watches.get_mut(rendition) else { return };
+        if due.is_empty() || watch.deleting[endpoint] {
+            return;
+        }
+        watch.deleting[endpoint] = true;
+        let outlet = &self.outlets[endpoint];
+        let name =
+            |(epoch, sequence)| outlet.stem.segment(rendition, epoch, sequence, mark.extension);
+        let names: Vec<String> = due.into_iter().map(name).collect();
+        let (ingest, rendition) = (Arc::clone(&outlet.ingest), rendition.clone());
+        self.under_way.push(Box::pin(async move {
+            let mut count = 0;
+            for name in names {
+                if ingest.delete(&name).await.is_err() {
+                    break;
+                }
+                count += 1;
+            }
+            Done::Deleted { endpoint, rendition, count }
+        }));
+    }
+
+    pub(super) fn deleted(&mut self, endpoint: usize, rendition: &RenditionName, count: usize) {
+        if let Some(watch) = self.watches.get_mut(rendition) {
+            watch.deleting[endpoint] = false;
+        }
+        let mark = self.working.renditions.get_mut(rendition);
+        if let Some(track) = mark.and_then(|mark| mark.tracks.get_mut(endpoint)) {
+            forget_deleted(track, count);
+        }
+    }
+
+    pub(super) fn endpoint_is_well(&mut self, endpoint: usize) {
+        let outlet = &mut self.outlets[endpoint];
+        outlet.failures = 0;
+        outlet.error = None;
+    }
+
+    pub(super) fn endpoint_failed(&mut self, endpoint: usize, error: &IngestError, now: Timestamp) {
+        let outlet = &mut self.outlets[endpoint];
+        let wait = Micros(RETRY.0 << outlet.failures.min(6)).min(LONGEST_RETRY);
+        // Requests that fail together are one failure.
+        if outlet.retry_at <= now {
+            outlet.failures = outlet.failures.saturating_add(1);
+            outlet.retry_at = now + wait;
+        }
+        let what = format!("endpoint {}: {error}", outlet.address);
+        outlet.error = Some(what.clone());
+        outlet.last_error = Some(Fault { what: what.clone(), at: now });
+        self.fault(now, what);
+    }
+
+    pub(super) fn is_single(&self) -> bool {
+        self.master.single
+    }
+}
+
+/// Stores media playlists side by side, and the multivariant playlist once all of them are there.
+async fn publish<I: Ingest>(
+    ingest: &I,
+    stem: &Stem,
+    media: Vec<(RenditionName, Rendering, u64)>,
+    multivariant: Option<(String, u64)>,
+) -> (Vec<Stored>, Result<(), IngestError>) {
+    let puts = media.into_iter().map(|(rendition, rendering, hash)| async move {
+        let name = stem.media(&rendition);
+        let Rendering { text, last, listed, ended } = rendering;
+        ingest.put(&name, PLAYLIST, Bytes::from(text)).await?;
+        Ok(Stored { name, hash, media: Some((rendition, last, listed, ended)) })
+    });
+    let mut stored = Vec::new();
+    let mut result = Ok(());
+    for put in join_all(puts).await {
+        match put {
+            Ok(put) => stored.push(put),
+            Err(error) => result = Err(error),
+        }
+    }
+    if let (Ok(()), Some((text, hash))) = (&result, multivariant) {
+        let name = stem.multivariant();
+        match ingest.put(&name, PLAYLIST, Bytes::from(text)).await {
+            Ok(()) => stored.push(Stored { name, hash, media: None }),
+            Err(error) => result = Err(error),
+        }
+    }
+    (stored, result)
+}
+
+/// Tells one text from another within a run.
+fn hash(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}

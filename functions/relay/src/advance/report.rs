@@ -1,0 +1,178 @@
+//! Says how a session is doing.
+
+use super::{Carrier, Event, STORE_PAUSE};
+use crate::ports::{Clock, Ingest, Origin, Sessions};
+use crate::progress::{EndpointProgress, Fault, Progress, RenditionProgress, Status};
+use crate::session::Session;
+use crate::settle::segments_from;
+use hls::{Micros, Timestamp};
+
+/// How long a source that has ended waits for an endpoint that does not take its last segments.
+const ENDED_PATIENCE: Micros = Micros::from_secs(600);
+
+/// At most so many reasons are told at once.
+const MOST_REASONS: usize = 3;
+
+/// How a session is doing before anything was done.
+pub(super) fn first(session: &Session) -> Progress {
+    let endpoint = |address: &crate::session::Address| EndpointProgress {
+        address: address.clone(),
+        healthy: true,
+        segments: 0,
+        bytes: 0,
+        behind: 0,
+        last_error: None,
+    };
+    Progress { endpoints: session.endpoints.iter().map(endpoint).collect(), ..Progress::default() }
+}
+
+/// Notes the last error.
+pub(super) fn note(progress: &mut Progress, what: &str, now: Timestamp) {
+    progress.last_error = Some(Fault { what: what.to_owned(), at: now });
+}
+
+impl<O, I, S, C> Carrier<O, I, S, C>
+where
+    O: Origin + 'static,
+    I: Ingest + 'static,
+    S: Sessions,
+    C: Clock,
+{
+    /// Brings the progress up to date.
+    pub(super) fn take_stock(&mut self, now: Timestamp) {
+        self.progress.segments = self.working.segments;
+        self.progress.bytes = self.working.bytes;
+        let worst = |count: fn(&crate::cursor::Track) -> u64| -> u64 {
+            let marks = self.working.renditions.values();
+            marks.map(|mark| mark.tracks.iter().map(count).max().unwrap_or_default()).sum()
+        };
+        self.progress.jumps = worst(|track| track.jumps);
+        self.progress.missed = worst(|track| track.missed);
+        self.progress.renditions = self.rendition_progress();
+        self.progress.endpoints = self.endpoint_progress();
+        if !self.progress.status.is_active() {
+            return;
+        }
+        let (status, reason) = self.standing(now);
+        if (status, &reason) != (self.progress.status, &self.progress.reason) {
+            if status != self.progress.status {
+                self.events.push(Event::Became(status, reason.clone()));
+            }
+            self.progress.status = status;
+            self.progress.reason = reason;
+        }
+    }
+
+    fn rendition_progress(&self) -> Vec<RenditionProgress> {
+        let of = |(name, watch): (&crate::names::RenditionName, &super::Watch)| {
+            let mark = self.working.renditions.get(name);
+            RenditionProgress {
+                name: name.to_string(),
+                source_sequence: mark.map(|mark| mark.newest.0),
+                listed: mark.map_or_else(Vec::new, |mark| {
+                    mark.tracks.iter().map(|track| track.given.map(|given| given.0)).collect()
+                }),
+                error: watch.error.clone(),
+            }
+        };
+        self.watches.iter().map(of).collect()
+    }
+
+    fn endpoint_progress(&self) -> Vec<EndpointProgress> {
+        let of = |(index, outlet): (usize, &super::Outlet<I>)| EndpointProgress {
+            address: outlet.address.clone(),
+            healthy: outlet.error.is_none(),
+            segments: outlet.segments,
+            bytes: outlet.bytes,
+            behind: self.behind(index),
+            last_error: outlet.last_error.clone(),
+        };
+        self.outlets.iter().enumerate().map(of).collect()
+    }
+
+    /// How many segments the source lists that an endpoint lacks.
+    fn behind(&self, endpoint: usize) -> u64 {
+        let lacking = |(name, watch): (&crate::names::RenditionName, &super::Watch)| {
+            let mark = self.working.renditions.get(name)?;
+            let seen = watch.seen.as_deref()?;
+            let from = mark.wanted_from(mark.tracks.get(endpoint)?);
+            Some(segments_from(seen, from).count() as u64)
+        };
+        self.watches.iter().filter_map(lacking).sum()
+    }
+
+    /// The state of the session, and why.
+    fn standing(&self, now: Timestamp) -> (Status, Option<String>) {
+        if let Some(ended) = self.ended_state(now) {
+            return ended;
+        }
+        let store = self.store_pause.as_ref().map(|(_, reason)| reason.clone());
+        let renditions = self.watches.values().filter_map(|watch| watch.error.clone());
+        let segments = self.watches.iter().filter_map(|(name, watch)| {
+            let ((_, sequence), (tries, _)) = watch.fates.failed.iter().next()?;
+            Some(format!("segment {sequence} of {name} could not be read in {tries} tries"))
+        });
+        let outlets = self.outlets.iter().filter_map(|outlet| outlet.error.clone());
+        let reasons: Vec<String> = store
+            .into_iter()
+            .chain(self.master.error.clone())
+            .chain(renditions)
+            .chain(segments)
+            .chain(outlets)
+            .take(MOST_REASONS)
+            .collect();
+        let published = self
+            .working
+            .renditions
+            .values()
+            .any(|mark| mark.tracks.iter().any(|track| track.given.is_some()));
+        match (reasons.is_empty(), published) {
+            (false, _) => (Status::Degraded, Some(reasons.join("; "))),
+            (true, true) => (Status::Running, None),
+            (true, false) => (Status::Starting, None),
+        }
+    }
+
+    /// Whether everything has been carried to its end, or as much as can be.
+    fn ended_state(&self, now: Timestamp) -> Option<(Status, Option<String>)> {
+        if self.watches.is_empty() {
+            return None;
+        }
+        let ended = self.watches.values().all(|watch| watch.seen.as_ref().is_some_and(|s| s.ended));
+        if !ended {
+            return None;
+        }
+        let finished = |outlet: &super::Outlet<I>| {
+            self.watches.keys().all(|name| outlet.finished.contains(name)) && outlet.is_idle()
+        };
+        if self.outlets.iter().all(finished) {
+            return Some((
+                Status::Ended,
+                Some("the source ended and all of it was carried".into()),
+            ));
+        }
+        let seen = self.watches.values().filter_map(|watch| watch.ended_at).max()?;
+        let waited = now.since(seen) >= ENDED_PATIENCE;
+        waited.then(|| {
+            let reason = "the source ended and not all of it could be carried in ten minutes";
+            (Status::Ended, Some(reason.into()))
+        })
+    }
+
+    /// Writes the state when it has changed.
+    pub(super) async fn report(&mut self, now: Timestamp) {
+        if self.reported == self.progress.status {
+            return;
+        }
+        if self.store_pause.as_ref().is_some_and(|(until, _)| now < *until) {
+            return;
+        }
+        match self.store.report(&self.session.id, &self.progress).await {
+            Ok(()) => self.reported = self.progress.status,
+            Err(error) => {
+                let reason = error.to_string();
+                self.store_pause = Some((now + STORE_PAUSE, reason));
+            }
+        }
+    }
+}

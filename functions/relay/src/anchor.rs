@@ -1,0 +1,167 @@
+//! Why a rendition takes up where it does.
+
+use crate::cursor::{FINGERPRINTS, Rendition, Track};
+use crate::names::{Epoch, Extension};
+use crate::session::Start;
+use hls::{MediaPlaylist, MediaSequence, Micros, Segment};
+
+/// How many target durations from the end a live source is joined (RFC 8216 section 6.3.3).
+const EDGE_TARGETS: u64 = 3;
+
+/// How a playlist that was just seen goes with what was seen before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Anchor {
+    /// It is the first: carry from here on.
+    Joined(MediaSequence),
+    /// It goes on, or has not changed.
+    Contiguous,
+    /// It goes on, but this many segments were dropped before we saw them.
+    FellBehind(u64),
+    /// The source numbers afresh: carry all that it lists.
+    Restarted,
+    /// The source numbers afresh what it listed before: carry from here on, without a break.
+    Renumbered(MediaSequence),
+    /// It is older than what was seen before, such as from a cache that lags: ignore it.
+    Stale,
+}
+
+/// Says how `seen` goes with `before`.
+///
+/// Fingerprints tell a restart from an old copy: the same numbers with other segments are a restart.
+/// Numbers too far back to compare are one as well, as caches lag by a segment or two.
+#[must_use]
+pub fn anchor(before: Option<&Rendition>, seen: &MediaPlaylist, start: Start) -> Anchor {
+    let Some(before) = before else { return Anchor::Joined(entry(seen, start)) };
+    let Some(last) = seen.last_sequence() else { return Anchor::Stale };
+    if seen.media_sequence > before.newest {
+        return match seen.media_sequence.since(before.newest.after(1)) {
+            0 => Anchor::Contiguous,
+            dropped => Anchor::FellBehind(dropped),
+        };
+    }
+    let known = known(before);
+    let mut comparable = known
+        .iter()
+        .filter_map(|&(sequence, print)| Some(fingerprint(segment(seen, sequence)?) == print))
+        .peekable();
+    let same = if comparable.peek().is_some() { comparable.any(|same| same) } else { false };
+    match (same, last < before.newest) {
+        (true, true) => Anchor::Stale,
+        (true, false) => Anchor::Contiguous,
+        (false, _) => renumbered(before, seen).map_or(Anchor::Restarted, Anchor::Renumbered),
+    }
+}
+
+/// The first segment to carry of a source that is joined.
+fn entry(seen: &MediaPlaylist, start: Start) -> MediaSequence {
+    let whole = match start {
+        Start::Window => true,
+        Start::LiveEdge => seen.ended,
+    };
+    if whole {
+        return seen.media_sequence;
+    }
+    let edge = Micros(Micros::from(seen.target_duration).0.saturating_mul(EDGE_TARGETS));
+    let mut length = Micros::default();
+    let newest = seen.segments.iter().rev().take_while(|segment| {
+        let wanted = length < edge;
+        length += segment.duration;
+        wanted
+    });
+    let skipped = seen.segments.len() - newest.count();
+    seen.media_sequence.after(skipped as u64)
+}
+
+/// The remembered segments, oldest first.
+fn known(before: &Rendition) -> Vec<(MediaSequence, u32)> {
+    let prints = &before.fingerprints;
+    let first = before.newest.0.saturating_sub(prints.len().saturating_sub(1) as u64);
+    prints.iter().zip(first..).map(|(&print, number)| (MediaSequence(number), print)).collect()
+}
+
+/// Where to go on in a list that holds the remembered segments under other numbers.
+///
+/// Two in a row must match: a single name may well come again.
+fn renumbered(before: &Rendition, seen: &MediaPlaylist) -> Option<MediaSequence> {
+    let [.., second, last] = before.fingerprints[..] else { return None };
+    if second == last {
+        return None;
+    }
+    let prints: Vec<u32> = seen.segments.iter().map(fingerprint).collect();
+    let at = prints.windows(2).rposition(|pair| pair == [second, last])?;
+    Some(seen.media_sequence.after(at as u64 + 2))
+}
+
+/// The segment that `playlist` lists under `sequence`.
+#[must_use]
+pub fn segment(playlist: &MediaPlaylist, sequence: MediaSequence) -> Option<&Segment> {
+    let index = sequence.0.checked_sub(playlist.media_sequence.0)?;
+    playlist.segments.get(usize::try_from(index).ok()?)
+}
+
+/// Tells segments apart: of the last part of the path and the duration.
+///
+/// What comes before may hold a server or a session, what comes after a token: both change while the
+/// segment stays the same.
+fn fingerprint(segment: &Segment) -> u32 {
+    let path = segment.uri.split(['?', '#']).next().unwrap_or_default();
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let name = name.split(';').next().unwrap_or_default();
+    // FNV-1a, 32 bits: stored, so it must be the same in every build.
+    let bytes = name.bytes().chain(segment.duration.0.to_be_bytes());
+    bytes.fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
+/// The mark of a rendition whose source numbers afresh.
+///
+/// What it listed under the old numbers and an endpoint still lacks is lost there.
+fn afresh(before: &Rendition, entry: MediaSequence, continues: Option<MediaSequence>) -> Rendition {
+    let mut next = Rendition { epoch: before.epoch.next(), entry, continues, ..before.clone() };
+    for (track, old) in next.tracks.iter_mut().zip(&before.tracks) {
+        let lacking = before.newest.after(1).since(before.wanted_from(old));
+        if lacking > 0 {
+            track.missed += lacking;
+            track.jumps += 1;
+        }
+    }
+    next
+}
+
+/// The rendition's mark after `seen`, before anything of it has landed.
+#[must_use]
+pub fn take_up(
+    before: Option<&Rendition>,
+    seen: &MediaPlaylist,
+    anchor: Anchor,
+    first_epoch: Epoch,
+    endpoints: usize,
+) -> Option<Rendition> {
+    let mut next = match (before, anchor) {
+        (_, Anchor::Stale) => return before.cloned(),
+        (None, Anchor::Joined(entry)) => Rendition {
+            epoch: first_epoch,
+            entry,
+            continues: None,
+            newest: entry,
+            fingerprints: Vec::new(),
+            target_duration: seen.target_duration,
+            extension: Extension::default(),
+            tracks: vec![Track::default(); endpoints],
+            kept: Vec::new(),
+        },
+        (Some(before), Anchor::Restarted) => afresh(before, seen.media_sequence, None),
+        (Some(before), Anchor::Renumbered(entry)) => afresh(before, entry, Some(before.newest)),
+        (Some(before), Anchor::Contiguous | Anchor::FellBehind(_) | Anchor::Joined(_)) => {
+            before.clone()
+        }
+        (None, _) => return None,
+    };
+    next.newest = seen.last_sequence()?;
+    let newest = &seen.segments[seen.segments.len().saturating_sub(FINGERPRINTS)..];
+    next.fingerprints = newest.iter().map(fingerprint).collect();
+    next.target_duration = next.target_duration.max(seen.target_duration);
+    if let Some(segment) = seen.segments.last() {
+        next.extension = Extension::of_uri(&segment.uri);
+    }
+    Some(next)
+}

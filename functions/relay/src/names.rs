@@ -1,0 +1,226 @@
+//! What things are called at the output.
+//!
+//! A name says what a segment is, never where we list it, so running anything again cannot put other
+//! bytes under a used name.
+
+use crate::ports::ContentType;
+use crate::session::Address;
+use hls::MediaSequence;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The longest part of a rendition name that one attribute may fill, in characters.
+const LONGEST_PART: usize = 32;
+
+/// The stem where an endpoint's address names none: MediaPackage's own.
+const DEFAULT_STEM: &str = "channel";
+
+/// Names a rendition or variant within a session.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RenditionName(String);
+
+impl RenditionName {
+    /// A name of parts, each reduced to lower-case letters, digits and dashes; empty ones are left out.
+    pub(crate) fn of(parts: &[&str]) -> Self {
+        let parts: Vec<String> =
+            parts.iter().map(|part| slug(part)).filter(|part| !part.is_empty()).collect();
+        Self(parts.join("-"))
+    }
+
+    /// The name of the `count`th of the same name, counted from 1.
+    pub(crate) fn numbered(&self, count: usize) -> Self {
+        if count == 1 { self.clone() } else { Self(format!("{}-{count}", self.0)) }
+    }
+}
+
+impl fmt::Display for RenditionName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl AsRef<str> for RenditionName {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+fn slug(text: &str) -> String {
+    let mut slug = String::new();
+    for c in text.chars().take(LONGEST_PART) {
+        if c.is_ascii_alphanumeric() {
+            slug.push(c.to_ascii_lowercase());
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+    }
+    slug.truncate(slug.trim_end_matches('-').len());
+    slug
+}
+
+/// Counts how often the source began numbering afresh, from the moment its session was made in seconds.
+///
+/// Beginning there keeps two sessions to one place, one after the other, from using the same names.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Epoch(pub u64);
+
+impl Epoch {
+    /// The one after this.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+/// The part before the first underscore of every name at one endpoint, such as `channel`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stem(String);
+
+impl Stem {
+    /// The last part of an endpoint's address, or `channel` where there is none.
+    #[must_use]
+    pub fn of(endpoint: &Address) -> Self {
+        let path = endpoint.as_ref().splitn(4, '/').nth(3).unwrap_or_default();
+        let last = path.rsplit('/').next().unwrap_or_default();
+        let last = last.strip_suffix(".m3u8").unwrap_or(last);
+        Self(if last.is_empty() { DEFAULT_STEM.to_owned() } else { last.to_owned() })
+    }
+
+    /// The multivariant playlist's name.
+    #[must_use]
+    pub fn multivariant(&self) -> String {
+        format!("{}.m3u8", self.0)
+    }
+
+    /// A media playlist's name.
+    #[must_use]
+    pub fn media(&self, rendition: &RenditionName) -> String {
+        format!("{}_{rendition}.m3u8", self.0)
+    }
+
+    /// A segment's name, after its number in the source.
+    #[must_use]
+    pub fn segment(
+        &self,
+        rendition: &RenditionName,
+        epoch: Epoch,
+        sequence: MediaSequence,
+        extension: Extension,
+    ) -> String {
+        format!("{}_{rendition}_{}_{sequence}.{}", self.0, epoch.0, extension.as_str())
+    }
+}
+
+/// What a segment is, as its name's ending and its media type say it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Extension {
+    /// MPEG-2 transport stream.
+    #[default]
+    Ts,
+    /// ADTS.
+    Aac,
+    /// AC-3.
+    Ac3,
+    /// Enhanced AC-3.
+    Ec3,
+    /// MPEG audio.
+    Mp3,
+    /// WebVTT.
+    Vtt,
+}
+
+impl Extension {
+    /// What the path of a segment's address says; a transport stream where it says nothing.
+    #[must_use]
+    pub fn of_uri(uri: &str) -> Self {
+        let path = uri.split(['?', '#']).next().unwrap_or_default();
+        // Path parameters such as `;session=1` are no part of the ending.
+        let name =
+            path.rsplit('/').next().unwrap_or_default().split(';').next().unwrap_or_default();
+        let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending).to_ascii_lowercase();
+        match ending.as_str() {
+            "aac" | "adts" => Self::Aac,
+            "ac3" => Self::Ac3,
+            "ec3" | "eac3" => Self::Ec3,
+            "mp3" => Self::Mp3,
+            "vtt" | "webvtt" => Self::Vtt,
+            _ => Self::Ts,
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Ts => "ts",
+            Self::Aac => "aac",
+            Self::Ac3 => "ac3",
+            Self::Ec3 => "ec3",
+            Self::Mp3 => "mp3",
+            Self::Vtt => "vtt",
+        }
+    }
+
+    /// Its media type (RFC 8216 section 10 and the IANA registry).
+    #[must_use]
+    pub fn content_type(self) -> ContentType {
+        ContentType(match self {
+            Self::Ts => "video/mp2t",
+            Self::Aac => "audio/aac",
+            Self::Ac3 => "audio/ac3",
+            Self::Ec3 => "audio/eac3",
+            Self::Mp3 => "audio/mpeg",
+            Self::Vtt => "text/vtt",
+        })
+    }
+}
+
+/// The media type of a playlist (RFC 8216 section 4).
+pub const PLAYLIST: ContentType = ContentType("application/vnd.apple.mpegurl");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use url::Url;
+
+    #[test]
+    fn a_stem_is_the_last_part_of_the_endpoint() {
+        for (endpoint, stem) in [
+            ("https://a.example/in/v2/x/y/channel", "channel"),
+            ("https://a.example/in/sports.m3u8", "sports"),
+            ("https://a.example/in/", "channel"),
+            ("https://a.example", "channel"),
+        ] {
+            let address = Address::of(&Url::parse(endpoint).unwrap());
+            assert_eq!(Stem::of(&address).0, stem, "{endpoint}");
+        }
+    }
+
+    #[test]
+    fn a_rendition_name_is_fit_for_a_path() {
+        for (parts, name) in [
+            (&["video", "1200000"][..], "video-1200000"),
+            (&["audio", "aud", "en", "English (Main)"], "audio-aud-en-english-main"),
+            (&["subtitles", "", "", "日本"], "subtitles"),
+            (&["audio", "../../x", "", ""], "audio-x"),
+        ] {
+            assert_eq!(RenditionName::of(parts).as_ref(), name);
+        }
+    }
+
+    #[test]
+    fn an_extension_comes_from_the_path() {
+        for (uri, extension) in [
+            ("/a/b.ts", Extension::Ts),
+            ("/a/b.AAC", Extension::Aac),
+            ("/a/b.vtt;session=1", Extension::Vtt),
+            ("/a/segment", Extension::Ts),
+            ("https://a.example/b.ac3?x=.ts", Extension::Ac3),
+        ] {
+            assert_eq!(Extension::of_uri(uri), extension, "{uri}");
+        }
+    }
+}

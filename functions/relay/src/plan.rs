@@ -1,0 +1,132 @@
+//! What to copy next.
+
+use crate::cursor::Rendition;
+use crate::names::{Epoch, RenditionName};
+use crate::settle::{Fate, segments_from};
+use hls::{MediaPlaylist, MediaSequence, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Names a segment within its rendition.
+pub type Key = (Epoch, MediaSequence);
+
+/// What this run knows of the segments of one rendition beyond the cursor.
+#[derive(Clone, Debug, Default)]
+pub struct Fates {
+    /// Stored at each endpoint, not settled yet.
+    pub landed: Vec<BTreeSet<Key>>,
+    /// On their way to each endpoint, reading included.
+    pub under_way: Vec<BTreeSet<Key>>,
+    /// The source says that they are not there.
+    pub gone: BTreeSet<Key>,
+    /// Could not be read: how often, and when to try again.
+    pub failed: BTreeMap<Key, (u32, Timestamp)>,
+}
+
+impl Fates {
+    /// Of a rendition with so many endpoints.
+    #[must_use]
+    pub fn new(endpoints: usize) -> Self {
+        let none = vec![BTreeSet::new(); endpoints];
+        Self { landed: none.clone(), under_way: none, ..Self::default() }
+    }
+
+    /// What became of a segment at an endpoint.
+    #[must_use]
+    pub fn of(&self, endpoint: usize, key: Key) -> Fate {
+        if self.landed[endpoint].contains(&key) {
+            Fate::Landed
+        } else if self.gone.contains(&key) {
+            Fate::Gone
+        } else {
+            Fate::Waiting
+        }
+    }
+
+    /// Forgets what the cursor knows by now.
+    pub fn forget(&mut self, rendition: &Rendition) {
+        for (landed, track) in self.landed.iter_mut().zip(&rendition.tracks) {
+            let wanted = rendition.wanted_from(track);
+            landed.retain(|&(epoch, sequence)| epoch == rendition.epoch && sequence >= wanted);
+        }
+        let wanted = rendition.tracks.iter().map(|track| rendition.wanted_from(track)).min();
+        let lacking =
+            |key: &Key| key.0 == rendition.epoch && wanted.is_none_or(|wanted| key.1 >= wanted);
+        self.gone.retain(lacking);
+        self.failed.retain(|key, _| lacking(key));
+    }
+}
+
+/// One segment to read, and the endpoints that lack it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copy {
+    /// Whose it is.
+    pub rendition: RenditionName,
+    /// Which it is.
+    pub key: Key,
+    /// Where it goes.
+    pub endpoints: Vec<usize>,
+}
+
+/// One rendition, as far as it is known.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    /// Its name.
+    pub name: &'a RenditionName,
+    /// Its mark.
+    pub mark: &'a Rendition,
+    /// The source's playlist.
+    pub seen: &'a MediaPlaylist,
+    /// What became of its segments.
+    pub fates: &'a Fates,
+}
+
+/// What can be copied now, the oldest segments first and the renditions in turn.
+///
+/// `room` is how many more copies each endpoint takes.
+#[must_use]
+pub fn plan(views: &[View<'_>], mut room: Vec<usize>, now: Timestamp) -> Vec<Copy> {
+    let mut columns: Vec<_> = views.iter().map(|&view| lacking(view, now)).collect();
+    let mut copies = Vec::new();
+    while room.iter().any(|&room| room > 0) {
+        let before = copies.len();
+        let mut exhausted = true;
+        for (view, column) in views.iter().zip(&mut columns) {
+            let Some((key, mut endpoints)) = column.next() else { continue };
+            exhausted = false;
+            endpoints.retain(|&endpoint| room[endpoint] > 0);
+            for &endpoint in &endpoints {
+                room[endpoint] -= 1;
+            }
+            if !endpoints.is_empty() {
+                copies.push(Copy { rendition: view.name.clone(), key, endpoints });
+            }
+        }
+        if exhausted && copies.len() == before {
+            break;
+        }
+    }
+    copies
+}
+
+/// The segments of one rendition that an endpoint lacks and that can be tried now, oldest first.
+fn lacking(view: View<'_>, now: Timestamp) -> impl Iterator<Item = (Key, Vec<usize>)> {
+    let View { mark, seen, fates, .. } = view;
+    let wanted: Vec<MediaSequence> =
+        mark.tracks.iter().map(|track| mark.wanted_from(track)).collect();
+    let first = wanted.iter().min().copied().unwrap_or(mark.entry);
+    segments_from(seen, first).filter_map(move |(sequence, segment)| {
+        let key = (mark.epoch, sequence);
+        let later = fates.failed.get(&key).is_some_and(|&(_, at)| now < at);
+        if segment.gap || later || fates.gone.contains(&key) {
+            return None;
+        }
+        let endpoints: Vec<usize> = (0..wanted.len())
+            .filter(|&endpoint| {
+                sequence >= wanted[endpoint]
+                    && !fates.landed[endpoint].contains(&key)
+                    && !fates.under_way[endpoint].contains(&key)
+            })
+            .collect();
+        (!endpoints.is_empty()).then_some((key, endpoints))
+    })
+}

@@ -1,0 +1,144 @@
+//! A media playlist as an endpoint gets it: a rendering of the cursor, and of the source's lines.
+
+use crate::cursor::{Rendition, Track};
+use crate::names::{Epoch, Extension, RenditionName, Stem};
+use crate::settle::{Style, dated};
+use hls::{
+    DiscontinuitySequence, MediaPlaylist, MediaSequence, PlaylistType, Segment, Timestamp,
+    is_low_latency,
+};
+
+/// A segment that can be listed, whoever has it.
+pub(crate) struct Row<'a> {
+    pub epoch: Epoch,
+    pub sequence: MediaSequence,
+    pub discontinuity: bool,
+    lines: &'a [String],
+    extension: Extension,
+    made: Option<Timestamp>,
+}
+
+/// The segments that can be listed, oldest first: the source's, or with a window of our own the kept ones.
+pub(crate) fn rows<'a>(
+    rendition: &'a Rendition,
+    seen: &'a MediaPlaylist,
+    style: Style,
+) -> Vec<Row<'a>> {
+    if style.window.is_some() {
+        let row = |kept: &'a crate::cursor::Kept| Row {
+            epoch: kept.epoch,
+            sequence: kept.sequence,
+            discontinuity: kept.discontinuity,
+            lines: &kept.lines,
+            extension: kept.extension,
+            made: kept.program_date_time,
+        };
+        return rendition.kept.iter().map(row).collect();
+    }
+    let row = |(sequence, segment, made): (MediaSequence, &'a Segment, _)| Row {
+        epoch: rendition.epoch,
+        sequence,
+        discontinuity: segment.discontinuity,
+        lines: &segment.lines,
+        extension: Extension::of_uri(&segment.uri),
+        made,
+    };
+    dated(seen).map(row).collect()
+}
+
+/// A playlist to be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendering {
+    /// The text.
+    pub text: String,
+    /// The output's number of its last segment.
+    pub last: MediaSequence,
+    /// How many segments it lists.
+    pub listed: usize,
+    /// Whether it says that nothing will follow.
+    pub ended: bool,
+}
+
+/// The media playlist of one rendition at one endpoint; absent while there is nothing to list.
+#[must_use]
+pub fn render(
+    name: &RenditionName,
+    rendition: &Rendition,
+    track: &Track,
+    seen: &MediaPlaylist,
+    style: Style,
+    stem: &Stem,
+) -> Option<Rendering> {
+    let rows = rows(rendition, seen, style);
+    let listed: Vec<(MediaSequence, &Row<'_>)> =
+        rows.iter().filter_map(|row| Some((track.number(row.epoch, row.sequence)?, row))).collect();
+    let (first, last) = (listed.first()?.0, listed.last()?.0);
+    let complete =
+        seen.last_sequence().is_some_and(|end| track.landed(rendition.epoch) == Some(end));
+    let mut tags = 0;
+    let segments = listed
+        .iter()
+        .map(|&(number, row)| {
+            let marked = track.marks(row.epoch, row.sequence);
+            tags += u64::from(marked || row.discontinuity);
+            segment(
+                row,
+                marked,
+                number == first,
+                stem.segment(name, row.epoch, row.sequence, row.extension),
+            )
+        })
+        .collect();
+    let discontinuity_sequence =
+        DiscontinuitySequence(track.discontinuities.0.saturating_sub(tags));
+    let playlist = MediaPlaylist {
+        header: whole_segment_lines(&seen.header),
+        target_duration: rendition.target_duration,
+        media_sequence: first,
+        discontinuity_sequence,
+        playlist_type: playlist_type(seen, style, complete, track),
+        segments,
+        trailer: if complete { whole_segment_lines(&seen.trailer) } else { Vec::new() },
+        ended: seen.ended && complete,
+    };
+    let (text, ended) = (playlist.to_string(), playlist.ended);
+    Some(Rendering { text, last, listed: listed.len(), ended })
+}
+
+/// The type that the output's playlist may claim.
+///
+/// A playlist that loses segments has none; one that still grows is at most an EVENT, whatever the
+/// source is (RFC 8216 section 4.3.3.5).
+fn playlist_type(
+    seen: &MediaPlaylist,
+    style: Style,
+    complete: bool,
+    track: &Track,
+) -> Option<PlaylistType> {
+    let slides = style.window.is_some() || track.listed().len() > 1;
+    match seen.playlist_type? {
+        _ if slides => None,
+        PlaylistType::Vod if complete && seen.ended => Some(PlaylistType::Vod),
+        PlaylistType::Vod | PlaylistType::Event => Some(PlaylistType::Event),
+    }
+}
+
+/// Lines without those of low-latency HLS: their addresses are the source's.
+fn whole_segment_lines(lines: &[String]) -> Vec<String> {
+    lines.iter().filter(|line| !is_low_latency(line)).cloned().collect()
+}
+
+fn segment(row: &Row<'_>, marked: bool, first: bool, uri: String) -> Segment {
+    let mut lines = whole_segment_lines(row.lines);
+    let dated = lines.iter().any(|line| line.starts_with(DATE));
+    // The source may date its first segment only; ours is another one.
+    if let (true, false, Some(made)) = (first, dated, row.made) {
+        lines.insert(0, format!("{DATE}{made}"));
+    }
+    if marked {
+        lines.insert(0, "#EXT-X-DISCONTINUITY".to_owned());
+    }
+    Segment { lines, uri, ..Segment::default() }
+}
+
+const DATE: &str = "#EXT-X-PROGRAM-DATE-TIME:";

@@ -1,0 +1,295 @@
+//! Moves a rendition past what landed.
+
+use crate::cursor::{Kept, Rendition, Stretch, Track};
+use crate::names::{Epoch, Extension};
+use crate::render::{Row, rows};
+use hls::{DiscontinuitySequence, MediaPlaylist, MediaSequence, Micros, Segment, Timestamp};
+
+/// What became of one segment at one endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is stored, whole.
+    Landed,
+    /// The source says that there is no such segment.
+    Gone,
+    /// Neither, so far.
+    Waiting,
+}
+
+/// How an output wants its playlists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// How much its playlists list; absent: what the source lists.
+    pub window: Option<Micros>,
+    /// Whether what left the window is to be deleted.
+    pub deletes: bool,
+}
+
+/// The mark of a rendition after what landed.
+///
+/// Each endpoint moves up to its first segment that waits and no further, so a playlist never lists a
+/// segment that the endpoint does not have. `fate` is asked for segments of the current epoch;
+/// `confirmed` says of an endpoint whether this run knows what was last published there.
+#[must_use]
+pub fn settle(
+    mut next: Rendition,
+    seen: &MediaPlaylist,
+    style: Style,
+    fate: impl Fn(usize, MediaSequence) -> Fate,
+    confirmed: impl Fn(usize) -> bool,
+) -> Rendition {
+    let mut tracks = std::mem::take(&mut next.tracks);
+    for (endpoint, track) in tracks.iter_mut().enumerate() {
+        extend(track, &next, seen, |sequence| fate(endpoint, sequence));
+    }
+    if let Some(window) = style.window {
+        keep(&mut next, &tracks, seen, window);
+    }
+    let rows = rows(&next, seen, style);
+    for (endpoint, track) in tracks.iter_mut().enumerate() {
+        if let Some(head) = rows.first() {
+            trim(track, head, style.deletes);
+        }
+        own_up(track, &rows, confirmed(endpoint));
+    }
+    drop(rows);
+    next.tracks = tracks;
+    next
+}
+
+/// Moves one endpoint up to its first segment that waits.
+fn extend(
+    track: &mut Track,
+    rendition: &Rendition,
+    seen: &MediaPlaylist,
+    fate: impl Fn(MediaSequence) -> Fate,
+) {
+    let first = rendition.wanted_from(track);
+    for (sequence, segment) in segments_from(seen, first) {
+        // A gap is listed, and there is nothing to store (RFC 8216bis section 4.4.4.7).
+        let fate = if segment.gap { Fate::Landed } else { fate(sequence) };
+        match fate {
+            Fate::Landed => append(track, rendition, seen, sequence, segment),
+            Fate::Gone => {}
+            Fate::Waiting => break,
+        }
+    }
+}
+
+/// The segments that `playlist` lists from `first` on, with their numbers.
+pub(crate) fn segments_from(
+    playlist: &MediaPlaylist,
+    first: MediaSequence,
+) -> impl Iterator<Item = (MediaSequence, &Segment)> {
+    let skipped = usize::try_from(first.since(playlist.media_sequence)).unwrap_or(usize::MAX);
+    let segments = playlist.segments.get(skipped..).unwrap_or_default();
+    (first.max(playlist.media_sequence).0..).map(MediaSequence).zip(segments)
+}
+
+/// Takes one segment into a track: into its last stretch where it follows on, else into a new one.
+fn append(
+    track: &mut Track,
+    rendition: &Rendition,
+    seen: &MediaPlaylist,
+    sequence: MediaSequence,
+    segment: &Segment,
+) {
+    let epoch = rendition.epoch;
+    let broken = std::mem::take(&mut track.broken);
+    let (out, continues, dropped) = match track.stretches.last_mut() {
+        Some(last) if last.epoch == epoch && last.to.after(1) == sequence && !broken => {
+            last.to = sequence;
+            track.discontinuities.0 += u64::from(segment.discontinuity);
+            return;
+        }
+        Some(last) if last.epoch == epoch => {
+            (last.last_out().after(1), false, sequence.since(last.to.after(1)))
+        }
+        Some(last) => {
+            let follows = rendition.continues == Some(last.to) && sequence == rendition.entry;
+            (last.last_out().after(1), follows && !broken, sequence.since(rendition.entry))
+        }
+        None => {
+            track.discontinuities = discontinuities_before(seen, sequence);
+            let dropped = sequence.since(rendition.entry);
+            (sequence, dropped == 0, dropped)
+        }
+    };
+    if broken {
+        // What could not be listed stays where it is; nothing of it may be listed later.
+        track.stretches.clear();
+    }
+    if dropped > 0 {
+        track.jumps += 1;
+        track.missed += dropped;
+    }
+    let marked = !continues && !segment.discontinuity;
+    track.stretches.push(Stretch { epoch, from: sequence, to: sequence, out, marked });
+    track.discontinuities.0 += u64::from(marked || segment.discontinuity);
+}
+
+/// How many discontinuities the source counts before a segment.
+fn discontinuities_before(seen: &MediaPlaylist, sequence: MediaSequence) -> DiscontinuitySequence {
+    let before = usize::try_from(sequence.since(seen.media_sequence)).unwrap_or(usize::MAX);
+    let listed = seen.segments.iter().take(before).filter(|s| s.discontinuity).count();
+    DiscontinuitySequence(seen.discontinuity_sequence.0 + listed as u64)
+}
+
+/// Keeps the lines of what landed anywhere, as far back as the window goes.
+fn keep(next: &mut Rendition, tracks: &[Track], seen: &MediaPlaylist, window: Micros) {
+    let first = match next.kept.last() {
+        Some(last) if last.epoch == next.epoch => last.sequence.after(1),
+        _ => next.entry,
+    };
+    for (sequence, segment, made) in dated(seen).skip_while(|(sequence, ..)| *sequence < first) {
+        if tracks.iter().any(|track| track.number(next.epoch, sequence).is_some()) {
+            next.kept.push(Kept {
+                epoch: next.epoch,
+                sequence,
+                lines: segment.lines.clone(),
+                duration: segment.duration,
+                discontinuity: segment.discontinuity,
+                extension: Extension::of_uri(&segment.uri),
+                program_date_time: made,
+            });
+        }
+    }
+    let mut length = Micros::default();
+    let inside = next.kept.iter().rev().take_while(|kept| {
+        let wanted = length < window;
+        length += kept.duration;
+        wanted
+    });
+    let outside = next.kept.len() - inside.count().max(LEAST_LISTED.min(next.kept.len()));
+    next.kept.drain(..outside);
+}
+
+/// A shorter window would leave a player nothing to begin with (RFC 8216 section 6.2.2).
+const LEAST_LISTED: usize = 3;
+
+/// The segments of a playlist and when each was made, as far as its dates tell.
+pub(crate) fn dated(
+    seen: &MediaPlaylist,
+) -> impl Iterator<Item = (MediaSequence, &Segment, Option<Timestamp>)> {
+    let mut clock: Option<Timestamp> = None;
+    segments_from(seen, seen.media_sequence).map(move |(sequence, segment)| {
+        let stated = segment.program_date_time.as_deref().and_then(Timestamp::from_date_time);
+        // A discontinuity ends what an earlier date says (RFC 8216 section 4.3.2.6).
+        let made = stated.or(clock.filter(|_| !segment.discontinuity));
+        clock = made.map(|made| made + segment.duration);
+        (sequence, segment, made)
+    })
+}
+
+/// Takes out of a track what lies before the first row, but for its last stretch.
+fn trim(track: &mut Track, head: &Row<'_>, deletes: bool) {
+    let head = (head.epoch, head.sequence);
+    while let Some(first) = track.stretches.first_mut() {
+        if (first.epoch, first.to) < head {
+            if track.stretches.len() == 1 {
+                break;
+            }
+            let gone = track.stretches.remove(0);
+            leave(track, gone, deletes);
+        } else {
+            if first.epoch == head.0 && first.from < head.1 {
+                let gone = Stretch { to: MediaSequence(head.1.0 - 1), ..first.clone() };
+                first.out = first.out.after(head.1.since(first.from));
+                first.from = head.1;
+                first.marked = false;
+                leave(track, gone, deletes);
+            }
+            break;
+        }
+    }
+}
+
+/// Notes what is still stored and to be deleted.
+fn leave(track: &mut Track, gone: Stretch, deletes: bool) {
+    if !deletes {
+        return;
+    }
+    match track.left.last_mut() {
+        Some(last) if last.epoch == gone.epoch && last.to.after(1) == gone.from => {
+            last.to = gone.to
+        }
+        _ => track.left.push(gone),
+    }
+}
+
+/// Marks what landed and can never be listed, because the source dropped it before a playlist was stored.
+///
+/// When this run knows what was last published, the mark goes to the first segment that can be
+/// listed. When it does not, that segment may be published already and must stay as it is: then the
+/// mark goes to the next one, and what is doubtful is not listed again.
+fn own_up(track: &mut Track, rows: &[Row<'_>], confirmed: bool) {
+    let (Some(given), Some(last)) = (track.given, track.last().map(Stretch::last_out)) else {
+        return;
+    };
+    if track.broken || given >= last {
+        return;
+    }
+    let listed = rows.iter().find_map(|row| {
+        Some((track.number(row.epoch, row.sequence)?, row.discontinuity, (row.epoch, row.sequence)))
+    });
+    let first = listed.map_or(last.after(1), |(number, ..)| number);
+    let lost = first.since(given.after(1));
+    if lost == 0 {
+        return;
+    }
+    match listed {
+        Some((_, stated, place)) if confirmed => {
+            track.given = Some(MediaSequence(first.0 - 1));
+            track.jumps += 1;
+            track.missed += lost;
+            if !stated && !track.marks(place.0, place.1) {
+                mark(track, place);
+            }
+        }
+        _ => {
+            track.broken = true;
+            track.jumps += 1;
+            track.missed += if confirmed { lost } else { 0 };
+            track.given = Some(last);
+        }
+    }
+}
+
+/// Puts a discontinuity before a segment that is not published yet.
+fn mark(track: &mut Track, (epoch, sequence): (Epoch, MediaSequence)) {
+    let holds = |stretch: &Stretch| stretch.number(epoch, sequence).is_some();
+    let Some(at) = track.stretches.iter().position(holds) else { return };
+    let stretch = &mut track.stretches[at];
+    stretch.out = stretch.out.after(sequence.since(stretch.from));
+    stretch.from = sequence;
+    stretch.marked = true;
+    track.stretches.drain(..at);
+    track.discontinuities.0 += 1;
+}
+
+/// What left the window long enough ago to be deleted: a player may still read the last playlist that
+/// listed it, so as many segments as are `listed` now stay (RFC 8216 section 6.2.2).
+pub(crate) fn deletable(track: &Track, listed: usize) -> Vec<(Epoch, MediaSequence)> {
+    let stored: u64 = track.left.iter().map(Stretch::count).sum();
+    let due = usize::try_from(stored).unwrap_or(usize::MAX).saturating_sub(listed);
+    let each = |stretch: &Stretch| {
+        let epoch = stretch.epoch;
+        (stretch.from.0..=stretch.to.0).map(move |number| (epoch, MediaSequence(number)))
+    };
+    track.left.iter().flat_map(each).take(due.min(DELETES_AT_ONCE)).collect()
+}
+
+/// How many segments are deleted after one playlist.
+const DELETES_AT_ONCE: usize = 16;
+
+/// Forgets the first `count` of what is to be deleted.
+pub(crate) fn forget_deleted(track: &mut Track, count: usize) {
+    for _ in 0..count {
+        let Some(first) = track.left.first_mut() else { return };
+        if first.from == first.to {
+            track.left.remove(0);
+        } else {
+            first.from = first.from.after(1);
+        }
+    }
+}
