@@ -34,12 +34,16 @@ impl AttributeList {
     /// breaks, which no quoted string can hold, are left out of it.
     pub fn set_quoted(&mut self, name: &str, value: &str) {
         let value = value.replace(['"', '\r', '\n'], "");
-        let entry = format!("{name}=\"{value}\"");
-        let mut pieces: Vec<&str> = self.pieces().collect();
-        match pieces.iter_mut().find(|piece| value_of(piece, name).is_some()) {
-            Some(place) => *place = &entry,
-            None => pieces.push(&entry),
+        let mut entry = Some(format!("{name}=\"{value}\""));
+        let mut pieces: Vec<String> = Vec::new();
+        for piece in self.pieces() {
+            match value_of(piece, name) {
+                // A second one of the same name goes.
+                Some(_) => pieces.extend(entry.take()),
+                None => pieces.push(piece.to_owned()),
+            }
         }
+        pieces.extend(entry);
         self.text = pieces.join(",");
     }
 
@@ -106,6 +110,7 @@ mod tests {
     fn a_quoted_string_is_set_in_its_place_or_at_the_end() {
         for (text, expected) in [
             (r#"URI="a",TYPE=AUDIO"#, r#"URI="b,c",TYPE=AUDIO"#),
+            (r#"URI="a",URI="b",TYPE=AUDIO"#, r#"URI="b,c",TYPE=AUDIO"#),
             ("TYPE=AUDIO", r#"TYPE=AUDIO,URI="b,c""#),
             ("", r#"URI="b,c""#),
         ] {

@@ -140,8 +140,11 @@ impl Reader {
         }
     }
 
-    fn finish(self) -> Result<MediaPlaylist, Error> {
+    fn finish(mut self) -> Result<MediaPlaylist, Error> {
         self.no_open_segment()?;
+        if !self.playlist.ended {
+            while self.next.lines.pop_if(|line| line.is_empty()).is_some() {}
+        }
         let kind = ErrorKind::MissingTag { tag: tags::TARGET_DURATION };
         Ok(MediaPlaylist {
             target_duration: self.target_duration.ok_or(Error { line: 1, kind })?,
