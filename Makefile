@@ -1,0 +1,45 @@
+# Everything this repository does, from a machine that has Rust (rustup), Node 20 or later, Python 3
+# and make. What else a target needs it installs, and says so.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench rust
+
+# npm installs what a lock file pins; this is the file that it writes when it is done.
+installed = $(patsubst %/package-lock.json,%/node_modules/.package-lock.json,$(wildcard $(1)/package-lock.json))
+# `make demo ARGS='--help'` and the like.
+ARGS ?=
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(call installed,functions/ferry) ## Play a live channel through the ferry, in your browser: no account, no media
+	cargo run --locked --package ferry -- demo $(ARGS)
+
+check: rust $(call installed,functions/ferry) ## What must be clean: format, lints, documentation
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
+	node --check tests/browser/play.mjs
+	bash -n .ci/run tests/debian.sh tests/fixtures/make-library.sh
+
+# The end-to-end cases wait far more than they work: more of them at once than there are cores.
+test: export RUST_TEST_THREADS ?= 8
+test: $(call installed,functions/ferry) $(call installed,tests/browser) ## Everything: units, simulation, and the real parts end to end
+	tests/debian.sh apache2=apache2-bin ffmpeg=ffmpeg chromium=chromium curl=curl
+	cargo build --locked --package ferry
+	cargo test --locked --workspace
+
+bench: $(call installed,functions/ferry) ## Measure the ferry against its peer (takes minutes)
+	tests/debian.sh apache2=apache2-bin ffmpeg=ffmpeg curl=curl
+	cargo run --locked --release --package bench -- $(ARGS)
+
+rust:
+	@cargo fmt --version >/dev/null && cargo clippy --version >/dev/null || \
+		{ echo 'adding rustfmt and clippy'; rustup component add rustfmt clippy; }
+
+%/node_modules/.package-lock.json: %/package-lock.json
+	@echo 'installing the npm packages of $*'
+	npm ci --prefix $* --no-audit --no-fund
+	@touch $@
