@@ -1,0 +1,80 @@
+//! A live source: ffmpeg's test picture and tone, encoded in real time.
+
+use crate::process::Process;
+use crate::published::Published;
+use rustix::process::Signal;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+use tempfile::TempDir;
+
+pub const FFMPEG: &str = "/usr/bin/ffmpeg";
+/// A small picture at few frames a second: many sources run at once on two cores.
+const FRAMES_PER_SECOND: u32 = 12;
+/// Every segment of 2 s begins with a key frame, in every variant.
+const ENCODER: &str = "-c:v libx264 -preset ultrafast -pix_fmt yuv420p -threads 1 \
+    -g 24 -keyint_min 24 -sc_threshold 0";
+
+/// An encoder at work.
+pub struct Live {
+    pub folder: TempDir,
+    process: Process,
+}
+
+impl Live {
+    /// Two variants with sound, segments of 2 s, and a window of six of them.
+    pub async fn start() -> (Self, Published) {
+        let folder = tempfile::tempdir().unwrap();
+        let args = format!(
+            "-hide_banner -loglevel error -re -f lavfi -i testsrc2=s=320x180:r={FRAMES_PER_SECOND} \
+             -re -f lavfi -i sine=r=48000 -filter_complex [0:v]split[a][b];[b]scale=160:90[c] \
+             -map [a] -map 1:a -map [c] -map 1:a {ENCODER} -b:v:0 200k -b:v:1 60k -c:a aac -b:a 32k \
+             -f hls -hls_time 2 -hls_list_size 6 -hls_delete_threshold 4 \
+             -hls_flags delete_segments+program_date_time+independent_segments+temp_file \
+             -master_pl_name main.m3u8 -var_stream_map v:0,a:0,name:high|v:1,a:1,name:low"
+        );
+        let mut args = split(&args);
+        args.extend(out(folder.path()));
+        let mut process = Process::start(Path::new(FFMPEG), &args, &folder.path().join("ffmpeg"));
+        let published = Published::watch(folder.path());
+        while published.so_far().values().filter(|entries| !entries.is_empty()).count() < 2 {
+            assert_eq!(process.ended(), None, "{}", process.stderr());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        (Self { folder, process }, published)
+    }
+
+    /// Lets it write its last segments and ENDLIST.
+    pub async fn finish(&mut self) {
+        self.process.signal(Signal::INT);
+        self.process.end(Duration::from_secs(10)).await;
+    }
+}
+
+/// Makes a whole video at once in `folder`: picture, sound and subtitles apart, 24 s of each.
+pub fn video(folder: &Path) {
+    let cue = |at| format!("{at}\n00:00:{at:02},000 --> 00:00:{at:02},900\nLine {at}\n\n");
+    let cues = folder.join("cues.srt");
+    std::fs::write(&cues, (0..24).step_by(3).map(cue).collect::<String>()).unwrap();
+    let mut args = split(&format!(
+        "-hide_banner -loglevel error -f lavfi -i testsrc2=s=320x180:r={FRAMES_PER_SECOND}:d=24 \
+         -f lavfi -i sine=r=32000:d=24 -i {} -map 0:v -map 1:a -map 2:s {ENCODER} -c:a aac \
+         -f hls -hls_time 2 -hls_playlist_type vod -master_pl_name main.m3u8 -var_stream_map \
+         v:0,agroup:sound,s:0,sgroup:text,language:en,name:video|a:0,agroup:sound,name:audio",
+        cues.display(),
+    ));
+    args.extend(out(folder));
+    let output = Command::new(FFMPEG).args(args).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// The arguments for a folder per rendition.
+fn out(folder: &Path) -> [String; 3] {
+    let path = |name: &str| folder.join("%v").join(name).to_str().unwrap().to_owned();
+    ["-hls_segment_filename".to_owned(), path("%05d.ts"), path("index.m3u8")]
+}
+
+/// The words of a command line; `|` stands for a space within a word.
+fn split(args: &str) -> Vec<String> {
+    args.split_whitespace().map(|word| word.replace('|', " ")).collect()
+}
