@@ -1,0 +1,138 @@
+//! What cannot be played is refused with every reason.
+
+mod vod;
+
+use channel::{Asset, Loop, Settings};
+use hls::{Micros, Seconds, Timestamp};
+use vod::{LADDER, index, media};
+
+const SETTINGS: Settings =
+    Settings { epoch: Timestamp(0), target_duration: Seconds(2), window: Micros::from_secs(10) };
+
+/// A VOD of `LADDER` with these media playlists.
+fn ladder(v0: String, v1: String, audio: String) -> Result<Asset, Vec<channel::Flaw>> {
+    index("/a/", LADDER, &[("v0/main.m3u8", v0), ("v1/main.m3u8", v1), ("en/main.m3u8", audio)])
+}
+
+#[test]
+fn a_programme_that_cannot_be_played_is_refused_with_every_reason() {
+    let video = || media("s", "ts", &[2_000, 2_000, 1_000]);
+    let audio = || media("s", "aac", &[2_005, 1_984, 1_021]);
+    let with = |line: &str| video().replacen("#EXTINF", &format!("{line}\n#EXTINF"), 1);
+    assert_eq!(ladder(video(), video(), audio()).unwrap().duration(), Micros::from_secs(5));
+    for (name, found, reasons) in [
+        (
+            "a segment more",
+            ladder(video(), media("s", "ts", &[2_000, 2_000, 500, 500]), audio()),
+            "v1/main.m3u8: has 4 segments where v0/main.m3u8 has 3",
+        ),
+        (
+            "another boundary",
+            ladder(video(), media("s", "ts", &[2_000, 1_950, 1_050]), audio()),
+            "v1/main.m3u8: segment 2 ends at 3.95 s where that of v0/main.m3u8 ends at 4 s",
+        ),
+        (
+            "audio that ends before",
+            ladder(video(), video(), media("s", "aac", &[2_000, 2_000])),
+            "en/main.m3u8: plays for 4 s where the programme takes 5 s",
+        ),
+        (
+            "a discontinuity in one alone",
+            ladder(video(), media("s", "ts", &[2_000, -2_000, 1_000]), audio()),
+            "v1/main.m3u8: has 1 discontinuities where v0/main.m3u8 has 0",
+        ),
+        (
+            "another container",
+            ladder(video(), media("s", "mp4", &[2_000, 2_000, 1_000]), audio()),
+            "v1/main.m3u8: segment 1 is .mp4 where .ts came before",
+        ),
+        (
+            "two containers in one playlist",
+            ladder(video().replace("s1.ts", "s1.mp4?a=b.ts"), video(), audio()),
+            "v0/main.m3u8: segment 2 is .mp4 where .ts came before",
+        ),
+        (
+            "all that is not supported",
+            ladder(
+                with("#EXT-X-KEY:METHOD=AES-128,URI=\"k\""),
+                with("#EXT-X-MAP:URI=\"m\""),
+                with("#EXT-X-BYTERANGE:1@0").replace("s0.ts", "s0.aac").replace(".ts", ".aac"),
+            ),
+            "en/main.m3u8: segment 1 is a range of a file (EXT-X-BYTERANGE)\n\
+             v0/main.m3u8: segment 1 is encrypted\n\
+             v1/main.m3u8: segment 1 needs an initialisation section (EXT-X-MAP)",
+        ),
+        (
+            "no end, and nothing in it",
+            ladder(
+                video().replace("#EXT-X-ENDLIST\n", ""),
+                "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-ENDLIST\n".to_owned(),
+                audio(),
+            ),
+            "v0/main.m3u8: has no end (EXT-X-ENDLIST)\nv1/main.m3u8: has nothing to play",
+        ),
+        (
+            "playlists that are missing",
+            index("/a/", LADDER, &[("v1/main.m3u8", video())]),
+            "en/main.m3u8: missing\nv0/main.m3u8: missing",
+        ),
+        (
+            "subtitles",
+            index(
+                "/a/",
+                "#EXTM3U\n#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"s\",NAME=\"n\",URI=\"s.m3u8\"\n\
+                 #EXT-X-STREAM-INF:BANDWIDTH=1,SUBTITLES=\"s\"\nv.m3u8\n",
+                &[("v.m3u8", video()), ("s.m3u8", video())],
+            ),
+            "s.m3u8: segment 1 is of subtitles",
+        ),
+    ] {
+        let flaws = found.expect_err(name);
+        let said: Vec<String> = flaws.iter().map(ToString::to_string).collect();
+        assert_eq!(said.join("\n"), reasons, "{name}");
+    }
+}
+
+#[test]
+fn a_programme_that_does_not_go_with_the_others_is_refused_with_its_place() {
+    let video = || media("s", "ts", &[2_000, 2_499]);
+    let audio = || media("s", "aac", &[2_000, 2_490]);
+    let good = || ladder(video(), video(), audio()).unwrap();
+    let muxed = |codecs: &str, extension: &str| {
+        let multivariant =
+            format!("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,CODECS=\"{codecs}\"\nv.m3u8\n");
+        let video = media("s", extension, &[2_000, 2_000]);
+        index("/m/", &multivariant, &[("v.m3u8", video)]).unwrap()
+    };
+    let long = ladder(
+        media("s", "ts", &[2_500]),
+        media("s", "ts", &[2_499]),
+        audio().replace("2.000", "0.010"),
+    );
+    assert!(Loop::new(SETTINGS, vec![good(), good()]).is_ok());
+    for (name, assets, reasons) in [
+        ("none", vec![], "0: a loop needs a programme"),
+        (
+            "a segment that is too long",
+            vec![good(), long.unwrap()],
+            "1: v0/main.m3u8: segment 1 takes 2.5 s and the channel's target duration is 2 s",
+        ),
+        (
+            "another ladder",
+            vec![good(), muxed("avc1.4d400d,mp4a.40.2", "ts")],
+            "1: has 1 variants where the channel has 2\n\
+             1: has 0 audio renditions where the channel has 1",
+        ),
+        (
+            "another codec and container",
+            vec![muxed("avc1.4d400d,mp4a.40.2", "ts"), muxed("mp4a.40.2,hvc1.1.6", "mp4")],
+            "1: v.m3u8: segment 1 is .mp4 where .ts came before\n\
+             1: v.m3u8: is hvc1, mp4a where the channel is avc1, mp4a",
+        ),
+    ] {
+        let flaws = Loop::new(SETTINGS, assets).expect_err(name);
+        let said: Vec<String> =
+            flaws.iter().map(|(place, flaw)| format!("{place}: {flaw}")).collect();
+        assert_eq!(said.join("\n"), reasons, "{name}");
+    }
+}
