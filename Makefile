@@ -31,9 +31,9 @@ test: $(call installed,functions/ferry) $(call installed,tests/browser) ## Every
 	cargo build --locked --package ferry
 	cargo test --locked --workspace
 
-bench: $(call installed,functions/ferry) ## Measure the ferry against its peer (takes minutes)
+bench: $(call installed,functions/ferry) $(call installed,tests/bench/peer) ## Measure the ferry against its peer (takes minutes)
 	tests/debian.sh apache2=apache2-bin ffmpeg=ffmpeg curl=curl
-	cargo run --locked --release --package bench -- $(ARGS)
+	tests/bench/run.sh $(ARGS)
 
 rust:
 	@cargo fmt --version >/dev/null && cargo clippy --version >/dev/null || \
