@@ -58,6 +58,8 @@ pub(crate) fn byte_range(value: &str) -> Option<String> {
 }
 
 /// Whether an `EXT-X-KEY` states a key, rather than that there is none.
+///
+/// The method alone is given to `m3u8-rs`, which takes `METHOD=NONE` only together with an IV.
 pub(crate) fn has_key(attributes: &AttributeList) -> Result<bool, ErrorKind> {
     let method: KeyMethod = require(attributes, tags::KEY, "METHOD")?
         .parse()

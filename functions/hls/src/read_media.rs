@@ -129,7 +129,6 @@ impl Reader {
         segment.map.clone_from(&self.map);
         segment.key.clone_from(&self.key);
         self.playlist.segments.push(segment);
-        self.in_segments = true;
     }
 
     /// Checks that the last segment has its address.

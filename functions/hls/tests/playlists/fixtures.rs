@@ -1,6 +1,7 @@
 //! The shared playlists come out as they went in.
 
 use crate::{read, render};
+use hls::Playlist;
 use std::fs;
 use std::path::Path;
 
@@ -42,5 +43,38 @@ fn line_ends_and_a_byte_order_mark_do_not_matter() {
         ] {
             assert_eq!(read(&other).unwrap(), playlist, "{name}");
         }
+    }
+}
+
+/// The playlists that `m3u8-rs` misreads when it is given the whole text: titles with commas and
+/// lone values become segments, and what has an unexpected attribute is passed over.
+const MISREAD: [&str; 2] = ["event.m3u8", "multivariant-quirks.m3u8"];
+
+#[test]
+fn a_second_reading_of_the_whole_text_agrees() {
+    for (name, text) in all() {
+        let read = read(&text).unwrap();
+        let agrees = match (&read, m3u8_rs::parse_playlist_res(text.as_bytes()).unwrap()) {
+            (Playlist::Media(ours), m3u8_rs::Playlist::MediaPlaylist(other)) => {
+                let addresses = ours.segments.iter().map(|segment| &segment.uri);
+                ours.media_sequence.0 == other.media_sequence
+                    && ours.target_duration.0 == other.target_duration
+                    && ours.ended == other.end_list
+                    && addresses.eq(other.segments.iter().map(|segment| &segment.uri))
+                    && ours.segments.iter().zip(&other.segments).all(|(ours, other)| {
+                        ours.discontinuity == other.discontinuity
+                            && ours.byte_range.is_some() == other.byte_range.is_some()
+                    })
+            }
+            (Playlist::Multivariant(ours), m3u8_rs::Playlist::MasterPlaylist(other)) => {
+                let variants = other.variants.iter().filter(|variant| !variant.is_i_frame);
+                ours.variants()
+                    .map(|variant| (variant.bandwidth, &variant.uri))
+                    .eq(variants.map(|variant| (variant.bandwidth, &variant.uri)))
+                    && ours.media().count() == other.alternatives.len()
+            }
+            _ => false,
+        };
+        assert_eq!(agrees, !MISREAD.contains(&name.as_str()), "{name}");
     }
 }
