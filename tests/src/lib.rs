@@ -1,1 +1,3 @@
 //! The tests at the borders and the simulation inside.
+
+pub mod conformance;

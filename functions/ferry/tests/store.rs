@@ -1,0 +1,225 @@
+//! The store, from outside.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use ferry::store::{OpenError, Store};
+use relay::Timestamp;
+use relay::ports::{CreateError, Query, Sessions};
+use relay::progress::{Progress, Status};
+use relay::session::SessionId;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use tests::conformance;
+
+const PLACE: &str = "https://in.example/a/channel";
+
+#[tokio::test]
+async fn it_keeps_the_word_of_the_port() {
+    let dir = tempfile::tempdir().unwrap();
+    let number = std::sync::atomic::AtomicUsize::new(0);
+    conformance::sessions(|| async {
+        let number = number.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Store::open(&dir.path().join(number.to_string())).unwrap()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn all_of_it_is_there_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let (session, access) = conformance::session("a", 1, &[PLACE]);
+    let (over, over_access) = conformance::session("b", 2, &["https://in.example/b/channel"]);
+    let running = Progress { status: Status::Running, segments: 3, ..Progress::default() };
+    let store = Store::open(dir.path()).unwrap();
+    store.create(&session, &access).await.unwrap();
+    store.create(&over, &over_access).await.unwrap();
+    store.report(&session.id, &running).await.unwrap();
+    store.report(&over.id, &Progress { status: Status::Ended, ..running.clone() }).await.unwrap();
+    let revision = store.commit(&session.id, None, b"cursor").await.unwrap();
+    drop(store);
+
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(store.active().unwrap(), std::slice::from_ref(&session));
+    assert_eq!(store.get(&session.id).await.unwrap().unwrap().progress, running);
+    assert_eq!(store.cursor(&session.id).await.unwrap(), Some((b"cursor".to_vec(), revision)));
+    assert!(store.access(&session.id).await.unwrap().is_some());
+    let (second, access) = conformance::session("c", 3, &[PLACE]);
+    let refused = store.create(&second, &access).await.unwrap_err();
+    assert_eq!(refused, CreateError::Taken { by: session.id, endpoint: 0 });
+}
+
+#[tokio::test]
+async fn a_second_one_on_the_same_directory_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = Store::open(dir.path()).unwrap();
+    let refused = Store::open(dir.path()).unwrap_err();
+    assert!(matches!(&refused, OpenError::InUse(at) if at == dir.path()), "{refused}");
+    assert!(refused.to_string().ends_with("is in use by another ferry"), "{refused}");
+    drop(first);
+    Store::open(dir.path()).unwrap();
+}
+
+#[test]
+fn a_directory_that_cannot_be_used_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, "not a directory").unwrap();
+    let refused = Store::open(&file).unwrap_err();
+    assert!(refused.to_string().contains(&*file.to_string_lossy()), "{refused}");
+
+    std::fs::write(dir.path().join("sessions.redb"), "not a database").unwrap();
+    let refused = Store::open(dir.path()).unwrap_err();
+    assert!(refused.to_string().contains("sessions.redb"), "{refused}");
+}
+
+#[tokio::test]
+async fn secrets_are_for_the_owner_alone_and_go_with_the_session() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("new").join("data");
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    let (session, access) = conformance::session("a", 1, &[PLACE]);
+    let secret = data.join("access").join("a.json");
+
+    let store = Store::open(&data).unwrap();
+    store.create(&session, &access).await.unwrap();
+    assert_eq!(mode(&data), 0o700);
+    assert_eq!(mode(&data.join("access")), 0o700);
+    assert_eq!(mode(&data.join("sessions.redb")), 0o600);
+    assert_eq!(mode(&secret), 0o600);
+    let database = std::fs::read(data.join("sessions.redb")).unwrap();
+    for word in ["token=t", "word", "Bearer"] {
+        let found = database.windows(word.len()).any(|bytes| bytes == word.as_bytes());
+        assert!(!found, "{word} is in the database");
+    }
+
+    let stopped = Progress { status: Status::Stopped, ..Progress::default() };
+    store.report(&session.id, &stopped).await.unwrap();
+    assert!(!secret.exists());
+    drop(store);
+
+    // As a crash between the two writes leaves it, on either side.
+    std::fs::write(&secret, "{}").unwrap();
+    std::fs::write(data.join("access").join("b.json"), "{}").unwrap();
+    std::fs::write(data.join("access").join("c.new"), "{}").unwrap();
+    drop(Store::open(&data).unwrap());
+    assert_eq!(std::fs::read_dir(data.join("access")).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn the_oldest_that_are_over_are_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let make = async |number: u64| {
+        let (id, place) = (format!("s{number}"), format!("https://in.example/{number}/channel"));
+        let (session, access) = conformance::session(&id, number, &[&place]);
+        store.create(&session, &access).await.unwrap();
+        session.id
+    };
+    let stopped = Progress { status: Status::Stopped, ..Progress::default() };
+    let active = make(1).await;
+    for number in 2..=1_002 {
+        let id = make(number).await;
+        store.report(&id, &stopped).await.unwrap();
+    }
+    make(1_003).await;
+    let gone = |number: u64| SessionId(format!("s{number}"));
+    assert!(store.get(&active).await.unwrap().is_some(), "an active one is not forgotten");
+    for number in [2, 3, 4] {
+        assert!(store.get(&gone(number)).await.unwrap().is_none(), "{number}");
+    }
+    assert!(store.get(&gone(5)).await.unwrap().is_some());
+    let page = store.list(&Query { status: None, limit: 2_000, next: None }).await.unwrap();
+    assert_eq!(page.sessions.len(), 1_000);
+}
+
+/// Records as the first version wrote them: what is written today must go on being read.
+const SESSION_1: &str = r#"{"id":"a","name":"news","created":1000000,"source":"https://o.example/m.m3u8","output":"mediapackage","endpoints":["https://in.example/a/channel"],"concurrency":4}"#;
+const PROGRESS_1: &str = r#"{"status":"degraded","reason":"r","renditions":[{"name":"video"}],"endpoints":[{"address":"https://in.example/a/channel","healthy":true,"segments":1,"bytes":2,"behind":0,"last_error":null}],"segments":1}"#;
+
+mod tables {
+    use redb::TableDefinition;
+    pub const SESSIONS: TableDefinition<&str, &[u8]> = TableDefinition::new("sessions");
+    pub const PROGRESS: TableDefinition<&str, &[u8]> = TableDefinition::new("progress");
+    pub const ORDER: TableDefinition<(u64, &str), ()> = TableDefinition::new("order");
+}
+
+/// Writes records as another version would.
+fn write_records(dir: &Path, id: &str, session: &str, progress: &str) {
+    let database = redb::Database::open(dir.join("sessions.redb")).unwrap();
+    let writing = database.begin_write().unwrap();
+    {
+        let mut sessions = writing.open_table(tables::SESSIONS).unwrap();
+        sessions.insert(id, session.as_bytes()).unwrap();
+        let mut table = writing.open_table(tables::PROGRESS).unwrap();
+        table.insert(id, progress.as_bytes()).unwrap();
+        writing.open_table(tables::ORDER).unwrap().insert((1_000_000, id), ()).unwrap();
+    }
+    writing.commit().unwrap();
+}
+
+fn read_record(dir: &Path, id: &str) -> (String, String) {
+    use redb::ReadableDatabase;
+    let database = redb::Database::open(dir.join("sessions.redb")).unwrap();
+    let reading = database.begin_read().unwrap();
+    let text = |table: redb::TableDefinition<&str, &[u8]>| {
+        let table = reading.open_table(table).unwrap();
+        String::from_utf8(table.get(id).unwrap().unwrap().value().to_vec()).unwrap()
+    };
+    (text(tables::SESSIONS), text(tables::PROGRESS))
+}
+
+#[tokio::test]
+async fn a_new_reader_reads_old_records() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(Store::open(dir.path()).unwrap());
+    write_records(dir.path(), "a", SESSION_1, PROGRESS_1);
+    let store = Store::open(dir.path()).unwrap();
+    let record = store.get(&SessionId("a".to_owned())).await.unwrap().unwrap();
+    assert_eq!(
+        (record.session.name.as_str(), record.session.created),
+        ("news", Timestamp(1_000_000))
+    );
+    assert_eq!((record.progress.status, record.progress.segments), (Status::Degraded, 1));
+    assert_eq!(store.active().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_old_reader_reads_new_records_and_lets_be_what_it_cannot_carry() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(Store::open(dir.path()).unwrap());
+    let session = SESSION_1.replace(r#"{"id""#, r#"{"later":{"x":1},"id""#);
+    let progress = PROGRESS_1.replace(r#""segments":1"#, r#""segments":1,"later":[2]"#);
+    write_records(dir.path(), "a", &session, &progress);
+    let unknown = session.replace("mediapackage", "later");
+    write_records(dir.path(), "b", &unknown.replace(r#""a""#, r#""b""#), &progress);
+    let unknown = progress.replace("degraded", "later");
+    write_records(dir.path(), "c", &session.replace(r#""a""#, r#""c""#), &unknown);
+    std::fs::write(dir.path().join("access").join("c.json"), "{}").unwrap();
+
+    let store = Store::open(dir.path()).unwrap();
+    let active = store.active().unwrap();
+    assert_eq!(active.iter().map(|session| session.id.0.as_str()).collect::<Vec<_>>(), ["a"]);
+    let page = store.list(&Query { status: None, limit: 10, next: None }).await.unwrap();
+    assert_eq!(page.sessions.len(), 1);
+    drop(store);
+    assert!(dir.path().join("access").join("c.json").exists(), "it may be active");
+    assert!(read_record(dir.path(), "b").0.contains("later"), "it is left as it was");
+}
+
+#[tokio::test]
+async fn an_old_writer_after_a_new_one_changes_nothing_that_was_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(Store::open(dir.path()).unwrap());
+    let session = SESSION_1.replace(r#"{"id""#, r#"{"later":{"x":1},"id""#);
+    let progress = PROGRESS_1.replace(r#""segments":1"#, r#""segments":1,"later":[2]"#);
+    write_records(dir.path(), "a", &session, &progress);
+    let store = Store::open(dir.path()).unwrap();
+    let running = Progress { status: Status::Running, ..Progress::default() };
+    store.report(&SessionId("a".to_owned()), &running).await.unwrap();
+    store.commit(&SessionId("a".to_owned()), None, b"cursor").await.unwrap();
+    drop(store);
+    let (kept, written) = read_record(dir.path(), "a");
+    assert_eq!(kept, session, "the session record is written once");
+    // How a session is doing is told anew by whoever carries it: losing a field of it is harmless.
+    assert!(!written.contains("later"));
+}
