@@ -1,10 +1,14 @@
 //! What all sessions share.
 
+use crate::budget::Budget;
+use crate::guard::Guard;
 use crate::{HttpOrigin, Settings, WebDavIngest};
 use relay::session::{Access, Endpoint, OutputKind};
+use reqwest::redirect::Policy;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Why no connector can be built.
 #[derive(Debug, thiserror::Error)]
@@ -26,8 +30,22 @@ pub struct Connector {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) http: reqwest::Client,
+    pub(crate) guard: Guard,
+    pub(crate) budget: Budget,
     pub(crate) settings: Settings,
 }
+
+/// Idle connections that are kept to one host: about as many as requests run at once when 200 sessions
+/// poll it.
+const IDLE_A_HOST: usize = 256;
+/// How long a connection is kept idle: longer than the usual segment, shorter than the usual
+/// server's patience.
+const IDLE: Duration = Duration::from_secs(30);
+/// How long what was sent may stay without the other side's acknowledgement. A peer that went
+/// away silently is noticed so, long before the deadline of an upload.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
+/// What sources and endpoints see in their logs.
+const USER_AGENT: &str = concat!("hls-ferry/", env!("CARGO_PKG_VERSION"));
 
 impl Connector {
     /// A connector that keeps `settings`.
@@ -35,14 +53,23 @@ impl Connector {
     /// # Errors
     /// When the extra certificates cannot be read, or the machine gives no randomness.
     pub fn new(settings: Settings) -> Result<Self, SetupError> {
+        let guard = Guard::new(settings.reach.clone());
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(tls(&settings.extra_roots_pem)?)
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
+            .dns_resolver(Arc::new(guard.clone()))
             .no_proxy()
+            .redirect(Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .user_agent(USER_AGENT)
+            .connect_timeout(settings.patience.connect)
+            .tcp_user_timeout(UNACKNOWLEDGED)
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(IDLE_A_HOST)
             .build()
             .map_err(|error| SetupError::Client(error.to_string()))?;
-        Ok(Self { shared: Arc::new(Shared { http, settings }) })
+        let budget = Budget::new(settings.limits.bytes_in_flight);
+        Ok(Self { shared: Arc::new(Shared { http, guard, budget, settings }) })
     }
 
     /// The origin of one session.

@@ -2,13 +2,22 @@
 //!
 //! A [`Connector`] is built once and shared by all sessions; what it makes is cheap.
 
+mod budget;
+mod challenge;
 pub mod clock;
 mod connector;
+mod cookies;
+mod foresight;
+mod guard;
+mod headers;
 mod ingest;
 mod origin;
+mod pace;
 mod settings;
+mod sign_in;
+mod wire;
 
 pub use connector::{Connector, SetupError};
 pub use ingest::WebDavIngest;
 pub use origin::HttpOrigin;
-pub use settings::{Limits, Reach, Settings};
+pub use settings::{Limits, Patience, Reach, Settings};

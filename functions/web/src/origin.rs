@@ -1,31 +1,220 @@
 //! The origin client.
 
+use crate::budget::Room;
 use crate::connector::Shared;
+use crate::cookies::Cookies;
+use crate::headers::RequestHeaders;
+use crate::wire::{self, Tries, tail};
 use bytes::Bytes;
 use relay::ports::{Fetched, Origin, OriginError, Validators};
 use relay::session::Access;
+use reqwest::header::{
+    ACCEPT_ENCODING, CONTENT_TYPE, COOKIE, ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE,
+    IF_NONE_MATCH, LAST_MODIFIED, LOCATION,
+};
+use reqwest::{Response, StatusCode};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
-/// The origin of one session.
+/// Redirects that are followed for one call; browsers stop at about twice as many.
+const REDIRECTS: usize = 10;
+/// How large a segment is thought to be before one has been read, and by how much room grows for
+/// one of unknown length.
+const STEP: usize = 1 << 20;
+/// What is set aside for a playlist at first.
+const PLAYLIST_STEP: usize = 16 << 10;
+/// The longest validator that is kept; they come back to the server with every poll.
+const VALIDATOR_BYTES: usize = 1 << 10;
+
+/// The origin of one session: its cookies and request headers, over connections that all share.
 #[derive(Debug)]
 pub struct HttpOrigin {
     shared: Arc<Shared>,
+    headers: Result<RequestHeaders, String>,
+    cookies: Cookies,
+    /// How large its segments are, roughly.
+    segment_bytes: AtomicUsize,
+}
+
+/// Why one try came to nothing.
+enum Failure {
+    /// Trying again would not help.
+    Final(OriginError),
+    /// It may pass.
+    Passing { reason: String, asked: Option<Duration> },
+}
+
+impl From<OriginError> for Failure {
+    fn from(error: OriginError) -> Self {
+        Self::Final(error)
+    }
+}
+
+fn unavailable(reason: String) -> OriginError {
+    OriginError::Unavailable { reason }
 }
 
 impl HttpOrigin {
-    pub(crate) fn new(shared: Arc<Shared>, _access: &Access) -> Self {
-        Self { shared }
+    pub(crate) fn new(shared: Arc<Shared>, access: &Access) -> Self {
+        Self {
+            shared,
+            headers: RequestHeaders::new(&access.source, &access.headers),
+            cookies: Cookies::default(),
+            segment_bytes: AtomicUsize::new(STEP),
+        }
     }
 
-    async fn get(&self, url: &Url) -> Result<(Bytes, Url), OriginError> {
-        let unavailable = |error: reqwest::Error| OriginError::Unavailable {
-            reason: error.without_url().to_string(),
+    /// Tries until it succeeds, fails for good, or the time is up.
+    async fn persist<T, F: Future<Output = Result<T, Failure>>>(
+        &self,
+        url: &Url,
+        within: Duration,
+        mut attempt: impl FnMut() -> F,
+    ) -> Result<T, OriginError> {
+        let deadline = Instant::now() + within;
+        let mut tries = Tries::new(&self.shared.settings.patience, deadline);
+        loop {
+            let (reason, asked) = match timeout_at(deadline, attempt()).await {
+                Ok(Ok(done)) => return Ok(done),
+                Ok(Err(Failure::Final(error))) => return Err(error),
+                Ok(Err(Failure::Passing { reason, asked })) => (reason, asked),
+                Err(_) => {
+                    let (seconds, shown) = (within.as_secs(), tail(url));
+                    return Err(unavailable(format!(
+                        "origin took longer than the limit of {seconds} s for {shown}"
+                    )));
+                }
+            };
+            match tries.next(Instant::now(), asked, wire::jitter()) {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return Err(unavailable(reason)),
+            }
+        }
+    }
+
+    /// Asks for `url`, and for where it redirects to, as `extra` says.
+    async fn get(&self, url: &Url, extra: &HeaderMap) -> Result<(Response, Url), Failure> {
+        let headers = self.headers.as_ref().map_err(|reason| unavailable(reason.clone()))?;
+        let mut at = url.clone();
+        for _ in 0..=REDIRECTS {
+            self.shared
+                .guard
+                .check(&at)
+                .map_err(|refusal| OriginError::Refused { reason: refusal.to_string() })?;
+            let mut request = self.shared.http.get(at.clone()).headers(headers.for_url(&at));
+            if let Some(cookies) = self.cookies.to(&at) {
+                request = request.header(COOKIE, cookies);
+            }
+            let sent = request.headers(extra.clone()).send();
+            let answer = timeout(self.shared.settings.patience.stall, sent)
+                .await
+                .map_err(|_| self.stalled(url))?
+                .map_err(|error| self.failed(&error, url))?;
+            self.cookies.keep(answer.headers(), &at);
+            let Some(target) = redirect(&answer) else { return Ok((answer, at)) };
+            at = at.join(&target).map_err(|_| {
+                unavailable(format!("origin redirects {} to an address that is none", tail(url)))
+            })?;
+            wire::drain(answer).await;
+        }
+        Err(unavailable(format!(
+            "origin redirects {} more often than the limit of {REDIRECTS}",
+            tail(url)
+        ))
+        .into())
+    }
+
+    /// Reads a body to its end, and says `what` was too long when it is longer than `limit`.
+    async fn read(
+        &self,
+        mut answer: Response,
+        url: &Url,
+        (what, limit): (&str, usize),
+        mut room: Option<&mut Room>,
+    ) -> Result<Vec<u8>, Failure> {
+        let too_long = || {
+            unavailable(format!("{} is over the limit of {limit} bytes for a {what}", tail(url)))
         };
-        let answer = self.shared.http.get(url.clone()).send().await.map_err(unavailable)?;
-        let answer = answer.error_for_status().map_err(unavailable)?;
-        let url = answer.url().clone();
-        Ok((answer.bytes().await.map_err(unavailable)?, url))
+        let length = answer.content_length().map(|it| usize::try_from(it).unwrap_or(usize::MAX));
+        if length.is_some_and(|length| length > limit) {
+            return Err(too_long().into());
+        }
+        let mut body = Vec::with_capacity(length.unwrap_or(PLAYLIST_STEP));
+        loop {
+            let chunk = timeout(self.shared.settings.patience.stall, answer.chunk())
+                .await
+                .map_err(|_| self.stalled(url))?
+                .map_err(|error| self.failed(&error, url))?;
+            let Some(chunk) = chunk else { break };
+            if chunk.len() > limit - body.len() {
+                return Err(too_long().into());
+            }
+            if let Some(room) = &mut room {
+                room.grow(body.len() + chunk.len()).await;
+            }
+            body.extend_from_slice(&chunk);
+        }
+        if length.is_none() {
+            body.shrink_to_fit();
+        }
+        Ok(body)
+    }
+
+    async fn try_playlist(&self, url: &Url, extra: &HeaderMap) -> Result<Fetched, Failure> {
+        let (answer, at) = self.get(url, extra).await?;
+        if answer.status() == StatusCode::NOT_MODIFIED && !extra.is_empty() {
+            return Ok(Fetched::Unchanged);
+        }
+        let answer = expect_ok(answer, url).await?;
+        let header = |name| {
+            let value = answer.headers().get(name)?.to_str().ok()?;
+            (value.len() <= VALIDATOR_BYTES).then(|| value.to_owned())
+        };
+        let validators = Validators { etag: header(ETAG), last_modified: header(LAST_MODIFIED) };
+        let limit = self.shared.settings.limits.playlist_bytes;
+        let text = self.read(answer, url, ("playlist", limit), None).await?;
+        Ok(Fetched::Changed { text: text.into(), url: at, validators })
+    }
+
+    async fn try_segment(&self, url: &Url, extra: &HeaderMap) -> Result<Bytes, Failure> {
+        let (answer, _) = self.get(url, extra).await?;
+        let answer = expect_ok(answer, url).await?;
+        let kind = answer.headers().get(CONTENT_TYPE).cloned();
+        let limit = self.shared.settings.limits.segment_bytes;
+        let length = answer.content_length().map(|it| usize::try_from(it).unwrap_or(usize::MAX));
+        let mut room = self.shared.budget.take(length.unwrap_or(STEP).min(limit)).await;
+        let body = self.read(answer, url, ("segment", limit), Some(&mut room)).await?;
+        if !is_media(kind.as_ref(), &body) {
+            let what = if body.is_empty() { "nothing" } else { "a web page" };
+            let shown = tail(url);
+            return Err(unavailable(format!("origin answered {what} for {shown}")).into());
+        }
+        let before = self.segment_bytes.load(Ordering::Relaxed);
+        self.segment_bytes.store(body.len().max(before / 8 * 7), Ordering::Relaxed);
+        Ok(room.hold(body))
+    }
+
+    fn stalled(&self, url: &Url) -> Failure {
+        let seconds = self.shared.settings.patience.stall.as_secs();
+        let reason = format!("origin sent nothing for {seconds} s for {}", tail(url));
+        Failure::Passing { reason, asked: None }
+    }
+
+    fn failed(&self, error: &reqwest::Error, url: &Url) -> Failure {
+        match wire::refusal(error) {
+            Some(refusal) => OriginError::Refused { reason: refusal.to_string() }.into(),
+            None => Failure::Passing {
+                reason: format!(
+                    "no answer from the origin for {}: {}",
+                    tail(url),
+                    wire::cause(error)
+                ),
+                asked: None,
+            },
+        }
     }
 }
 
@@ -33,13 +222,76 @@ impl Origin for HttpOrigin {
     async fn playlist(
         &self,
         url: &Url,
-        _known: Option<&Validators>,
+        known: Option<&Validators>,
     ) -> Result<Fetched, OriginError> {
-        let (text, url) = self.get(url).await?;
-        Ok(Fetched::Changed { text, url, validators: Validators::default() })
+        let mut extra = HeaderMap::new();
+        if let Some(known) = known {
+            for (name, value) in
+                [(IF_NONE_MATCH, &known.etag), (IF_MODIFIED_SINCE, &known.last_modified)]
+            {
+                if let Some(value) = value.as_deref().and_then(|it| HeaderValue::try_from(it).ok())
+                {
+                    extra.insert(name, value);
+                }
+            }
+        }
+        let within = self.shared.settings.patience.playlist;
+        self.persist(url, within, || self.try_playlist(url, &extra)).await
     }
 
     async fn segment(&self, url: &Url) -> Result<Bytes, OriginError> {
-        Ok(self.get(url).await?.0)
+        let within = self.shared.settings.patience.segment;
+        let limits = &self.shared.settings.limits;
+        let expected = self.segment_bytes.load(Ordering::Relaxed).min(limits.segment_bytes);
+        if timeout(within, self.shared.budget.wait(expected)).await.is_err() {
+            return Err(unavailable(format!(
+                "no room for {} within {} s: {} bytes of segments may be in memory at once",
+                tail(url),
+                within.as_secs(),
+                limits.bytes_in_flight
+            )));
+        }
+        let mut extra = HeaderMap::new();
+        // Media does not get smaller, and a plain body says how long it is.
+        extra.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        self.persist(url, within, || self.try_segment(url, &extra)).await
     }
+}
+
+/// Where an answer redirects to.
+fn redirect(answer: &Response) -> Option<String> {
+    if !matches!(answer.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return None;
+    }
+    // Browsers take UTF-8 here as well.
+    Some(String::from_utf8_lossy(answer.headers().get(LOCATION)?.as_bytes()).into_owned())
+}
+
+/// Gives the answer back when it is the whole of what was asked for.
+async fn expect_ok(answer: Response, url: &Url) -> Result<Response, Failure> {
+    let status = answer.status();
+    if matches!(status, StatusCode::OK | StatusCode::NON_AUTHORITATIVE_INFORMATION) {
+        return Ok(answer);
+    }
+    let reason = format!("origin answered {} for {}", status.as_u16(), tail(url));
+    let asked = wire::retry_after(answer.headers());
+    wire::drain(answer).await;
+    Err(match status {
+        StatusCode::NOT_FOUND => OriginError::Gone { reason, for_good: false }.into(),
+        StatusCode::GONE => OriginError::Gone { reason, for_good: true }.into(),
+        _ if wire::is_passing(status) => Failure::Passing { reason, asked },
+        _ => unavailable(reason).into(),
+    })
+}
+
+/// Whether a segment's answer can be media: no web page, and not nothing, but for subtitles.
+fn is_media(kind: Option<&HeaderValue>, body: &[u8]) -> bool {
+    let kind = kind.and_then(|it| it.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
+    let text = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_start();
+    let begins =
+        |with: &[u8]| text.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
+    let page = begins(b"<!doctype html")
+        || begins(b"<html")
+        || (kind.contains("html") && text.first() == Some(&b'<'));
+    !page && (!body.is_empty() || kind.starts_with("text/vtt"))
 }

@@ -1,0 +1,155 @@
+//! Where connections may go.
+
+use crate::Reach;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+use url::{Host, Url};
+
+/// Names that are looked up at once; more wait. A lookup blocks a thread until the system's
+/// resolver gives up, so dead name servers would else take every thread there is.
+const LOOKUPS: usize = 16;
+
+/// An address that may not be connected to.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    /// Written in a URL.
+    #[error("{0} is not a public address")]
+    Address(IpAddr),
+    /// All that a name has are not public.
+    #[error("{host} is at {address}, which is not a public address")]
+    Name { host: String, address: IpAddr },
+    /// Not HTTP.
+    #[error("{0} addresses are not supported, only http and https")]
+    Scheme(String),
+    /// An address without a host.
+    #[error("the address names no host")]
+    NoHost,
+}
+
+/// Decides where connections may go, and looks up names.
+#[derive(Clone, Debug)]
+pub(crate) struct Guard {
+    reach: Arc<Reach>,
+    lookups: Arc<Semaphore>,
+}
+
+impl Guard {
+    pub(crate) fn new(reach: Reach) -> Self {
+        Self { reach: Arc::new(reach), lookups: Arc::new(Semaphore::new(LOOKUPS)) }
+    }
+
+    /// Checks what can be seen of a URL before a connection is made: names are checked when they
+    /// have been looked up.
+    pub(crate) fn check(&self, url: &Url) -> Result<(), Refusal> {
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(Refusal::Scheme(url.scheme().to_owned()));
+        }
+        let address = match url.host() {
+            None => return Err(Refusal::NoHost),
+            Some(Host::Domain(_)) => return Ok(()),
+            Some(Host::Ipv4(address)) => IpAddr::V4(address),
+            Some(Host::Ipv6(address)) => IpAddr::V6(address),
+        };
+        if self.allows(address) { Ok(()) } else { Err(Refusal::Address(address)) }
+    }
+
+    /// Keeps the addresses of `host` that may be connected to.
+    fn keep(&self, host: &str, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Refusal> {
+        let refused = found.first().copied();
+        let kept: Vec<_> = found.into_iter().filter(|found| self.allows(found.ip())).collect();
+        match refused {
+            Some(refused) if kept.is_empty() => {
+                Err(Refusal::Name { host: host.to_owned(), address: refused.ip() })
+            }
+            _ => Ok(kept),
+        }
+    }
+
+    fn allows(&self, address: IpAddr) -> bool {
+        match &*self.reach {
+            Reach::Anywhere => true,
+            Reach::Public => is_public(address),
+            Reach::PublicAnd(others) => others.contains(&address) || is_public(address),
+        }
+    }
+}
+
+impl Resolve for Guard {
+    fn resolve(&self, name: Name) -> Resolving {
+        let guard = self.clone();
+        Box::pin(async move {
+            let turn = Arc::clone(&guard.lookups).acquire_owned().await?;
+            let found = tokio::task::spawn_blocking(move || {
+                // Held until the lookup is over, even when nobody waits for it any more.
+                let _turn = turn;
+                let found = (name.as_str(), 0).to_socket_addrs()?.collect();
+                Ok::<_, std::io::Error>((name, found))
+            });
+            let (name, found) = found.await??;
+            let kept: Addrs = Box::new(guard.keep(name.as_str(), found)?.into_iter());
+            Ok(kept)
+        })
+    }
+}
+
+/// Whether an address is one of the public internet.
+fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => is_public_v4(address),
+        IpAddr::V6(address) => is_public_v6(address),
+    }
+}
+
+/// IPv4 addresses that are not public, by their first bits: the IANA special-purpose registry
+/// (RFC 6890), and multicast.
+const NOT_PUBLIC_V4: [([u8; 4], u32); 16] = [
+    ([0, 0, 0, 0], 8),        // this network
+    ([10, 0, 0, 0], 8),       // private
+    ([100, 64, 0, 0], 10),    // carrier-grade NAT
+    ([127, 0, 0, 0], 8),      // loopback
+    ([169, 254, 0, 0], 16),   // link-local, and metadata services
+    ([172, 16, 0, 0], 12),    // private
+    ([192, 0, 0, 0], 24),     // protocol assignments
+    ([192, 0, 2, 0], 24),     // documentation
+    ([192, 88, 99, 0], 24),   // 6to4 relays
+    ([192, 168, 0, 0], 16),   // private
+    ([198, 18, 0, 0], 15),    // benchmarks
+    ([198, 51, 100, 0], 24),  // documentation
+    ([203, 0, 113, 0], 24),   // documentation
+    ([224, 0, 0, 0], 4),      // multicast
+    ([240, 0, 0, 0], 4),      // reserved, and broadcast
+    ([168, 63, 129, 16], 32), // a cloud's own services, seen from its machines
+];
+
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    !NOT_PUBLIC_V4.iter().any(|&(net, bits)| {
+        u32::from(address) >> (32 - bits) == u32::from(Ipv4Addr::from(net)) >> (32 - bits)
+    })
+}
+
+/// IPv6 addresses inside 2000::/3 that are not public, by their first bits.
+const NOT_PUBLIC_V6: [(u128, u32); 3] = [
+    (0x2001_0000 << 96, 23), // protocol assignments: Teredo, benchmarks, ORCHID
+    (0x2001_0db8 << 96, 32), // documentation
+    (0x3fff_0000 << 96, 20), // documentation
+];
+
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    let bits = u128::from(address);
+    let begins = |net: u128, length: u32| bits >> (128 - length) == net >> (128 - length);
+    // The low 32 bits of what is left after `shift`.
+    let inner = |shift: u32| {
+        is_public_v4(Ipv4Addr::from(u32::try_from(bits >> shift & 0xffff_ffff).unwrap_or(0)))
+    };
+    if begins(0xffff << 32, 96) || begins(0x0064_ff9b << 96, 96) {
+        // IPv4-mapped; NAT64 (RFC 6052), which is the way to IPv4 where there is only IPv6.
+        return inner(0);
+    }
+    if begins(0x2002 << 112, 16) {
+        return inner(80); // 6to4
+    }
+    // Nothing outside 2000::/3 is given out: loopback, link-local, unique local and multicast are there.
+    begins(0x2000 << 112, 3) && !NOT_PUBLIC_V6.iter().any(|&(net, length)| begins(net, length))
+}

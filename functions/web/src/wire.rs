@@ -1,0 +1,123 @@
+//! What both clients need of HTTP: reasons without secrets, retries, answers read to their end.
+
+use crate::guard::Refusal;
+use crate::settings::Patience;
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use reqwest::{Response, StatusCode};
+use std::error::Error;
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+use tokio::time::Instant;
+use url::Url;
+
+/// The longest part of an address that a message shows.
+const SHOWN: usize = 80;
+/// What is read of an answer that nobody wants, so that its connection can be used again.
+const DRAINED_BYTES: usize = 64 << 10;
+/// How long that may take.
+const DRAINED_WITHIN: Duration = Duration::from_secs(1);
+/// The first pause before a retry; each next one is twice as long.
+const PAUSE: Duration = Duration::from_millis(150);
+/// The longest pause that is not asked for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// The last two components of a URL's path: enough to know it again, without host, user info and
+/// query string.
+pub(crate) fn tail(url: &Url) -> &str {
+    let path = url.path();
+    let from = path.rmatch_indices('/').nth(1).map_or(0, |(at, _)| at);
+    let shown = path[from..].trim_start_matches('/');
+    // A URL's path is ASCII.
+    shown.get(shown.len().saturating_sub(SHOWN)..).unwrap_or(shown)
+}
+
+/// Why a request came to nothing: the last cause, which knows most and names no address.
+pub(crate) fn cause(error: &reqwest::Error) -> String {
+    let mut last: &dyn Error = error;
+    while let Some(next) = last.source() {
+        last = next;
+    }
+    if std::ptr::addr_eq(last, error) {
+        return "the request failed".to_owned();
+    }
+    last.to_string().split(" (os error").next().unwrap_or_default().to_lowercase()
+}
+
+/// The refusal that is behind an error.
+pub(crate) fn refusal(error: &reqwest::Error) -> Option<Refusal> {
+    let mut next = error.source();
+    while let Some(error) = next {
+        if let Some(refusal) = error.downcast_ref::<Refusal>() {
+            return Some(refusal.clone());
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// Whether what a status says may have passed in a moment.
+pub(crate) fn is_passing(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 408 | 425 | 429 | 500 | 502..=504 | 506..)
+}
+
+/// How long a server asks to wait (RFC 9110 section 10.2.3): seconds, or a date, which counts from
+/// the server's own.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let now = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()?;
+    let then = httpdate::parse_http_date(text).ok()?;
+    Some(then.duration_since(now).unwrap_or_default())
+}
+
+/// Reads the rest of an answer, unless it is long or slow: then its connection is dropped.
+pub(crate) async fn drain(mut answer: Response) {
+    if answer.content_length().is_some_and(|length| length > DRAINED_BYTES as u64) {
+        return;
+    }
+    let read = async {
+        let mut left = DRAINED_BYTES;
+        while let Ok(Some(chunk)) = answer.chunk().await {
+            let Some(rest) = left.checked_sub(chunk.len()) else { return };
+            left = rest;
+        }
+    };
+    // Whether it ended does not matter: the answer is dropped either way.
+    let _ = tokio::time::timeout(DRAINED_WITHIN, read).await;
+}
+
+/// The tries that one call has left.
+#[derive(Debug)]
+pub(crate) struct Tries {
+    deadline: Instant,
+    left: u32,
+    pause: Duration,
+}
+
+impl Tries {
+    pub(crate) fn new(patience: &Patience, deadline: Instant) -> Self {
+        Self { deadline, left: patience.tries.saturating_sub(1), pause: PAUSE }
+    }
+
+    /// How long to pause before the next try; absent: there is none. `asked` is what the server
+    /// wants, `jitter` spreads what many callers do at once.
+    pub(crate) fn next(
+        &mut self,
+        now: Instant,
+        asked: Option<Duration>,
+        jitter: u8,
+    ) -> Option<Duration> {
+        self.left = self.left.checked_sub(1)?;
+        let own = self.pause / 2 + self.pause * u32::from(jitter) / 256;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        let pause = own.max(asked.unwrap_or_default());
+        (now + pause < self.deadline).then_some(pause)
+    }
+}
+
+/// A number that differs from caller to caller.
+pub(crate) fn jitter() -> u8 {
+    RandomState::new().hash_one(()).to_le_bytes()[0]
+}
