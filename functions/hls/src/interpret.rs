@@ -14,10 +14,9 @@ use m3u8_rs::{AlternativeMediaType, KeyMethod, MediaPlaylistType};
 /// an error (a lone CR), or runs into the next lines (a list without `=`).
 fn media_playlist(tag: &str, value: &str) -> Option<m3u8_rs::MediaPlaylist> {
     let text = format!("#EXTM3U\n#{tag}:{value}\nsegment\n");
-    let (rest, playlist) = m3u8_rs::parse_media_playlist(text.as_bytes()).ok()?;
+    let (_, playlist) = m3u8_rs::parse_media_playlist(text.as_bytes()).ok()?;
     let [segment] = playlist.segments.as_slice() else { return None };
-    let understood = rest.is_empty() && segment.uri == "segment" && segment.unknown_tags.is_empty();
-    understood.then_some(playlist)
+    segment.unknown_tags.is_empty().then_some(playlist)
 }
 
 /// `EXT-X-TARGETDURATION`. Decimals, which some packagers write, are rounded up.
@@ -87,8 +86,8 @@ pub(crate) fn bandwidth(attributes: &AttributeList) -> Result<u64, ErrorKind> {
     let used = only(attributes, &["BANDWIDTH"]);
     let text = format!("#EXTM3U\n#{}:{used}\nvariant\n", tags::STREAM_INF);
     let read = m3u8_rs::parse_master_playlist(text.as_bytes());
-    match read.as_ref().map(|(rest, playlist)| (rest, playlist.variants.as_slice())) {
-        Ok(([], [variant])) if variant.uri == "variant" => Ok(variant.bandwidth),
+    match read.as_ref().map(|(_, playlist)| playlist.variants.as_slice()) {
+        Ok([variant]) => Ok(variant.bandwidth),
         _ => Err(ErrorKind::BadValue { tag: tags::STREAM_INF }),
     }
 }

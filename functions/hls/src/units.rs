@@ -131,6 +131,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn sequence_numbers_and_lengths_never_wrap() {
+        let (first, last) = (MediaSequence(7), MediaSequence(u64::MAX));
+        assert_eq!(first.after(3), MediaSequence(10));
+        assert_eq!(last.after(1), last);
+        assert_eq!(MediaSequence(10).since(first), 3);
+        assert_eq!(first.since(last), 0);
+        assert_eq!(Micros(1_999).as_millis(), 1);
+        assert_eq!(Micros(2_000).as_millis(), 2);
+        assert_eq!(Micros::from(Seconds(u64::MAX)), Micros(u64::MAX));
+        assert_eq!(Micros(1) - Micros(2), Micros(0));
+    }
+
+    #[test]
     fn seconds_as_written_are_a_duration() {
         for (text, micros) in [
             ("6", Some(6_000_000)),

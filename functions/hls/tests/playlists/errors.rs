@@ -78,6 +78,16 @@ fn an_error_names_its_line() {
             "EXT-X-STREAM-INF does not belong in a media playlist",
         ),
         (
+            "#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=1\n",
+            3,
+            "EXT-X-I-FRAME-STREAM-INF does not belong in a media playlist",
+        ),
+        (
+            "#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXT-X-MEDIA:TYPE=AUDIO\n",
+            3,
+            "EXT-X-MEDIA does not belong in a media playlist",
+        ),
+        (
             "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv.m3u8\n#EXTINF:6,\n0.ts\n",
             4,
             "EXTINF does not belong in a multivariant playlist",

@@ -77,6 +77,83 @@ fn a_header_line_among_the_segments_is_still_the_headers() {
 }
 
 #[test]
+fn every_tag_has_its_place() {
+    let of_playlist = [
+        "EXTM3U",
+        "EXT-X-VERSION:3",
+        "EXT-X-TARGETDURATION:6",
+        "EXT-X-MEDIA-SEQUENCE:1",
+        "EXT-X-DISCONTINUITY-SEQUENCE:1",
+        "EXT-X-PLAYLIST-TYPE:EVENT",
+        "EXT-X-PLAYLIST-TYPE:LIVE",
+        "EXT-X-INDEPENDENT-SEGMENTS",
+        "EXT-X-START:TIME-OFFSET=0",
+        "EXT-X-DEFINE:NAME=\"a\",VALUE=\"b\"",
+        "EXT-X-I-FRAMES-ONLY",
+        "EXT-X-IMAGES-ONLY",
+        "EXT-X-ALLOW-CACHE:NO",
+        "EXT-X-SERVER-CONTROL:HOLD-BACK=18",
+        "EXT-X-PART-INF:PART-TARGET=1",
+    ];
+    let of_segment = [
+        "EXT-X-DISCONTINUITY",
+        "EXT-X-KEY:METHOD=NONE",
+        "EXT-X-MAP:URI=\"a\"",
+        "EXT-X-PROGRAM-DATE-TIME:2026-11-21T07:00:00Z",
+        "EXT-X-DATERANGE:ID=\"a\"",
+        "EXT-X-GAP",
+        "EXT-X-BITRATE:1",
+        "EXT-X-BYTERANGE:1",
+        "EXT-X-PART:URI=\"a\"",
+        "EXT-X-CUE-OUT",
+        "EXT-X-CUE-OUT-CONT:1/2",
+        "EXT-X-CUE-IN",
+        "EXT-OATCLS-SCTE35:a",
+        "EXT-X-OATCLS-SCTE35:a",
+        "EXT-X-SCTE35:a",
+        "EXT-X-ASSET:a",
+        "EXT-X-SPLICEPOINT-SCTE35:a",
+    ];
+    let unknown = ["EXT-X-STUDIO-CLOCK:1", "EXT", " a comment"];
+    // What follows a segment's first tag is the segment's; before it, what precedes a header's tag
+    // is the header's; after the segments, only known tags of a playlist are.
+    let places =
+        [(&of_playlist[..], true, true), (&of_segment, false, false), (&unknown, true, false)];
+    for (tags, leaves_the_header_open, is_of_playlist) in places {
+        for tag in tags {
+            let before = format!("#EXTM3U\n#{tag}\n# aside\n#EXT-X-TARGETDURATION:6\n");
+            let playlist = read_media(&format!("{before}#EXTINF:6,\n0.ts\n"));
+            let aside = playlist.header.iter().any(|line| line == "# aside");
+            assert_eq!(aside, leaves_the_header_open, "{tag}");
+
+            let start = "#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:6,\n0.ts\n";
+            let playlist = read_media(&format!("{start}#{tag}\n"));
+            assert_eq!(playlist.trailer.is_empty(), is_of_playlist, "{tag}");
+        }
+    }
+}
+
+#[test]
+fn space_around_a_tag_does_not_matter() {
+    let playlist = read_media(
+        "#EXTM3U \n\t#EXT-X-TARGETDURATION: 6 \n #EXT-X-DISCONTINUITY \n\
+         #EXT-X-PROGRAM-DATE-TIME: 2026-11-21T07:00:00Z \n #EXTINF: 6 , a\n  \n 0.ts\n",
+    );
+    assert_eq!(playlist.header.len(), 2);
+    let segment = &playlist.segments[0];
+    assert_eq!(segment.program_date_time.as_deref(), Some("2026-11-21T07:00:00Z"));
+    assert!(segment.discontinuity);
+    assert_eq!((segment.duration, segment.lines.len()), (Micros(6_000_000), 4));
+    assert_eq!(segment.uri, " 0.ts");
+}
+
+#[test]
+fn an_empty_line_before_the_end_is_kept_and_after_it_is_not() {
+    let text = "#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:6,\n0.ts\n\n#EXT-X-ENDLIST\n";
+    assert_eq!(read_media(&format!("{text}\n\n")).to_string(), text);
+}
+
+#[test]
 fn a_segment_knows_what_its_lines_say() {
     let playlist = read_media(&fixture("ffmpeg.m3u8"));
     let discontinuities: Vec<bool> = playlist.segments.iter().map(|s| s.discontinuity).collect();
@@ -164,7 +241,7 @@ fn fields_without_a_line_are_added_to_the_header_unless_at_their_default() {
     };
     assert_eq!(playlist.to_string(), "#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:6,\n7.ts\n");
 
-    playlist.header = vec!["#EXTM3U".to_owned(), "#EXT-X-VERSION:3".to_owned()];
+    playlist.header = vec!["#EXT-X-VERSION:3".to_owned()];
     playlist.media_sequence = MediaSequence(7);
     playlist.discontinuity_sequence = DiscontinuitySequence(1);
     playlist.playlist_type = Some(PlaylistType::Vod);

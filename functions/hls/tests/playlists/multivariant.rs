@@ -63,7 +63,7 @@ fn a_rendition_between_a_variant_and_its_address_comes_first() {
 fn an_address_that_no_variant_announces_is_left_out() {
     let playlist = read_multivariant(
         "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",URI=\"a.m3u8\"\na.m3u8\n\
-         #EXT-X-STREAM-INF:BANDWIDTH=1\nv.m3u8\n",
+         #EXT-X-STREAM-INF:BANDWIDTH=1\nv.m3u8\n\n\nv2.m3u8\n",
     );
     assert_eq!(
         playlist.to_string(),
@@ -92,5 +92,9 @@ fn a_changed_address_is_rendered_in_its_place() {
 fn tags_that_both_kinds_have_decide_nothing() {
     let text = "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-INDEPENDENT-SEGMENTS\n";
     read_media(&format!("{text}#EXT-X-TARGETDURATION:6\n"));
-    read_multivariant(&format!("{text}#EXT-X-STREAM-INF:BANDWIDTH=1\nv.m3u8\n"));
+    for tag in
+        ["STREAM-INF:BANDWIDTH=1\nv.m3u8", "MEDIA:TYPE=A,GROUP-ID=\"a\"", "I-FRAME-STREAM-INF:"]
+    {
+        read_multivariant(&format!("{text}#EXT-X-{tag}\n"));
+    }
 }
