@@ -151,6 +151,8 @@ fn space_around_a_tag_does_not_matter() {
 fn an_empty_line_before_the_end_is_kept_and_after_it_is_not() {
     let text = "#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:6,\n0.ts\n\n#EXT-X-ENDLIST\n";
     assert_eq!(read_media(&format!("{text}\n\n")).to_string(), text);
+    let live = text.replace("#EXT-X-ENDLIST", "\n#EXT-X-VERSION:3");
+    assert!(read_media(&live).trailer.is_empty());
 }
 
 #[test]
