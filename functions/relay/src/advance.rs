@@ -63,6 +63,8 @@ pub struct Carrier<O, I, S, C> {
     /// What is to be committed next.
     working: Cursor,
     revision: Option<Revision>,
+    /// What may have lasted although the store did not say so.
+    doubtful: Option<Cursor>,
     store_pause: Option<(Timestamp, String)>,
     master: Master,
     layout: Option<Layout>,
@@ -208,6 +210,7 @@ where
             committed: Cursor::default(),
             working: Cursor::default(),
             revision: None,
+            doubtful: None,
             store_pause: None,
             master: Master::default(),
             layout: None,
@@ -317,7 +320,8 @@ where
             .news()
             .patience()
             .and_then(|patience| self.began.values().map(|&began| began + patience).max());
-        let source = (!self.closing).then(|| self.source_due(now));
+        let polls = !self.closing && self.progress.status.is_active();
+        let source = polls.then(|| self.source_due(now).max(now + Micros(1)));
         let due = [store, commit, source, self.outlets_due(now)];
         due.into_iter().flatten().filter(|&at| at > now).min().unwrap_or(now + LONGEST_SLEEP)
     }
@@ -355,12 +359,24 @@ where
                     }
                 }
             }
-            // Either another run was first, or an answer of ours was lost: what lasted decides.
-            Err(CommitError::Conflict) => match self.load().await {
-                Ok(()) => self.forget_source(),
-                Err(error) => self.pause_store(now, &error),
-            },
-            Err(CommitError::Store(error)) => self.pause_store(now, &error),
+            Err(CommitError::Conflict) => self.settle_conflict(now).await,
+            Err(CommitError::Store(error)) => {
+                self.doubtful = Some(self.working.clone());
+                self.pause_store(now, &error);
+            }
+        }
+    }
+
+    /// Finds out who was first: what we committed ourselves when the answer was lost, or another run.
+    async fn settle_conflict(&mut self, now: Timestamp) {
+        let working = self.working.clone();
+        match self.load().await {
+            Ok(()) if self.doubtful.as_ref() == Some(&self.committed) => {
+                self.working = working;
+                self.doubtful = None;
+            }
+            Ok(()) => self.forget_source(),
+            Err(error) => self.pause_store(now, &error),
         }
     }
 

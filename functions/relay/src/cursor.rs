@@ -73,10 +73,11 @@ pub struct Track {
     /// Discontinuities before and at the newest segment.
     #[serde(rename = "d", with = "number", default)]
     pub discontinuities: DiscontinuitySequence,
-    /// The output's number of the newest segment that a stored playlist surely lists.
+    /// The output's number of the newest segment that a stored playlist surely lists, or the one before
+    /// the first. Absent before the number 0.
     #[serde(rename = "g", with = "maybe_number", default, skip_serializing_if = "Option::is_none")]
     pub given: Option<MediaSequence>,
-    /// Whether the next segment must not join the last stretch, which may not be listed any more.
+    /// Whether nothing of the stretches may be listed any more, nor the next segment join them.
     #[serde(rename = "b", default, skip_serializing_if = "std::ops::Not::not")]
     pub broken: bool,
     /// Jumps that were marked.
@@ -161,10 +162,7 @@ impl Track {
     /// The stretches that may be listed, oldest first.
     #[must_use]
     pub fn listed(&self) -> &[Stretch] {
-        match self.stretches.split_last() {
-            Some((_, listed)) if self.broken => listed,
-            _ => &self.stretches,
-        }
+        if self.broken { &[] } else { &self.stretches }
     }
 
     /// The stretch that grows.

@@ -165,7 +165,7 @@ fn described(line: &Line) -> Option<(RenditionName, &str)> {
                 MediaKind::ClosedCaptions => "captions",
             };
             let parts = [kind, attribute("GROUP-ID"), attribute("LANGUAGE"), attribute("NAME")];
-            Some((RenditionName::of(&parts), media.attributes.get("URI")?))
+            Some((RenditionName::of(&parts), media.uri()?))
         }
         Line::IFrame(_) | Line::Other(_) => None,
     }

@@ -111,6 +111,7 @@ fn append(
         }
         None => {
             track.discontinuities = discontinuities_before(seen, sequence);
+            track.given = sequence.0.checked_sub(1).map(MediaSequence);
             let dropped = sequence.since(rendition.entry);
             (sequence, dropped == 0, dropped)
         }
@@ -161,7 +162,17 @@ fn keep(next: &mut Rendition, tracks: &[Track], seen: &MediaPlaylist, window: Mi
         wanted
     });
     let outside = next.kept.len() - inside.count().max(LEAST_LISTED.min(next.kept.len()));
-    next.kept.drain(..outside);
+    // What the source still lists stays until it was listed by us, even in a short window.
+    let unlisted = |kept: &Kept| {
+        let listed = kept.epoch == next.epoch && kept.sequence >= seen.media_sequence;
+        let given = |track: &Track| match track.number(kept.epoch, kept.sequence) {
+            Some(number) => track.given >= Some(number),
+            None => kept.sequence < next.wanted_from(track),
+        };
+        listed && !tracks.iter().all(given)
+    };
+    let droppable = next.kept.iter().take(outside).take_while(|kept| !unlisted(kept)).count();
+    next.kept.drain(..droppable);
 }
 
 /// A shorter window would leave a player nothing to begin with (RFC 8216 section 6.2.2).
@@ -223,17 +234,15 @@ fn leave(track: &mut Track, gone: Stretch, deletes: bool) {
 /// listed. When it does not, that segment may be published already and must stay as it is: then the
 /// mark goes to the next one, and what is doubtful is not listed again.
 fn own_up(track: &mut Track, rows: &[Row<'_>], confirmed: bool) {
-    let (Some(given), Some(last)) = (track.given, track.last().map(Stretch::last_out)) else {
-        return;
-    };
-    if track.broken || given >= last {
+    let Some(last) = track.last().map(Stretch::last_out) else { return };
+    if track.broken || track.given >= Some(last) {
         return;
     }
     let listed = rows.iter().find_map(|row| {
         Some((track.number(row.epoch, row.sequence)?, row.discontinuity, (row.epoch, row.sequence)))
     });
     let first = listed.map_or(last.after(1), |(number, ..)| number);
-    let lost = first.since(given.after(1));
+    let lost = first.since(track.given.map_or(MediaSequence(0), |given| given.after(1)));
     if lost == 0 {
         return;
     }

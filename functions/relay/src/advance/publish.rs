@@ -34,7 +34,7 @@ pub(super) struct Outlet<I> {
     /// Renditions whose playlists were stored.
     there: BTreeSet<RenditionName>,
     /// When the first of them was.
-    since: Option<Timestamp>,
+    pub(super) since: Option<Timestamp>,
     /// Renditions whose stored playlist says that nothing will follow.
     pub(super) finished: BTreeSet<RenditionName>,
     publishing: bool,
@@ -128,6 +128,12 @@ where
             let multivariant = self.changed_multivariant(endpoint, &there, now);
             if media.is_empty() && multivariant.is_none() {
                 continue;
+            }
+            // Until the answer comes, and after a failure, what is stored there is not known.
+            for (rendition, ..) in &media {
+                if let Some(watch) = self.watches.get_mut(rendition) {
+                    watch.confirmed[endpoint] = false;
+                }
             }
             let outlet = &mut self.outlets[endpoint];
             outlet.publishing = true;

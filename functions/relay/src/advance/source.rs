@@ -321,7 +321,11 @@ where
         }
         watch.seen = Some(Arc::new(playlist));
         match anchor {
-            Anchor::Joined(entry) => self.events.push(Event::Joined(name.clone(), entry)),
+            Anchor::Joined(entry) => {
+                // Nothing was published before what is carried now.
+                watch.confirmed.fill(true);
+                self.events.push(Event::Joined(name.clone(), entry));
+            }
             Anchor::FellBehind(missed) => {
                 self.events.push(Event::FellBehind(name.clone(), missed));
             }
