@@ -25,12 +25,19 @@ pub enum Anchor {
     Stale,
 }
 
-/// Says how `seen` goes with `before`.
+/// Says how `seen` goes with `before`, and with `recent`, the playlist that was seen before where it
+/// is still at hand.
 ///
 /// Fingerprints tell a restart from an old copy: the same numbers with other segments are a restart.
-/// Numbers too far back to compare are one as well, as caches lag by a segment or two.
+/// Where nothing can be compared, numbers more than a window back are one as well, as caches lag by
+/// less; nearer ones are taken for an old copy at first.
 #[must_use]
-pub fn anchor(before: Option<&Rendition>, seen: &MediaPlaylist, start: Start) -> Anchor {
+pub fn anchor(
+    before: Option<&Rendition>,
+    recent: Option<&MediaPlaylist>,
+    seen: &MediaPlaylist,
+    start: Start,
+) -> Anchor {
     let Some(before) = before else { return Anchor::Joined(entry(seen, start)) };
     let Some(last) = seen.last_sequence() else { return Anchor::Stale };
     if seen.media_sequence > before.newest {
@@ -39,17 +46,25 @@ pub fn anchor(before: Option<&Rendition>, seen: &MediaPlaylist, start: Start) ->
             dropped => Anchor::FellBehind(dropped),
         };
     }
-    let known = known(before);
-    let mut comparable = known
-        .iter()
-        .filter_map(|&(sequence, print)| Some(fingerprint(segment(seen, sequence)?) == print))
-        .peekable();
-    let same = if comparable.peek().is_some() { comparable.any(|same| same) } else { false };
+    let mut known = known(before);
+    known.extend(recent.into_iter().flat_map(prints));
+    let compared: Vec<bool> = known
+        .into_iter()
+        .filter_map(|(sequence, print)| Some(fingerprint(segment(seen, sequence)?) == print))
+        .collect();
+    let near = before.newest.since(last) <= seen.segments.len() as u64;
+    let same = if compared.is_empty() { near } else { compared.contains(&true) };
     match (same, last < before.newest) {
         (true, true) => Anchor::Stale,
         (true, false) => Anchor::Contiguous,
         (false, _) => renumbered(before, seen).map_or(Anchor::Restarted, Anchor::Renumbered),
     }
+}
+
+/// The fingerprints of a playlist's segments.
+fn prints(playlist: &MediaPlaylist) -> impl Iterator<Item = (MediaSequence, u32)> {
+    let numbers = (playlist.media_sequence.0..).map(MediaSequence);
+    numbers.zip(playlist.segments.iter().map(fingerprint))
 }
 
 /// The first segment to carry of a source that is joined.
@@ -87,8 +102,8 @@ fn renumbered(before: &Rendition, seen: &MediaPlaylist) -> Option<MediaSequence>
     if second == last {
         return None;
     }
-    let prints: Vec<u32> = seen.segments.iter().map(fingerprint).collect();
-    let at = prints.windows(2).rposition(|pair| pair == [second, last])?;
+    let listed: Vec<u32> = seen.segments.iter().map(fingerprint).collect();
+    let at = listed.windows(2).rposition(|pair| pair == [second, last])?;
     Some(seen.media_sequence.after(at as u64 + 2))
 }
 

@@ -3,11 +3,13 @@
 use super::{Carrier, Done, Event};
 use crate::anchor::{Anchor, anchor, take_up};
 use crate::cadence::Cadence;
+use crate::cursor::Rendition;
 use crate::layout::Layout;
 use crate::names::RenditionName;
 use crate::plan::{Fates, Key};
 use crate::ports::{Clock, Fetched, Ingest, Origin, OriginError, Sessions, Validators};
 use crate::progress::Status;
+use crate::session::Start;
 use hls::{Limits, MediaPlaylist, Micros, MultivariantPlaylist, Playlist, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -52,6 +54,8 @@ pub(super) struct Watch {
     pub(super) error: Option<String>,
     errors: u32,
     stale_since: Option<Timestamp>,
+    /// What was before the source last began to number afresh.
+    former: Option<Former>,
     /// When ENDLIST was first seen.
     pub(super) ended_at: Option<Timestamp>,
     pub(super) fates: Fates,
@@ -61,6 +65,13 @@ pub(super) struct Watch {
     pub(super) confirmed: Vec<bool>,
     /// Whether something is being deleted, per endpoint.
     pub(super) deleting: Vec<bool>,
+}
+
+/// A numbering that the source has left.
+struct Former {
+    mark: Rendition,
+    seen: Option<Arc<MediaPlaylist>>,
+    until: Timestamp,
 }
 
 impl Watch {
@@ -76,6 +87,7 @@ impl Watch {
             error: None,
             errors: 0,
             stale_since: None,
+            former: None,
             ended_at: None,
             fates: Fates::new(endpoints),
             listed_at: BTreeMap::new(),
@@ -86,6 +98,20 @@ impl Watch {
 
     fn ended(&self) -> bool {
         self.seen.as_ref().is_some_and(|seen| seen.ended)
+    }
+
+    /// Whether `playlist` is one of before the source began to number afresh, from a cache that lags.
+    fn is_former(&self, playlist: &MediaPlaylist, now: Timestamp, patience: Micros) -> bool {
+        let Some(former) = &self.former else { return false };
+        let goes_on =
+            match anchor(Some(&former.mark), former.seen.as_deref(), playlist, Start::Window) {
+                Anchor::Contiguous | Anchor::Stale => true,
+                Anchor::Joined(_)
+                | Anchor::FellBehind(_)
+                | Anchor::Restarted
+                | Anchor::Renumbered(_) => false,
+            };
+        goes_on && now.since(former.until) < patience
     }
 
     /// The address of one of its segments.
@@ -236,6 +262,7 @@ where
             Ok(Fetched::Unchanged) => {
                 watch.errors = 0;
                 watch.error = None;
+                watch.stale_since = None;
                 watch.cadence.found_nothing(sent);
                 return self.schedule(name, now);
             }
@@ -280,13 +307,15 @@ where
         let Some(watch) = self.watches.get_mut(name) else { return };
         watch.errors = 0;
         watch.error = None;
-        watch.known = Some(validators);
         let before = self.working.renditions.get(name);
-        let mut anchor = anchor(before, &playlist, self.session.start);
-        if anchor == Anchor::Stale && !playlist.segments.is_empty() {
+        let patience =
+            Micros(Micros::from(playlist.target_duration).0.saturating_mul(STALE_TARGETS));
+        let mut anchor = anchor(before, watch.seen.as_deref(), &playlist, self.session.start);
+        if watch.is_former(&playlist, now, patience) {
+            anchor = Anchor::Stale;
+        } else if anchor == Anchor::Stale && !playlist.segments.is_empty() {
             let since = *watch.stale_since.get_or_insert(now);
-            let patience = Micros::from(playlist.target_duration).0.saturating_mul(STALE_TARGETS);
-            if now.since(since) >= Micros(patience) {
+            if now.since(since) >= patience {
                 anchor = Anchor::Restarted;
             }
         }
@@ -299,6 +328,8 @@ where
             return self.schedule(name, now);
         }
         watch.stale_since = None;
+        let former =
+            before.map(|mark| Former { mark: mark.clone(), seen: watch.seen.clone(), until: now });
         let known = before.map(|before| (before.epoch, before.newest));
         let newest = (mark.epoch, mark.newest);
         let first_new = match known {
@@ -315,6 +346,7 @@ where
             let listed = numbers.map(|n| ((mark.epoch, hls::MediaSequence(n)), now));
             watch.listed_at.extend(listed);
         }
+        watch.known = Some(validators);
         watch.base = base;
         if playlist.ended {
             watch.ended_at.get_or_insert(now);
@@ -330,6 +362,7 @@ where
                 self.events.push(Event::FellBehind(name.clone(), missed));
             }
             Anchor::Restarted | Anchor::Renumbered(_) => {
+                watch.former = former;
                 self.events.push(Event::Restarted(name.clone()));
             }
             Anchor::Contiguous | Anchor::Stale => {}

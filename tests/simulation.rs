@@ -1,0 +1,233 @@
+//! The promises, in virtual time, under faults that a seed decides.
+
+mod world;
+
+use relay::session::{OutputKind, Start};
+use std::collections::BTreeSet;
+use world::{Dice, Outcome, Scenario, SourcePlan, Trouble, run};
+
+/// A world in which nothing goes wrong: two variants, two-second segments, a minute.
+fn calm() -> Scenario {
+    Scenario {
+        source: SourcePlan {
+            variants: 2,
+            window: 6,
+            first: 100,
+            resets: Vec::new(),
+            stalls: Vec::new(),
+            down: Vec::new(),
+            missing: BTreeSet::new(),
+            discontinuities: 0,
+            failures: 0,
+            slow: 0,
+            stale: 0,
+            end: 60_000,
+        },
+        window_seconds: None,
+        start: Start::LiveEdge,
+        output: OutputKind::MediaPackage,
+        down: [Vec::new(), Vec::new()],
+        lost_answers: 0,
+        hanging: 0,
+        store_failures: 0,
+        deaths: Vec::new(),
+        vacancy: 0,
+        until: 1_000_000,
+    }
+}
+
+fn safe(outcome: &Outcome, seed: u64, scenario: &Scenario) {
+    for (endpoint, judgement) in outcome.judgements.iter().enumerate() {
+        assert!(
+            judgement.violations.is_empty(),
+            "seed {seed}, endpoint {endpoint}: {:#?}\n{scenario:#?}",
+            judgement.violations
+        );
+    }
+}
+
+fn complete(outcome: &Outcome, seed: u64, scenario: &Scenario) {
+    safe(outcome, seed, scenario);
+    for (endpoint, judgement) in outcome.judgements.iter().enumerate() {
+        assert!(
+            judgement.missing.is_empty() && judgement.listed > 0,
+            "seed {seed}, endpoint {endpoint}: {} listed, missing {:?}\n{scenario:#?}",
+            judgement.listed,
+            judgement.missing
+        );
+    }
+    let ended = outcome.over && outcome.judgements.iter().all(|judgement| judgement.ended);
+    assert!(ended, "seed {seed}: not carried to its end: {:?}\n{scenario:#?}", outcome.progress);
+}
+
+#[test]
+fn a_calm_minute_is_carried_whole_with_one_write_a_segment() {
+    let scenario = calm();
+    let outcome = run(&scenario, 1);
+    complete(&outcome, 1, &scenario);
+    // 30 segments in each of two variants, and the three of each that were listed before.
+    let listed = outcome.judgements[0].listed;
+    assert!((64..=68).contains(&listed), "{listed} listed");
+    assert!(outcome.commits <= 40, "{} commits", outcome.commits);
+    assert!(outcome.polls <= 250, "{} polls", outcome.polls);
+    assert!(outcome.largest_cursor <= 1_024, "{} bytes", outcome.largest_cursor);
+    assert_eq!(outcome.progress.jumps, 0);
+}
+
+#[test]
+fn a_window_of_our_own_outlasts_the_source_window() {
+    let scenario = Scenario { window_seconds: Some(40), start: Start::Window, ..calm() };
+    let outcome = run(&scenario, 2);
+    complete(&outcome, 2, &scenario);
+}
+
+#[test]
+fn a_segment_that_is_not_there_is_left_out_and_marked() {
+    let mut scenario = calm();
+    scenario.source.missing = BTreeSet::from([14, 15, 22]);
+    let outcome = run(&scenario, 3);
+    complete(&outcome, 3, &scenario);
+    assert_eq!((outcome.progress.jumps, outcome.progress.missed), (4, 6));
+}
+
+#[test]
+fn a_source_that_numbers_afresh_goes_on_after_a_mark() {
+    for resets in [vec![21_000], vec![3_000], vec![15_000, 19_000, 41_000]] {
+        let mut scenario = calm();
+        scenario.source.resets = resets;
+        let outcome = run(&scenario, 4);
+        complete(&outcome, 4, &scenario);
+    }
+}
+
+#[test]
+fn an_endpoint_that_is_down_delays_nothing_at_the_other_and_catches_up() {
+    let trouble = Trouble { from: 10_500, to: 15_500 };
+    let scenario = Scenario { down: [vec![trouble], Vec::new()], ..calm() };
+    let outcome = run(&scenario, 5);
+    complete(&outcome, 5, &scenario);
+}
+
+#[test]
+fn an_endpoint_that_is_down_for_long_jumps_where_the_source_has_moved_on() {
+    let trouble = Trouble { from: 10_500, to: 40_500 };
+    let scenario = Scenario { down: [vec![trouble], Vec::new()], ..calm() };
+    let outcome = run(&scenario, 6);
+    safe(&outcome, 6, &scenario);
+    assert!(outcome.judgements[1].missing.is_empty(), "{:?}", outcome.judgements[1]);
+    assert!(!outcome.judgements[0].missing.is_empty());
+    assert_eq!(outcome.progress.missed, outcome.judgements[0].missing.len() as u64);
+}
+
+/// A world with faults that are shorter than the source's window: nothing may be missing.
+fn troubled(seed: u64) -> Scenario {
+    let dice = Dice::new(seed, "scenario");
+    let mut scenario = calm();
+    let trouble = |longest: u64| {
+        let from = dice.between(1_000, 55_000);
+        Trouble { from, to: from + dice.between(100, longest) }
+    };
+    let source = &mut scenario.source;
+    source.variants = usize::try_from(dice.between(1, 3)).unwrap();
+    source.window = 8;
+    source.first = dice.between(0, 200);
+    source.discontinuities = dice.between(0, 1) * dice.between(4, 9);
+    source.failures = dice.between(0, 10);
+    source.slow = dice.between(0, 5);
+    source.stale = dice.between(0, 1) * dice.between(0, 20);
+    if dice.percent(30) {
+        source.missing = (0..dice.between(1, 3)).map(|_| dice.between(9, 30)).collect();
+    }
+    if dice.percent(30) {
+        source.stalls = vec![trouble(8_000)];
+    }
+    if dice.percent(30) {
+        source.down = vec![trouble(2_000)];
+    }
+    for endpoint in 0..2 {
+        if dice.percent(40) {
+            scenario.down[endpoint] = vec![trouble(2_500)];
+        }
+    }
+    scenario.lost_answers = dice.between(0, 5);
+    scenario.store_failures = dice.between(0, 8);
+    if dice.percent(40) {
+        scenario.window_seconds = Some(u32::try_from(dice.between(6, 60)).unwrap());
+    }
+    if dice.percent(30) {
+        scenario.output = OutputKind::WebDav;
+    }
+    scenario.deaths = deaths(&dice, 4);
+    scenario.vacancy = dice.between(0, 500);
+    scenario
+}
+
+fn deaths(dice: &Dice, most: u64) -> Vec<u32> {
+    (0..dice.between(0, most)).map(|_| u32::try_from(dice.between(1, 200)).unwrap()).collect()
+}
+
+/// A world with faults as long as may be: what is missing must be marked, and the end must come.
+fn stormy(seed: u64) -> Scenario {
+    let dice = Dice::new(seed, "storm");
+    let mut scenario = troubled(seed);
+    let trouble = || {
+        let from = dice.between(500, 55_000);
+        Trouble { from, to: from + dice.between(100, 40_000) }
+    };
+    let source = &mut scenario.source;
+    source.window = usize::try_from(dice.between(3, 10)).unwrap();
+    source.resets = (0..dice.between(0, 2)).map(|_| dice.between(1_000, 59_000)).collect();
+    source.failures = dice.between(0, 40);
+    source.slow = dice.between(0, 30);
+    if dice.percent(50) {
+        source.down = vec![trouble()];
+    }
+    for endpoint in 0..2 {
+        scenario.down[endpoint] = (0..dice.between(0, 2)).map(|_| trouble()).collect();
+    }
+    if dice.percent(30) {
+        scenario.start = Start::Window;
+    }
+    scenario.lost_answers = dice.between(0, 30);
+    scenario.hanging = dice.between(0, 10);
+    scenario.store_failures = dice.between(0, 30);
+    scenario.deaths = deaths(&dice, 10);
+    scenario.vacancy = dice.between(0, 20_000);
+    scenario
+}
+
+/// How many seeds to try, and from which: `SEEDS=1000 SEED=0 cargo test -p tests --test simulation`.
+fn seeds() -> std::ops::Range<u64> {
+    let number = |name: &str, default| {
+        std::env::var(name).ok().map_or(default, |value| value.parse().expect("a number"))
+    };
+    let first = number("SEED", 0);
+    first..first + number("SEEDS", 500)
+}
+
+#[test]
+fn nothing_is_missing_after_faults_shorter_than_the_window() {
+    for seed in seeds() {
+        let scenario = troubled(seed);
+        complete(&run(&scenario, seed), seed, &scenario);
+    }
+}
+
+#[test]
+fn no_promise_is_broken_in_a_storm() {
+    for seed in seeds() {
+        let scenario = stormy(seed);
+        let outcome = run(&scenario, seed);
+        safe(&outcome, seed, &scenario);
+        assert!(outcome.over, "seed {seed}: not over: {:?}\n{scenario:#?}", outcome.progress);
+    }
+}
+
+#[test]
+fn look() {
+    let seed = seeds().start;
+    let scenario = if std::env::var_os("STORM").is_some() { stormy(seed) } else { troubled(seed) };
+    let outcome = run(&scenario, seed);
+    println!("{:#?} over {}", outcome.progress, outcome.over);
+    println!("{:?}", outcome.judgements);
+}

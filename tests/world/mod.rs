@@ -1,0 +1,234 @@
+//! A world in virtual time: a source, two endpoints and a store that behave, and fail as a seed says.
+
+mod dice;
+mod endpoint;
+mod source;
+mod store;
+
+pub use dice::Dice;
+pub use endpoint::{Endpoint, Judgement};
+pub use source::{Source, SourcePlan};
+pub use store::Store;
+
+use hls::{Micros, Timestamp};
+use relay::advance::{Carrier, Step};
+use relay::ports::Clock;
+use relay::progress::{Progress, Status};
+use relay::session::{Access, Address, OutputKind, Session, SessionId, Start};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use url::Url;
+
+/// Virtual time, which begins here.
+const BEGIN: Timestamp = Timestamp(1_800_000_000_000_000);
+
+/// The clock of tokio's paused time.
+pub struct VirtualClock(tokio::time::Instant);
+
+impl VirtualClock {
+    pub fn start() -> Self {
+        Self(tokio::time::Instant::now())
+    }
+}
+
+impl Clock for VirtualClock {
+    fn now(&self) -> Timestamp {
+        let elapsed = u64::try_from(self.0.elapsed().as_micros()).unwrap();
+        BEGIN + Micros(elapsed)
+    }
+
+    async fn sleep_until(&self, when: Timestamp) {
+        let offset = Duration::from_micros(when.since(BEGIN).0);
+        tokio::time::sleep_until(self.0 + offset).await;
+    }
+}
+
+/// Waits in virtual time.
+pub async fn wait(millis: u64) {
+    tokio::time::sleep(Duration::from_millis(millis)).await;
+}
+
+/// A stretch of time, in milliseconds since the world began, in which something is wrong.
+#[derive(Clone, Copy, Debug)]
+pub struct Trouble {
+    pub from: u64,
+    pub to: u64,
+}
+
+impl Trouble {
+    pub fn any(troubles: &[Self], at: u64) -> bool {
+        troubles.iter().any(|trouble| (trouble.from..trouble.to).contains(&at))
+    }
+}
+
+/// How the world is, and what goes wrong in it.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    pub source: SourcePlan,
+    pub window_seconds: Option<u32>,
+    pub start: Start,
+    pub output: OutputKind,
+    /// When each endpoint is down.
+    pub down: [Vec<Trouble>; 2],
+    /// Of a hundred requests to an endpoint, how many store the body and lose the answer.
+    pub lost_answers: u64,
+    /// Of a hundred requests to an endpoint, how many hang for seconds.
+    pub hanging: u64,
+    /// Of a hundred calls of the store, how many fail; every other one of these has lasted.
+    pub store_failures: u64,
+    /// After how many polls of its future each run dies; the last one lives.
+    pub deaths: Vec<u32>,
+    /// How long nobody carries the session after each death, in milliseconds.
+    pub vacancy: u64,
+    /// When to stop looking, in milliseconds.
+    pub until: u64,
+}
+
+/// What came of it.
+pub struct Outcome {
+    pub judgements: [Judgement; 2],
+    pub progress: Progress,
+    pub over: bool,
+    pub largest_cursor: usize,
+    pub commits: u64,
+    pub polls: u64,
+}
+
+/// A future that dies after it was polled so often: a crash at whichever await that is.
+struct Mortal<F> {
+    life: Pin<Box<F>>,
+    left: u32,
+}
+
+impl<F: Future> Future for Mortal<F> {
+    type Output = Option<F::Output>;
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        self.left -= 1;
+        self.life.as_mut().poll(cx).map(Some)
+    }
+}
+
+/// Runs a scenario to its end.
+pub fn run(scenario: &Scenario, seed: u64) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(live(scenario, seed))
+}
+
+async fn live(scenario: &Scenario, seed: u64) -> Outcome {
+    let clock = Arc::new(VirtualClock::start());
+    let source = Arc::new(Source::new(scenario.source.clone(), Dice::new(seed, "source")));
+    let endpoints: [Arc<Endpoint>; 2] = [0, 1].map(|index| {
+        let dice = Dice::new(seed, &format!("endpoint {index}"));
+        Arc::new(Endpoint::new(index, scenario, dice))
+    });
+    let store = Arc::new(Store::new(scenario.store_failures, Dice::new(seed, "store")));
+    let session = session(scenario, clock.now());
+    let url = Url::parse(source::MASTER).unwrap();
+    let mut progress = Progress::default();
+    let mut over = false;
+    let mut deaths = scenario.deaths.iter().copied();
+    loop {
+        let death = deaths.next();
+        let life = async {
+            let run = carry(&session, &url, &source, &endpoints, &store, &clock, &mut progress);
+            let limit = Duration::from_millis(scenario.until);
+            tokio::time::timeout_at(clock.0 + limit, run).await.unwrap_or(false)
+        };
+        let mortal = Mortal { life: Box::pin(life), left: death.unwrap_or(u32::MAX) };
+        match mortal.await {
+            Some(ended) => {
+                over = ended;
+                break;
+            }
+            None => wait(scenario.vacancy).await,
+        }
+    }
+    let published = source.published(clock.now().since(BEGIN).as_millis());
+    let judgements = [0, 1].map(|index| endpoints[index].judge(&published));
+    Outcome {
+        judgements,
+        progress,
+        over,
+        largest_cursor: store.largest(),
+        commits: store.commits(),
+        polls: source.polls(),
+    }
+}
+
+async fn carry(
+    session: &Session,
+    url: &Url,
+    source: &Arc<Source>,
+    endpoints: &[Arc<Endpoint>; 2],
+    store: &Arc<Store>,
+    clock: &Arc<VirtualClock>,
+    progress: &mut Progress,
+) -> bool {
+    loop {
+        let taken = Carrier::take(
+            session.clone(),
+            url.clone(),
+            source::Client(Arc::clone(source)),
+            endpoints.iter().map(|endpoint| endpoint::Client(Arc::clone(endpoint))).collect(),
+            Arc::clone(store),
+            Arc::clone(clock),
+        );
+        let Ok(mut carrier) = taken.await else {
+            wait(200).await;
+            continue;
+        };
+        loop {
+            let step = carrier.step().await;
+            if std::env::var_os("EVENTS").is_some() {
+                let (Step::Went(events) | Step::Over(events)) = &step;
+                let at = clock.now().since(BEGIN).as_millis();
+                events.iter().for_each(|event| println!("{at:>6} {event}"));
+            }
+            progress.clone_from(carrier.progress());
+            if matches!(step, Step::Over(_)) {
+                return progress.status == Status::Ended;
+            }
+        }
+    }
+}
+
+fn session(scenario: &Scenario, created: Timestamp) -> Session {
+    let address = |index| {
+        let url = format!("http://127.0.0.1:800{index}/in/channel");
+        Address::of(&Url::parse(&url).unwrap())
+    };
+    Session {
+        id: SessionId("simulated".into()),
+        name: "simulated".into(),
+        created,
+        source: Address::of(&Url::parse(source::MASTER).unwrap()),
+        output: scenario.output,
+        endpoints: vec![address(0), address(1)],
+        window_seconds: scenario.window_seconds,
+        start: scenario.start,
+        concurrency: 4,
+    }
+}
+
+/// What the source published, per rendition, in order: what a segment's body says, and what it is.
+pub type Published = BTreeMap<String, Vec<source::Segment>>;
+
+/// Access is not needed where nothing is secret.
+pub fn no_access() -> Access {
+    Access {
+        source: Url::parse(source::MASTER).unwrap(),
+        headers: Vec::new(),
+        endpoints: Vec::new(),
+    }
+}
