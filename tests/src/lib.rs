@@ -1,3 +1,4 @@
 //! The tests at the borders and the simulation inside.
 
 pub mod conformance;
+pub mod memory;

@@ -1,0 +1,144 @@
+//! What is answered about a session: all that may be shown, and nothing else.
+
+use relay::Timestamp;
+use relay::ports::{Page, Record};
+use relay::progress::{EndpointProgress, Fault, Progress, RenditionProgress, Status};
+use relay::session::{Address, OutputKind, SessionId, Start};
+use serde::Serialize;
+
+/// One session.
+#[derive(Debug, Serialize)]
+pub struct SessionAnswer {
+    id: SessionId,
+    name: String,
+    created: String,
+    status: Status,
+    reason: Option<String>,
+    source: SourceAnswer,
+    output: OutputAnswer,
+    window_seconds: Option<u32>,
+    start: Start,
+    concurrency: u8,
+    lag_ms: Option<u64>,
+    segments: u64,
+    bytes: u64,
+    jumps: u64,
+    missed: u64,
+    last_error: Option<FaultAnswer>,
+    renditions: Vec<RenditionAnswer>,
+    endpoints: Vec<EndpointAnswer>,
+}
+
+#[derive(Debug, Serialize)]
+struct SourceAnswer {
+    url: Address,
+}
+
+#[derive(Debug, Serialize)]
+struct OutputAnswer {
+    #[serde(rename = "type")]
+    kind: OutputKind,
+    endpoints: Vec<SourceAnswer>,
+}
+
+#[derive(Debug, Serialize)]
+struct RenditionAnswer {
+    name: String,
+    source_sequence: Option<u64>,
+    listed: Vec<Option<u64>>,
+    error: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct EndpointAnswer {
+    url: Address,
+    healthy: bool,
+    segments: u64,
+    bytes: u64,
+    behind: u64,
+    last_error: Option<FaultAnswer>,
+}
+
+#[derive(Debug, Serialize)]
+struct FaultAnswer {
+    what: String,
+    at: String,
+}
+
+/// Some of the sessions.
+#[derive(Debug, Serialize)]
+pub struct ListAnswer {
+    sessions: Vec<SessionAnswer>,
+    next: Option<SessionId>,
+}
+
+impl SessionAnswer {
+    /// A session, doing as `progress` says.
+    pub fn new(Record { session, progress }: Record) -> Self {
+        let Progress {
+            status,
+            reason,
+            renditions,
+            endpoints,
+            segments,
+            bytes,
+            jumps,
+            missed,
+            lag_ms,
+            last_error,
+        } = progress;
+        Self {
+            id: session.id,
+            name: session.name,
+            created: time(session.created),
+            status,
+            reason,
+            source: SourceAnswer { url: session.source },
+            output: OutputAnswer {
+                kind: session.output,
+                endpoints: session.endpoints.into_iter().map(|url| SourceAnswer { url }).collect(),
+            },
+            window_seconds: session.window_seconds,
+            start: session.start,
+            concurrency: session.concurrency,
+            lag_ms,
+            segments,
+            bytes,
+            jumps,
+            missed,
+            last_error: last_error.map(fault),
+            renditions: renditions.into_iter().map(rendition).collect(),
+            endpoints: endpoints.into_iter().map(endpoint).collect(),
+        }
+    }
+}
+
+impl ListAnswer {
+    /// A page of sessions.
+    pub fn new(page: Page) -> Self {
+        Self {
+            sessions: page.sessions.into_iter().map(SessionAnswer::new).collect(),
+            next: page.next,
+        }
+    }
+}
+
+fn rendition(rendition: RenditionProgress) -> RenditionAnswer {
+    let RenditionProgress { name, source_sequence, listed, error } = rendition;
+    RenditionAnswer { name, source_sequence, listed, error }
+}
+
+fn endpoint(endpoint: EndpointProgress) -> EndpointAnswer {
+    let EndpointProgress { address, healthy, segments, bytes, behind, last_error } = endpoint;
+    let last_error = last_error.map(fault);
+    EndpointAnswer { url: address, healthy, segments, bytes, behind, last_error }
+}
+
+fn fault(Fault { what, at }: Fault) -> FaultAnswer {
+    FaultAnswer { what, at: time(at) }
+}
+
+/// A moment as RFC 3339 writes it.
+pub fn time(moment: Timestamp) -> String {
+    moment.to_string()
+}

@@ -1,0 +1,137 @@
+//! Reading JSON field by field, so that all that is wrong can be said at once, by name.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// What is wrong with one field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FieldError {
+    /// The field, such as `output.endpoints[0].url`.
+    pub field: String,
+    /// What is wrong with it, in words that do not repeat what it holds.
+    pub detail: String,
+}
+
+/// What is wrong with a request: the first thing about each field.
+#[derive(Debug, Default)]
+pub struct Errors(pub Vec<FieldError>);
+
+impl Errors {
+    /// Notes what is wrong with a field, unless something is known of it, or of what it is in.
+    pub fn add(&mut self, field: impl Into<String>, detail: impl Into<String>) {
+        let field = field.into();
+        let covers = |known: &FieldError| {
+            let rest = field.strip_prefix(&known.field);
+            known.field == "body"
+                || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        if !self.0.iter().any(covers) {
+            self.0.push(FieldError { field, detail: detail.into() });
+        }
+    }
+}
+
+/// A JSON object, and where it is.
+pub struct Object {
+    path: String,
+    fields: Map<String, Value>,
+}
+
+impl Object {
+    /// The object at `path`; the body itself is at an empty one.
+    pub fn of(path: &str, value: Value, errors: &mut Errors) -> Option<Self> {
+        match value {
+            Value::Object(fields) => Some(Self { path: path.to_owned(), fields }),
+            _ => {
+                errors.add(if path.is_empty() { "body" } else { path }, "must be an object");
+                None
+            }
+        }
+    }
+
+    /// Refuses all other fields than `known`.
+    pub fn only(&self, known: &[&str], errors: &mut Errors) {
+        for name in self.fields.keys().filter(|name| !known.contains(&name.as_str())) {
+            let detail = format!("is not known here: {}", known.join(", "));
+            errors.add(self.field(name), detail);
+        }
+    }
+
+    /// The whole name of a field.
+    pub fn field(&self, name: &str) -> String {
+        match self.path.as_str() {
+            "" => name.to_owned(),
+            path => format!("{path}.{name}"),
+        }
+    }
+
+    /// A field's value; null is as good as none.
+    pub fn take(&mut self, name: &str) -> Option<Value> {
+        self.fields.remove(name).filter(|value| !value.is_null())
+    }
+
+    /// An object in a field.
+    pub fn object(&mut self, name: &str, errors: &mut Errors) -> Option<Self> {
+        let field = self.field(name);
+        Self::of(&field, self.take(name)?, errors)
+    }
+
+    /// The text in a field.
+    pub fn text(&mut self, name: &str, errors: &mut Errors) -> Option<String> {
+        match self.take(name)? {
+            Value::String(text) => Some(text),
+            _ => {
+                errors.add(self.field(name), "must be a string");
+                None
+            }
+        }
+    }
+
+    /// The number in a field.
+    pub fn number(&mut self, name: &str, errors: &mut Errors) -> Option<u64> {
+        let number = self.take(name)?.as_u64();
+        if number.is_none() {
+            errors.add(self.field(name), "must be a whole number");
+        }
+        number
+    }
+
+    /// The values of an array in a field, each with its name.
+    pub fn array(&mut self, name: &str, errors: &mut Errors) -> Vec<(String, Value)> {
+        let field = self.field(name);
+        match self.take(name) {
+            None => Vec::new(),
+            Some(Value::Array(values)) => values
+                .into_iter()
+                .enumerate()
+                .map(|(index, value)| (format!("{field}[{index}]"), value))
+                .collect(),
+            Some(_) => {
+                errors.add(field, "must be an array");
+                Vec::new()
+            }
+        }
+    }
+
+    /// The texts of an object in a field, each with its key.
+    pub fn texts(&mut self, name: &str, errors: &mut Errors) -> Vec<(String, String)> {
+        let field = self.field(name);
+        match self.take(name) {
+            None => Vec::new(),
+            Some(Value::Object(entries)) => entries
+                .into_iter()
+                .filter_map(|(key, value)| match value {
+                    Value::String(text) => Some((key, text)),
+                    _ => {
+                        errors.add(format!("{field}.{key}"), "must be a string");
+                        None
+                    }
+                })
+                .collect(),
+            Some(_) => {
+                errors.add(field, "must be an object");
+                Vec::new()
+            }
+        }
+    }
+}

@@ -1,0 +1,392 @@
+//! What is asked for, and whether it can be had.
+
+use crate::fields::{Errors, FieldError, Object};
+use relay::Timestamp;
+use relay::session::{
+    Access, Address, Credentials, Destination, Endpoint, OutputKind, Session, SessionId, Start,
+};
+use serde_json::Value;
+use url::Url;
+
+/// A session that is asked for, unchecked, as its owner wrote it.
+#[derive(Clone, Default)]
+pub struct Request {
+    /// What the session is to be called.
+    pub name: Option<String>,
+    /// Where the HLS is pulled from.
+    pub source: SourceRequest,
+    /// Where it is pushed to.
+    pub output: OutputRequest,
+    /// The length of the output's playlists in seconds.
+    pub window_seconds: Option<u64>,
+    /// `live_edge` or `window`.
+    pub start: Option<String>,
+    /// How many segments are read side by side.
+    pub concurrency: Option<u64>,
+}
+
+/// A source that is asked for.
+#[derive(Clone, Default)]
+pub struct SourceRequest {
+    /// The URL of a playlist.
+    pub url: Option<String>,
+    /// Request headers, name and value.
+    pub headers: Vec<(String, String)>,
+}
+
+/// An output that is asked for.
+#[derive(Clone, Default)]
+pub struct OutputRequest {
+    /// `mediapackage` or `webdav`.
+    pub kind: Option<String>,
+    /// The places that take PUTs.
+    pub endpoints: Vec<EndpointRequest>,
+}
+
+/// An endpoint that is asked for.
+#[derive(Clone, Default)]
+pub struct EndpointRequest {
+    /// Its URL.
+    pub url: Option<String>,
+    /// How to sign in.
+    pub username: Option<String>,
+    /// With which password.
+    pub password: Option<String>,
+}
+
+/// A session that is asked for and can be had.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    name: String,
+    output: OutputKind,
+    window_seconds: Option<u32>,
+    start: Start,
+    concurrency: u8,
+    access: Access,
+}
+
+/// How many segments a session reads side by side unless it says so.
+const CONCURRENCY: u64 = 4;
+/// More would only wait for each other.
+const MAX_CONCURRENCY: u64 = 16;
+/// MediaPackage has two.
+const MAX_ENDPOINTS: usize = 4;
+/// A day: the playlists of a longer window would be too long to be read over and over.
+const MAX_WINDOW_SECONDS: u64 = 86_400;
+const MAX_NAME: usize = 200;
+const MAX_URL: usize = 4_096;
+const MAX_CREDENTIAL: usize = 1_024;
+const MAX_HEADERS: usize = 32;
+const MAX_HEADER_VALUE: usize = 8_192;
+
+/// Request headers that are about the connection or the message (RFC 9110 sections 7.6 and 6), or say
+/// what of a resource is wanted: those are the client's own.
+const HEADERS_NOT_SETTABLE: [&str; 20] = [
+    "accept-encoding",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "expect",
+    "host",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "range",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+pub(crate) const FIELDS: [&str; 6] =
+    ["name", "source", "output", "window_seconds", "start", "concurrency"];
+pub(crate) const SOURCE_FIELDS: [&str; 2] = ["url", "headers"];
+pub(crate) const OUTPUT_FIELDS: [&str; 2] = ["type", "endpoints"];
+pub(crate) const ENDPOINT_FIELDS: [&str; 3] = ["url", "username", "password"];
+
+impl Request {
+    /// Reads the body of `POST /sessions`.
+    pub(crate) fn read(body: Value, errors: &mut Errors) -> Self {
+        let mut request = Self::default();
+        let Some(mut fields) = Object::of("", body, errors) else { return request };
+        fields.only(&FIELDS, errors);
+        request.name = fields.text("name", errors);
+        request.window_seconds = fields.number("window_seconds", errors);
+        request.start = fields.text("start", errors);
+        request.concurrency = fields.number("concurrency", errors);
+        if let Some(mut source) = fields.object("source", errors) {
+            source.only(&SOURCE_FIELDS, errors);
+            request.source.url = source.text("url", errors);
+            request.source.headers = source.texts("headers", errors);
+        }
+        if let Some(mut output) = fields.object("output", errors) {
+            output.only(&OUTPUT_FIELDS, errors);
+            request.output.kind = output.text("type", errors);
+            for (path, endpoint) in output.array("endpoints", errors) {
+                let endpoint = EndpointRequest::read(&path, endpoint, errors);
+                request.output.endpoints.push(endpoint);
+            }
+        }
+        request
+    }
+
+    /// Checks all of it. `refuses` says why a source may not be read, as far as its address tells.
+    ///
+    /// # Errors
+    /// What is wrong, field by field.
+    pub fn check(
+        self,
+        refuses: impl Fn(&Url) -> Option<String>,
+    ) -> Result<Wanted, Vec<FieldError>> {
+        let mut errors = Errors::default();
+        match self.check_with(refuses, &mut errors) {
+            Some(wanted) if errors.0.is_empty() => Ok(wanted),
+            _ => Err(errors.0),
+        }
+    }
+
+    /// The same, beside what is wrong already.
+    pub(crate) fn check_with(
+        self,
+        refuses: impl Fn(&Url) -> Option<String>,
+        errors: &mut Errors,
+    ) -> Option<Wanted> {
+        let name = name(self.name, errors);
+        let source = source(self.source.url, refuses, errors);
+        let headers = headers(self.source.headers, errors);
+        let output = output(self.output.kind.as_deref(), errors);
+        let endpoints = endpoints(self.output.endpoints, errors);
+        let window_seconds = match self.window_seconds {
+            None => None,
+            Some(seconds @ 1..=MAX_WINDOW_SECONDS) => u32::try_from(seconds).ok(),
+            Some(_) => {
+                let detail = format!("must be a whole number from 1 to {MAX_WINDOW_SECONDS}");
+                errors.add("window_seconds", detail);
+                None
+            }
+        };
+        let start = match self.start.as_deref() {
+            None | Some("live_edge") => Start::LiveEdge,
+            Some("window") => Start::Window,
+            Some(_) => {
+                errors.add("start", "must be live_edge or window");
+                Start::LiveEdge
+            }
+        };
+        let concurrency = self.concurrency.unwrap_or(CONCURRENCY);
+        if !(1..=MAX_CONCURRENCY).contains(&concurrency) {
+            let detail = format!("must be a whole number from 1 to {MAX_CONCURRENCY}");
+            errors.add("concurrency", detail);
+        }
+        Some(Wanted {
+            name: name?,
+            output: output?,
+            window_seconds,
+            start,
+            concurrency: u8::try_from(concurrency).ok()?,
+            access: Access { source: source?, headers, endpoints: endpoints? },
+        })
+    }
+}
+
+impl EndpointRequest {
+    fn read(path: &str, value: Value, errors: &mut Errors) -> Self {
+        let Some(mut fields) = Object::of(path, value, errors) else { return Self::default() };
+        fields.only(&ENDPOINT_FIELDS, errors);
+        Self {
+            url: fields.text("url", errors),
+            username: fields.text("username", errors),
+            password: fields.text("password", errors),
+        }
+    }
+
+    fn check(self, path: &str, errors: &mut Errors) -> Option<Endpoint> {
+        let credentials = credentials(self.username, self.password, path, errors);
+        let url = endpoint(self.url, &format!("{path}.url"), errors)?;
+        Some(Endpoint { url, credentials })
+    }
+}
+
+impl Wanted {
+    /// The session that was asked for, and its secret part.
+    #[must_use]
+    pub fn into_session(self, id: SessionId, now: Timestamp) -> (Session, Access) {
+        let session = Session {
+            id,
+            name: self.name,
+            created: now,
+            source: Address::of(&self.access.source),
+            output: self.output,
+            endpoints: self.access.endpoints.iter().map(|to| Address::of(&to.url)).collect(),
+            window_seconds: self.window_seconds,
+            start: self.start,
+            concurrency: self.concurrency,
+        };
+        (session, self.access)
+    }
+}
+
+fn name(name: Option<String>, errors: &mut Errors) -> Option<String> {
+    let Some(name) = name else {
+        errors.add("name", "is required");
+        return None;
+    };
+    let name = name.trim();
+    if name.is_empty() || name.chars().count() > MAX_NAME || name.contains(char::is_control) {
+        errors.add("name", format!("must be 1 to {MAX_NAME} characters on one line"));
+        return None;
+    }
+    Some(name.to_owned())
+}
+
+fn source(
+    url: Option<String>,
+    refuses: impl Fn(&Url) -> Option<String>,
+    errors: &mut Errors,
+) -> Option<Url> {
+    let url = address(url, "source.url", errors)?;
+    if let Some(reason) = refuses(&url) {
+        errors.add("source.url", format!("is not allowed: {reason}"));
+        return None;
+    }
+    Some(url)
+}
+
+/// A URL that can be asked for, without anything that belongs elsewhere.
+fn address(url: Option<String>, field: &str, errors: &mut Errors) -> Option<Url> {
+    let refusal = match url {
+        None => "is required".to_owned(),
+        Some(url) if url.len() > MAX_URL => format!("must be at most {MAX_URL} characters"),
+        Some(url) if url.contains(|c: char| c.is_control() || c.is_whitespace()) => {
+            "must hold no spaces or control characters".to_owned()
+        }
+        Some(url) => match Url::parse(&url) {
+            Err(error) => format!("is not a URL: {error}"),
+            Ok(url) if !matches!(url.scheme(), "http" | "https") => {
+                "must begin with http:// or https://".to_owned()
+            }
+            Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+                "must not hold a user name or password".to_owned()
+            }
+            Ok(url) => return Some(url),
+        },
+    };
+    errors.add(field, refusal);
+    None
+}
+
+/// An endpoint's address, as the name that everything there begins with: a playlist's without
+/// `.m3u8`, a collection's with `channel` in it.
+fn endpoint(url: Option<String>, field: &str, errors: &mut Errors) -> Option<Url> {
+    let mut url = address(url, field, errors)?;
+    let path = url.path();
+    let mut path = path.strip_suffix(".m3u8").unwrap_or(path).to_owned();
+    if path.ends_with('/') {
+        path.push_str("channel");
+    }
+    url.set_path(&path);
+    url.set_fragment(None);
+    Some(url)
+}
+
+fn credentials(
+    username: Option<String>,
+    password: Option<String>,
+    path: &str,
+    errors: &mut Errors,
+) -> Option<Credentials> {
+    for (name, value) in [("username", &username), ("password", &password)] {
+        let Some(value) = value else { continue };
+        if value.is_empty() || value.len() > MAX_CREDENTIAL || value.contains(char::is_control) {
+            let detail = format!("must be 1 to {MAX_CREDENTIAL} characters on one line");
+            errors.add(format!("{path}.{name}"), detail);
+        }
+    }
+    match (username, password) {
+        (None, None) => None,
+        (Some(username), Some(password)) => Some(Credentials { username, password }),
+        (Some(_), None) => {
+            errors.add(format!("{path}.password"), "is required with username");
+            None
+        }
+        (None, Some(_)) => {
+            errors.add(format!("{path}.username"), "is required with password");
+            None
+        }
+    }
+}
+
+fn output(kind: Option<&str>, errors: &mut Errors) -> Option<OutputKind> {
+    match kind {
+        Some("mediapackage") => Some(OutputKind::MediaPackage),
+        Some("webdav") => Some(OutputKind::WebDav),
+        None => {
+            errors.add("output.type", "is required: mediapackage or webdav");
+            None
+        }
+        Some(_) => {
+            errors.add("output.type", "must be mediapackage or webdav");
+            None
+        }
+    }
+}
+
+fn endpoints(requests: Vec<EndpointRequest>, errors: &mut Errors) -> Option<Vec<Endpoint>> {
+    if !(1..=MAX_ENDPOINTS).contains(&requests.len()) {
+        errors.add("output.endpoints", format!("must name 1 to {MAX_ENDPOINTS} endpoints"));
+        return None;
+    }
+    let mut endpoints: Vec<Option<Endpoint>> = Vec::new();
+    let place = |endpoint: &Endpoint| Destination::of(&Address::of(&endpoint.url));
+    for (index, request) in requests.into_iter().enumerate() {
+        let path = format!("output.endpoints[{index}]");
+        let endpoint = request.check(&path, errors);
+        let known = endpoint.as_ref().and_then(|endpoint| {
+            let same = |known: &Endpoint| place(known) == place(endpoint);
+            endpoints.iter().position(|known| known.as_ref().is_some_and(same))
+        });
+        if let Some(known) = known {
+            let detail = format!("is the same place as output.endpoints[{known}].url");
+            errors.add(format!("{path}.url"), detail);
+        }
+        endpoints.push(endpoint);
+    }
+    endpoints.into_iter().collect()
+}
+
+fn headers(headers: Vec<(String, String)>, errors: &mut Errors) -> Vec<(String, String)> {
+    if headers.len() > MAX_HEADERS {
+        errors.add("source.headers", format!("must be at most {MAX_HEADERS}"));
+    }
+    let mut known: Vec<String> = Vec::new();
+    for (name, value) in &headers {
+        if name.is_empty() || !name.bytes().all(is_token) {
+            errors.add("source.headers", format!("{name:?} is not a header name"));
+            continue;
+        }
+        let field = format!("source.headers.{name}");
+        let name = name.to_ascii_lowercase();
+        let printable = |byte: u8| byte == b'\t' || (b' '..=b'~').contains(&byte);
+        if HEADERS_NOT_SETTABLE.contains(&name.as_str()) {
+            errors.add(field, "cannot be set");
+        } else if known.contains(&name) {
+            errors.add(field, "is there twice");
+        } else if !value.bytes().all(printable) || value.len() > MAX_HEADER_VALUE {
+            let detail = format!("must be at most {MAX_HEADER_VALUE} printable ASCII characters");
+            errors.add(field, detail);
+        }
+        known.push(name);
+    }
+    headers
+}
+
+/// Whether a byte may be in a header's name (RFC 9110 section 5.6.2).
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}

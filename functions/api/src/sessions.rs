@@ -1,0 +1,166 @@
+//! The session routes.
+
+use crate::Api;
+use crate::answers::{ListAnswer, SessionAnswer};
+use crate::fields::Errors;
+use crate::problem::{self, Problem};
+use crate::request::{Request, Wanted};
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::IntoResponse;
+use relay::ports::{Clock, CreateError, Query, Record, Runs, Sessions};
+use relay::progress::{Progress, Status};
+use relay::session::{Session, SessionId};
+use serde_json::Value;
+
+/// Sessions on a page unless the request says how many.
+const LIMIT: usize = 50;
+const MAX_LIMIT: usize = 200;
+
+/// `POST /sessions`
+pub async fn create<S: Sessions, R: Runs, C: Clock>(
+    State(api): State<Api<S, R, C>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<impl IntoResponse, Problem> {
+    let body = read_json(&headers, body)?;
+    let mut errors = Errors::default();
+    let request = Request::read(body, &mut errors);
+    let wanted = request.check_with(&*api.refuses, &mut errors);
+    let wanted = wanted.filter(|_| errors.0.is_empty());
+    let wanted =
+        wanted.ok_or_else(|| Problem::fields(StatusCode::UNPROCESSABLE_ENTITY, errors.0))?;
+    let session = make(&api, wanted).await?;
+    let location = [(header::LOCATION, format!("/sessions/{}", session.id))];
+    let record = Record { session, progress: Progress::default() };
+    Ok((StatusCode::CREATED, location, Json(SessionAnswer::new(record))))
+}
+
+/// Makes a session that can be had, and starts it.
+pub async fn make<S: Sessions, R: Runs, C: Clock>(
+    api: &Api<S, R, C>,
+    wanted: Wanted,
+) -> Result<Session, Problem> {
+    let (session, access) = wanted.into_session((api.new_id)(), api.clock.now());
+    match api.sessions.create(&session, &access).await {
+        Ok(()) => {}
+        Err(CreateError::Taken { by, endpoint }) => return Err(Problem::taken(by, endpoint)),
+        Err(CreateError::Store(error)) => return Err(problem::store(&error)),
+    }
+    api.runs.start(&session).await;
+    Ok(session)
+}
+
+/// `GET /sessions`
+pub async fn list<S: Sessions, R: Runs, C>(
+    State(api): State<Api<S, R, C>>,
+    RawQuery(query): RawQuery,
+) -> Result<impl IntoResponse, Problem> {
+    let mut errors = Errors::default();
+    let query = read_query(query.as_deref().unwrap_or_default(), &mut errors);
+    if let Some(next) = &query.next
+        && api.sessions.get(next).await.map_err(|error| problem::store(&error))?.is_none()
+    {
+        errors.add("next", "is not what a page before ended with");
+    }
+    if !errors.0.is_empty() {
+        return Err(Problem::fields(StatusCode::BAD_REQUEST, errors.0));
+    }
+    let mut page = api.sessions.list(&query).await.map_err(|error| problem::store(&error))?;
+    for record in &mut page.sessions {
+        bring_up_to_date(&*api.runs, record);
+    }
+    Ok(Json(ListAnswer::new(page)))
+}
+
+/// `GET /sessions/{id}`
+pub async fn show<S: Sessions, R: Runs, C>(
+    State(api): State<Api<S, R, C>>,
+    Path(id): Path<String>,
+) -> Result<impl IntoResponse, Problem> {
+    let mut record = find(&*api.sessions, &id).await?;
+    bring_up_to_date(&*api.runs, &mut record);
+    Ok(Json(SessionAnswer::new(record)))
+}
+
+/// `DELETE /sessions/{id}`: one that is over stays what it is, so asking twice is harmless.
+pub async fn stop<S: Sessions, R: Runs, C>(
+    State(api): State<Api<S, R, C>>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let record = find(&*api.sessions, &id).await?;
+    if record.progress.status.is_active() {
+        api.runs.stop(&record.session.id).await.map_err(|error| problem::store(&error))?;
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A session that is there.
+pub async fn find(sessions: &impl Sessions, id: &str) -> Result<Record, Problem> {
+    match sessions.get(&SessionId(id.to_owned())).await {
+        Ok(Some(record)) => Ok(record),
+        Ok(None) => Err(Problem::no_session(id)),
+        Err(error) => Err(problem::store(&error)),
+    }
+}
+
+/// Whoever carries a session knows more than was last written.
+fn bring_up_to_date(runs: &impl Runs, record: &mut Record) {
+    if record.progress.status.is_active()
+        && let Some(progress) = runs.progress(&record.session.id)
+    {
+        record.progress = progress;
+    }
+}
+
+/// The JSON in a body.
+pub fn read_json(
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Value, Problem> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
+    let kind = kind.to_ascii_lowercase();
+    if kind != "application/json" && !(kind.starts_with("application/") && kind.ends_with("+json"))
+    {
+        let detail = "the body must be JSON, with Content-Type: application/json";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)
+            .header(header::ACCEPT, "application/json"));
+    }
+    let body = body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            let detail = format!("the body must be at most {} bytes", crate::BODY_BYTES);
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+        }
+        _ => Problem::new(StatusCode::BAD_REQUEST, "the body broke off"),
+    })?;
+    serde_json::from_slice(&body).map_err(|error| {
+        Problem::new(StatusCode::BAD_REQUEST, format!("the body is not JSON: {error}"))
+    })
+}
+
+fn read_query(text: &str, errors: &mut Errors) -> Query {
+    let mut query = Query { status: None, limit: LIMIT, next: None };
+    for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
+        if value.is_empty() {
+            continue;
+        }
+        match &*name {
+            "status" => match serde_json::from_value::<Status>(Value::from(&*value)) {
+                Ok(status) => query.status = Some(status),
+                Err(_) => errors
+                    .add("status", "must be starting, running, degraded, ended, stopped or failed"),
+            },
+            "limit" => match value.parse() {
+                Ok(limit @ 1..=MAX_LIMIT) => query.limit = limit,
+                _ => errors.add("limit", format!("must be a whole number from 1 to {MAX_LIMIT}")),
+            },
+            "next" => query.next = Some(SessionId(value.into_owned())),
+            unknown => errors.add(unknown, "is not a known parameter: status, limit, next"),
+        }
+    }
+    query
+}

@@ -1,0 +1,9 @@
+//! The API as its clients see it, over a store and a process that are fakes.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod described;
+mod fetcher;
+mod secrets;
+mod sessions;
+mod world;

@@ -1,0 +1,100 @@
+//! What is secret stays so, and who has no token stays out.
+
+use crate::world::{World, request};
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use relay::ports::Sessions;
+use relay::session::SessionId;
+use serde_json::json;
+
+#[tokio::test]
+async fn no_answer_holds_a_secret() {
+    let world = World::new();
+    let mut body = request("a");
+    body["source"]["url"] = json!("https://origin.example/live/main.m3u8?token=hush-1");
+    body["source"]["headers"] = json!({ "Authorization": "Bearer hush-2", "x-hush-3": "y" });
+    body["output"]["endpoints"][0] = json!({
+        "url": "https://in.example/a/channel?key=hush-4",
+        "username": "hush-5",
+        "password": "hush-6",
+    });
+    let made = world.post("/sessions", &body).await;
+    assert_eq!(made.status, StatusCode::CREATED);
+    let id = made.json()["id"].as_str().unwrap().to_owned();
+    let fetcher = json!({
+        "name": "old", "url": "https://origin.example/m.m3u8?token=hush-7", "output": "mediapackage",
+        "payload": { "ingestUrls": [{ "url": "https://in.example/b/channel?key=hush-8", "username": "hush-9", "password": "hush-10" }] },
+    });
+    for answer in [
+        made,
+        world.post("/sessions", &body).await,
+        world.get(&format!("/sessions/{id}")).await,
+        world.get("/sessions").await,
+        world.post("/api/v1/fetcher", &fetcher).await,
+        world.post("/api/v1/fetcher", &fetcher).await,
+        world.get("/api/v1/fetcher").await,
+    ] {
+        assert!(!answer.text.contains("hush"), "{}", answer.text);
+    }
+    let access = world.sessions.access(&SessionId(id)).await.unwrap().unwrap();
+    assert_eq!(access.source.query(), Some("token=hush-1"), "but they are kept");
+    assert_eq!(access.headers[0], ("Authorization".to_owned(), "Bearer hush-2".to_owned()));
+    assert_eq!(access.endpoints[0].url.query(), Some("key=hush-4"));
+    assert_eq!(access.endpoints[0].credentials.as_ref().unwrap().password, "hush-6");
+}
+
+#[tokio::test]
+async fn no_refusal_repeats_what_it_refuses() {
+    let world = World::new();
+    for (pointer, value) in [
+        ("/source/url", json!("hush://hush:hush@hush/hush")),
+        ("/source/url", json!("https://hush:hush@origin.example/?hush")),
+        ("/source/url", json!("https://ho st.example/?hush")),
+        ("/source/headers", json!({ "x": "hush\r\n" })),
+        ("/output/type", json!("hush")),
+        (
+            "/output/endpoints",
+            json!([{ "url": "hush", "username": "hush\n", "password": "hush\n" }]),
+        ),
+        ("/start", json!("hush")),
+        ("/concurrency", json!("hush")),
+    ] {
+        let mut body = request("a");
+        let (parent, key) = pointer.rsplit_once('/').unwrap();
+        body.pointer_mut(parent).unwrap()[key] = value;
+        let answer = world.post("/sessions", &body).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{pointer}");
+        assert!(!answer.text.contains("hush"), "{}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn who_has_no_token_stays_out() {
+    let world = World::new();
+    let closed =
+        World { router: api::with_token(world.router.clone(), "open sesame".to_owned()), ..world };
+    for (path, given, status) in [
+        ("/sessions", None, StatusCode::UNAUTHORIZED),
+        ("/sessions", Some("open sesame"), StatusCode::UNAUTHORIZED),
+        ("/sessions", Some("Bearer open"), StatusCode::UNAUTHORIZED),
+        ("/sessions", Some("Bearer open sesames"), StatusCode::UNAUTHORIZED),
+        ("/sessions", Some("Bearer open sesamE"), StatusCode::UNAUTHORIZED),
+        ("/sessions", Some("Basic open sesame"), StatusCode::UNAUTHORIZED),
+        ("/api/v1/fetcher", None, StatusCode::UNAUTHORIZED),
+        ("/nothing", None, StatusCode::UNAUTHORIZED),
+        ("/sessions", Some("Bearer open sesame"), StatusCode::OK),
+        ("/sessions", Some("bearer open sesame"), StatusCode::OK),
+        ("/health", None, StatusCode::OK),
+    ] {
+        let mut request = Request::get(path);
+        if let Some(given) = given {
+            request = request.header("authorization", given);
+        }
+        let answer = closed.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status, status, "{path} {given:?}");
+        if status == StatusCode::UNAUTHORIZED {
+            assert_eq!(answer.header("www-authenticate"), "Bearer");
+            answer.errors();
+        }
+    }
+}
