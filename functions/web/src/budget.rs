@@ -93,3 +93,63 @@ fn units(bytes: usize) -> u32 {
 async fn take(semaphore: &Arc<Semaphore>, permits: u32) -> OwnedSemaphorePermit {
     Arc::clone(semaphore).acquire_many_owned(permits).await.expect("it is never closed")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+    use tokio::time::timeout;
+
+    const MOMENT: Duration = Duration::from_millis(50);
+
+    #[tokio::test]
+    async fn room_comes_back_with_the_last_clone() {
+        let budget = Budget::new(8 * UNIT);
+        let bytes = budget.take(6 * UNIT).await.hold(vec![0; 6 * UNIT]);
+        let slice = bytes.slice(5..7);
+        drop(bytes);
+        assert!(timeout(MOMENT, budget.take(4 * UNIT)).await.is_err());
+        drop(slice);
+        assert!(timeout(MOMENT, budget.take(8 * UNIT)).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_a_body_did_not_need_comes_back_at_once() {
+        let budget = Budget::new(8 * UNIT);
+        let _bytes = budget.take(8 * UNIT).await.hold(vec![0; 100]);
+        assert!(timeout(MOMENT, budget.take(7 * UNIT)).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_is_larger_than_the_budget_passes_alone() {
+        let budget = Budget::new(8 * UNIT);
+        let small = budget.take(UNIT).await;
+        assert!(timeout(MOMENT, budget.take(100 * UNIT)).await.is_err());
+        drop(small);
+        let large = timeout(MOMENT, budget.take(100 * UNIT)).await.unwrap();
+        let large = large.hold(vec![0; 100 * UNIT]);
+        assert!(timeout(MOMENT, budget.take(1)).await.is_err());
+        drop(large);
+        assert!(timeout(MOMENT, budget.take(8 * UNIT)).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn bodies_of_unknown_length_do_not_wait_for_each_other_for_ever() {
+        let budget = Budget::new(8 * UNIT);
+        let bodies = (0..16).map(|_| {
+            let budget = budget.clone();
+            tokio::spawn(async move {
+                let mut room = budget.take(2 * UNIT).await;
+                for size in 1..=6 {
+                    room.grow(size * UNIT).await;
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                drop(room.hold(vec![0; 6 * UNIT]));
+            })
+        });
+        for body in bodies.collect::<Vec<_>>() {
+            timeout(Duration::from_secs(10), body).await.unwrap().unwrap();
+        }
+        assert!(timeout(MOMENT, budget.take(8 * UNIT)).await.is_ok());
+    }
+}

@@ -52,3 +52,35 @@ fn wall_micros() -> u64 {
 fn micros(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn time_passes_and_never_steps_back() {
+        let clock = TokioClock::new();
+        let mut last = clock.now();
+        for _ in 0..1_000 {
+            let now = clock.now();
+            assert!(now >= last);
+            last = now;
+        }
+        let when = Timestamp(last.0 + 20_000);
+        clock.sleep_until(when).await;
+        assert!(clock.now() >= when);
+        let before = clock.now();
+        clock.sleep_until(last).await;
+        assert!(clock.now().since(before).0 < 20_000, "what is past is not waited for");
+    }
+
+    #[test]
+    fn a_wall_clock_that_was_set_back_does_not_stop_the_clock() {
+        let clock = TokioClock::new();
+        // As if the wall clock had been an hour ahead when it was last seen.
+        clock.offset.fetch_add(3_600_000_000, Ordering::Relaxed);
+        let before = clock.now();
+        std::thread::sleep(Duration::from_millis(5));
+        assert!(clock.now().since(before).0 >= 5_000);
+    }
+}

@@ -7,6 +7,7 @@ use relay::session::{Access, Endpoint, OutputKind};
 use reqwest::redirect::Policy;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,8 +43,8 @@ const IDLE_A_HOST: usize = 256;
 /// server's patience.
 const IDLE: Duration = Duration::from_secs(30);
 /// How long what was sent may stay without the other side's acknowledgement. A peer that went
-/// away silently is noticed so, long before the deadline of an upload.
-const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
+/// away silently is noticed so, before the deadline of an upload.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(8);
 /// What sources and endpoints see in their logs.
 const USER_AGENT: &str = concat!("hls-ferry/", env!("CARGO_PKG_VERSION"));
 
@@ -85,15 +86,18 @@ impl Connector {
     }
 }
 
-fn tls(extra_roots_pem: &[u8]) -> Result<rustls::ClientConfig, SetupError> {
-    let mut roots =
-        rustls::RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+fn tls(extra_roots_pem: &[u8]) -> Result<ClientConfig, SetupError> {
+    let mut roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    let public = roots.len();
     for certificate in CertificateDer::pem_slice_iter(extra_roots_pem) {
         let certificate = certificate.map_err(|e| SetupError::ExtraRoots(e.to_string()))?;
         roots.add(certificate).map_err(|e| SetupError::ExtraRoots(e.to_string()))?;
     }
+    if !extra_roots_pem.is_empty() && roots.len() == public {
+        return Err(SetupError::ExtraRoots("there is none".to_owned()));
+    }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
+    let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| SetupError::Client(error.to_string()))?
         .with_root_certificates(roots)

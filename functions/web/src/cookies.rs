@@ -2,6 +2,7 @@
 
 use cookie_store::CookieStore;
 use reqwest::header::{HeaderMap, HeaderValue, SET_COOKIE};
+use std::cmp::Reverse;
 use std::sync::{Mutex, PoisonError};
 use url::Url;
 
@@ -19,9 +20,12 @@ impl Cookies {
     pub(crate) fn to(&self, url: &Url) -> Option<HeaderValue> {
         let store = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut header = String::new();
-        for (name, value) in store.get_request_values(url) {
+        let mut cookies = store.matches(url);
+        // The order of RFC 6265 section 5.4, as far as it shows.
+        cookies.sort_by_key(|it| (Reverse(it.path.len()), it.name()));
+        for cookie in cookies {
             let separator = if header.is_empty() { "" } else { "; " };
-            header.extend([separator, name, "=", value]);
+            header.extend([separator, cookie.name(), "=", cookie.value()]);
         }
         if header.is_empty() { None } else { HeaderValue::try_from(header).ok() }
     }
@@ -45,5 +49,50 @@ impl Cookies {
                 let _ = store.insert(cookie, url);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keep(cookies: &Cookies, url: &str, values: &[&str]) {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(SET_COOKIE, value.parse().unwrap());
+        }
+        cookies.keep(&headers, &Url::parse(url).unwrap());
+    }
+
+    fn sent(cookies: &Cookies, url: &str) -> Option<String> {
+        Some(cookies.to(&Url::parse(url).unwrap())?.to_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn cookies_go_back_to_where_they_came_from() {
+        let cookies = Cookies::default();
+        let set = ["s=1; Path=/live", "t=2; Secure", "x=3; Domain=b.example", "old=4; Max-Age=0"];
+        keep(&cookies, "https://a.example/live/main.m3u8", &set);
+        for (url, expected) in [
+            ("https://a.example/live/v0.m3u8", Some("s=1; t=2")),
+            ("http://a.example/live/v0.m3u8", Some("s=1")),
+            ("https://a.example/other", None),
+            ("https://b.example/live/", None),
+        ] {
+            assert_eq!(sent(&cookies, url).as_deref(), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn an_origin_that_sets_cookies_without_end_fills_no_memory() {
+        let cookies = Cookies::default();
+        let url = "https://a.example/";
+        for n in 0..10 * COOKIES {
+            keep(&cookies, url, &[&format!("c{n}={n}")]);
+        }
+        assert_eq!(sent(&cookies, url).unwrap().split("; ").count(), COOKIES);
+        keep(&cookies, url, &["c1=again", &format!("long={}", "x".repeat(COOKIE_BYTES))]);
+        let sent = sent(&cookies, url).unwrap();
+        assert!(sent.contains("c1=again") && !sent.contains("long"), "{sent}");
     }
 }

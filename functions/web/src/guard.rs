@@ -153,3 +153,105 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     // Nothing outside 2000::/3 is given out: loopback, link-local, unique local and multicast are there.
     begins(0x2000 << 112, 3) && !NOT_PUBLIC_V6.iter().any(|&(net, length)| begins(net, length))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_public_addresses_are_asked_however_they_are_written() {
+        let refused = [
+            "http://127.0.0.1/",
+            "http://127.1/",
+            "http://2130706433/",
+            "http://0x7f000001/",
+            "http://0x7f.1/",
+            "http://0177.0.0.1/",
+            "http://127.0.0.1./",
+            "http://%31%32%37.0.0.1/",
+            "http://１２７.0.0.1/",
+            "http://0.0.0.0/",
+            "http://10.0.0.1/",
+            "http://100.64.0.1/",
+            "http://100.127.255.255/",
+            "http://169.254.169.254/latest/meta-data/",
+            "http://172.16.0.1/",
+            "http://172.31.255.255/",
+            "http://192.0.0.8/",
+            "http://192.0.2.1/",
+            "http://192.88.99.1/",
+            "http://192.168.1.1/",
+            "http://198.19.255.255/",
+            "http://198.51.100.1/",
+            "http://203.0.113.1/",
+            "http://224.0.0.1/",
+            "http://239.255.255.255/",
+            "http://255.255.255.255/",
+            "http://[::]/",
+            "http://[::1]/",
+            "http://[::127.0.0.1]/",
+            "http://[::ffff:127.0.0.1]/",
+            "http://[::ffff:a00:1]/",
+            "http://[64:ff9b::169.254.169.254]/",
+            "http://[64:ff9b:1::1]/",
+            "http://[100::1]/",
+            "http://[2001::1]/",
+            "http://[2001:db8::1]/",
+            "http://[2002:7f00:1::]/",
+            "http://[2002:a9fe:a9fe::1]/",
+            "http://[3fff::1]/",
+            "http://[5f00::1]/",
+            "http://[fc00::1]/",
+            "http://[fd00:ec2::254]/",
+            "http://[fe80::1]/",
+            "http://[fec0::1]/",
+            "http://[ff02::1]/",
+        ];
+        let allowed = [
+            "http://8.8.8.8/",
+            "http://9.255.255.255/",
+            "http://11.0.0.0/",
+            "http://100.63.255.255/",
+            "http://100.128.0.0/",
+            "http://172.15.255.255/",
+            "http://172.32.0.0/",
+            "http://192.0.1.1/",
+            "http://223.255.255.255/",
+            "https://[2600:1f18::1]/",
+            "http://[::ffff:8.8.8.8]/",
+            "http://[64:ff9b::8.8.8.8]/",
+            "http://[2002:808:808::1]/",
+            "http://a.example/",
+        ];
+        let guard = Guard::new(Reach::Public);
+        for (urls, expected) in [(&refused[..], false), (&allowed[..], true)] {
+            for url in urls {
+                assert_eq!(guard.check(&Url::parse(url).unwrap()).is_ok(), expected, "{url}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_http_is_spoken() {
+        for url in ["file:///etc/passwd", "ftp://a.example/x", "data:,x", "gopher://a.example/"] {
+            for reach in [Reach::Public, Reach::Anywhere] {
+                assert!(Guard::new(reach).check(&Url::parse(url).unwrap()).is_err(), "{url}");
+            }
+        }
+    }
+
+    #[test]
+    fn of_the_addresses_of_a_name_the_public_ones_are_kept() {
+        let addresses = |texts: &[&str]| -> Vec<SocketAddr> {
+            texts.iter().map(|it| SocketAddr::new(it.parse().unwrap(), 0)).collect()
+        };
+        let guard = Guard::new(Reach::Public);
+        let found = addresses(&["10.0.0.1", "8.8.8.8", "::1", "2600:1f18::1"]);
+        assert_eq!(guard.keep("a.example", found), Ok(addresses(&["8.8.8.8", "2600:1f18::1"])));
+        let refusal = guard.keep("a.example", addresses(&["10.0.0.1", "::1"])).unwrap_err();
+        assert_eq!(refusal.to_string(), "a.example is at 10.0.0.1, which is not a public address");
+        let guard = Guard::new(Reach::PublicAnd(vec!["10.0.0.1".parse().unwrap()]));
+        let found = addresses(&["10.0.0.1", "10.0.0.2"]);
+        assert_eq!(guard.keep("a.example", found), Ok(addresses(&["10.0.0.1"])));
+    }
+}

@@ -82,3 +82,50 @@ fn is_same_place(source: &Url, url: &Url) -> bool {
         _ => source == url,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(name: &str, value: &str) -> (String, String) {
+        (name.to_owned(), value.to_owned())
+    }
+
+    #[test]
+    fn what_may_be_secret_goes_to_the_source_alone() {
+        let headers = [
+            header("Authorization", "Bearer t"),
+            header("X-Token", "t"),
+            header("User-Agent", "a player"),
+            header("Referer", "https://a.example/"),
+        ];
+        let url = |text: &str| Url::parse(text).unwrap();
+        for (source, to, sent) in [
+            ("https://a.example/x", "https://a.example/y", 4),
+            ("https://a.example/x", "https://a.example:443/y", 4),
+            ("http://a.example/x", "https://a.example/y", 4),
+            ("https://a.example/x", "http://a.example/y", 2),
+            ("https://a.example/x", "https://a.example:8443/y", 2),
+            ("http://a.example:8080/x", "https://a.example/y", 2),
+            ("https://a.example/x", "https://b.example/y", 2),
+            ("https://a.example/x", "https://b.a.example/y", 2),
+        ] {
+            let headers = RequestHeaders::new(&url(source), &headers).unwrap();
+            assert_eq!(headers.for_url(&url(to)).len(), sent, "{source} {to}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_cannot_be_sent_is_named_without_its_value() {
+        let source = Url::parse("https://a.example/").unwrap();
+        for ((name, value), error) in [
+            (header("x y", "secret"), "request header \"x y\" is not a header name"),
+            (header("X-A", "secret\n"), "the value of request header x-a is not valid"),
+            (header("Range", "bytes=0-1"), "request header range cannot be set"),
+            (header("Content-Length", "3"), "request header content-length cannot be set"),
+        ] {
+            let headers = RequestHeaders::new(&source, &[(name, value)]);
+            assert_eq!(headers.unwrap_err(), error);
+        }
+    }
+}

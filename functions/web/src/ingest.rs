@@ -9,7 +9,7 @@ use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 use relay::ports::{ContentType, Ingest, IngestError};
 use relay::session::{Credentials, Endpoint, OutputKind};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, IF_MATCH};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, IF_MATCH};
 use reqwest::{Method, StatusCode};
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,7 +62,7 @@ impl Request<'_> {
     /// What is signed of it.
     fn signed(&self) -> Signed<'_> {
         let uri = &self.url[Position::BeforePath..Position::AfterQuery];
-        Signed { method: &self.method, uri, body: &self.body }
+        Signed { method: &self.method, uri }
     }
 }
 
@@ -132,7 +132,8 @@ impl WebDavIngest {
     /// Sends a request, signed in as the server wants it.
     ///
     /// As long as the server has not accepted the credentials, the turn is taken, and the caller
-    /// keeps it: others shall not run into what this request runs into.
+    /// keeps it: others shall not run into what this request runs into. A server that takes one
+    /// request at a time gets one at a time.
     async fn signed<'s>(
         &'s self,
         request: &Request<'_>,
@@ -147,10 +148,10 @@ impl WebDavIngest {
             return Ok(status);
         };
         if turn.is_none() {
-            *turn = sign_in.first().await;
+            *turn = sign_in.queue().await;
         }
         let mut own = None;
-        for _ in 0..ROUNDS {
+        for round in 1..=ROUNDS {
             let mut learning = None;
             if request.body.len() >= LARGE {
                 if turn.is_none() && sign_in.ahead(own.as_ref(), Instant::now()).is_some() {
@@ -166,7 +167,11 @@ impl WebDavIngest {
                 sign_in.release(own);
                 return Ok(status);
             }
-            if sign_in.challenged(&ticket, &headers, Instant::now())? == Next::Own {
+            let is_last = round + 1 >= ROUNDS;
+            if sign_in.challenged(&ticket, &headers, is_last, Instant::now())? == Next::Own {
+                if turn.is_none() {
+                    *turn = Some(sign_in.turn().await);
+                }
                 let (_, headers) = self.send(&request.empty(), &Ticket::default()).await?;
                 own = Own::read(&headers, Instant::now());
             }
@@ -191,7 +196,7 @@ impl WebDavIngest {
             };
             let (status, headers) = self.send(&empty, &ticket).await?;
             if status == StatusCode::UNAUTHORIZED {
-                sign_in.challenged(&ticket, &headers, Instant::now())?;
+                sign_in.challenged(&ticket, &headers, false, Instant::now())?;
             } else {
                 sign_in.accepted(&ticket, &headers, Instant::now());
             }
@@ -220,7 +225,8 @@ impl WebDavIngest {
             sent = sent.header(reqwest::header::AUTHORIZATION, header);
         }
         if request.method == Method::PUT {
-            sent = sent.body(request.body.clone());
+            // Said for an empty body as well, which is what it would else be left out for.
+            sent = sent.header(CONTENT_LENGTH, request.body.len()).body(request.body.clone());
         }
         let answer = sent.send().await.map_err(|error| match wire::refusal(&error) {
             Some(refusal) => refused(refusal.to_string()),

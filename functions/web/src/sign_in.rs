@@ -24,6 +24,8 @@ struct State {
     known: Known,
     /// Counts the challenges that were shared.
     generation: u64,
+    /// The last of them that was refused.
+    refused: Option<u64>,
     /// Whether the server has accepted the credentials, and not refused them since.
     proven: bool,
     /// Whether the server refused the credentials the last time.
@@ -93,14 +95,14 @@ impl SignIn {
         Self { credentials, state: Mutex::default(), turn: tokio::sync::Mutex::default() }
     }
 
-    /// Waits until this request may be sent: at once when the server has accepted the credentials,
-    /// else one after the other. The turn lasts until it is dropped.
-    pub(crate) async fn first(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
-        if self.state().proven {
+    /// Waits until a request may be sent: at once when the server has accepted the credentials and
+    /// takes requests side by side, else one after the other. The turn lasts until it is dropped.
+    pub(crate) async fn queue(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        if self.state().takes_many() {
             return None;
         }
         let turn = self.turn.lock().await;
-        (!self.state().proven).then_some(turn)
+        (!self.state().takes_many()).then_some(turn)
     }
 
     /// Waits until nobody else learns anything.
@@ -117,9 +119,8 @@ impl SignIn {
         match &state.known {
             Known::Nothing => Some(Ahead::Ask),
             Known::Open => None,
-            Known::Asked { challenge, since } => {
-                let (nth, age) = (challenge.uses() + 1, now - *since);
-                if state.foresight.expects_refusal(nth, age) {
+            Known::Asked { since, .. } => {
+                if state.foresight.expects_refusal(now - *since) {
                     Some(Ahead::Ask)
                 } else {
                     state.doubted.then_some(Ahead::Check)
@@ -153,14 +154,14 @@ impl SignIn {
     pub(crate) fn accepted(&self, ticket: &Ticket, headers: &HeaderMap, now: Instant) {
         let mut state = self.state();
         state.proven = true;
-        let Some(Mark { generation, nth, age }) = ticket.mark else {
+        let Some(Mark { generation, age, .. }) = ticket.mark else {
             if matches!(state.known, Known::Nothing) {
                 state.known = Known::Open;
             }
             return;
         };
         state.doubted = false;
-        state.foresight.accepted(nth, age);
+        state.foresight.accepted(age);
         if generation == Some(state.generation)
             && let Known::Asked { challenge, .. } = &state.known
             && let Some(next) = challenge.announced(headers)
@@ -177,12 +178,13 @@ impl SignIn {
         }
     }
 
-    /// Takes note that a request was answered by a challenge, and says with what to go on. The error
-    /// says that the credentials are refused.
+    /// Takes note that a request was answered by a challenge, and says with what to go on; `is_last`
+    /// when the next round is the last one. The error says that the credentials are refused.
     pub(crate) fn challenged(
         &self,
         ticket: &Ticket,
         headers: &HeaderMap,
+        is_last: bool,
         now: Instant,
     ) -> Result<Next, IngestError> {
         let Some(challenge) = Challenge::read(headers) else {
@@ -196,19 +198,27 @@ impl SignIn {
             return Ok(Next::Shared);
         };
         let is_current = generation == Some(state.generation);
+        // Requests side by side meet the same refusal, which is one.
+        let is_news = generation.is_some() && generation > state.refused;
+        if is_news {
+            state.refused = generation;
+        }
         if challenge.is_stale() {
-            state.foresight.refused(nth, age);
+            if is_news {
+                state.foresight.stale(nth, age);
+            }
             if is_current {
                 state.share(challenge, now);
-                return Ok(Next::Shared);
             }
-            return Ok(Next::Own);
+            return Ok(if is_last { Next::Own } else { Next::Shared });
         }
-        if state.proven && generation.is_some() {
-            // The credentials were right, so it may be the nonce: some servers want its uses in
-            // their order, which requests side by side do not keep.
-            state.foresight.refused(nth, age);
-            state.doubted = true;
+        if state.proven && (generation.is_some() || nth > 1) {
+            // The credentials were right, so it may be the nonce: only the first use of one that
+            // nobody else uses tells.
+            state.doubted = generation.is_some();
+            if is_news {
+                state.foresight.refused(nth, age);
+            }
             if is_current {
                 state.known = Known::Nothing;
             }
@@ -226,6 +236,10 @@ impl SignIn {
 }
 
 impl State {
+    fn takes_many(&self) -> bool {
+        self.proven && !self.foresight.one_at_a_time()
+    }
+
     fn share(&mut self, challenge: Challenge, since: Instant) {
         self.generation += 1;
         self.known = Known::Asked { challenge, since };

@@ -1,7 +1,7 @@
 //! What both clients need of HTTP: reasons without secrets, retries, answers read to their end.
 
+use crate::Patience;
 use crate::guard::Refusal;
-use crate::settings::Patience;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 use std::error::Error;
@@ -40,7 +40,14 @@ pub(crate) fn cause(error: &reqwest::Error) -> String {
     if std::ptr::addr_eq(last, error) {
         return "the request failed".to_owned();
     }
-    last.to_string().split(" (os error").next().unwrap_or_default().to_lowercase()
+    let mut text = last.to_string();
+    if let Some(number) = text.find(" (os error") {
+        text.truncate(number);
+    }
+    if let Some(first) = text.get_mut(..1) {
+        first.make_ascii_lowercase();
+    }
+    text
 }
 
 /// The refusal that is behind an error.
@@ -120,4 +127,61 @@ impl Tries {
 /// A number that differs from caller to caller.
 pub(crate) fn jitter() -> u8 {
     RandomState::new().hash_one(()).to_le_bytes()[0]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_shows_the_end_of_a_path_and_nothing_else() {
+        let long = format!("{}.ts", "x".repeat(200));
+        for (url, shown) in [
+            ("https://u:p@a.example/live/v0/812.ts?token=t#f", "v0/812.ts"),
+            ("https://a.example/812.ts", "812.ts"),
+            ("https://a.example/v0/", "v0/"),
+            ("https://a.example", ""),
+            (&format!("https://a.example/v0/{long}"), &long[long.len() - SHOWN..]),
+        ] {
+            assert_eq!(tail(&Url::parse(url).unwrap()), shown, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_server_says_how_long_to_wait_in_seconds_or_by_a_date() {
+        let headers = |retry: &str, date: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, retry.parse().unwrap());
+            if let Some(date) = date {
+                headers.insert(DATE, date.parse().unwrap());
+            }
+            headers
+        };
+        let date = Some("Sat, 21 Nov 2026 08:00:00 GMT");
+        for (retry, date, seconds) in [
+            ("3", None, Some(3)),
+            ("Sat, 21 Nov 2026 08:00:05 GMT", date, Some(5)),
+            ("Sat, 21 Nov 2026 07:00:00 GMT", date, Some(0)),
+            ("Sat, 21 Nov 2026 08:00:05 GMT", None, None),
+            ("soon", date, None),
+            ("-1", date, None),
+        ] {
+            let asked = retry_after(&headers(retry, date));
+            assert_eq!(asked, seconds.map(Duration::from_secs), "{retry}");
+        }
+    }
+
+    #[test]
+    fn tries_end_by_number_and_by_time() {
+        let patience = Patience { tries: 3, ..Patience::default() };
+        let now = Instant::now();
+        let mut tries = Tries::new(&patience, now + Duration::from_secs(10));
+        let first = tries.next(now, None, 255).unwrap();
+        let second = tries.next(now, Some(Duration::from_secs(4)), 0).unwrap();
+        assert!(first >= PAUSE && first < PAUSE * 2, "{first:?}");
+        assert_eq!(second, Duration::from_secs(4));
+        assert_eq!(tries.next(now, None, 0), None, "three tries are two retries");
+        let mut tries = Tries::new(&patience, now + Duration::from_secs(10));
+        assert_eq!(tries.next(now, Some(Duration::from_secs(11)), 0), None, "too late");
+    }
 }

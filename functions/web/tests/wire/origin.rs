@@ -1,0 +1,260 @@
+//! What the origin client asks, and what it makes of the answers.
+
+use crate::server::{Server, answer, origin, settings};
+use relay::ports::{Fetched, Origin, OriginError, Validators};
+use std::time::{Duration, Instant};
+use url::Url;
+use web::{Reach, Settings};
+
+const PLAYLIST: &str = "#EXTM3U\n";
+
+fn reason(error: OriginError) -> (&'static str, String) {
+    match error {
+        OriginError::Gone { reason, for_good: false } => ("gone", reason),
+        OriginError::Gone { reason, for_good: true } => ("gone for good", reason),
+        OriginError::Unavailable { reason } => ("unavailable", reason),
+        OriginError::Refused { reason } => ("refused", reason),
+    }
+}
+
+#[tokio::test]
+async fn each_status_has_its_meaning_and_its_number_of_requests() {
+    let cases = [
+        (404, "gone", 1),
+        (410, "gone for good", 1),
+        (400, "unavailable", 1),
+        (401, "unavailable", 1),
+        (403, "unavailable", 1),
+        (416, "unavailable", 1),
+        (501, "unavailable", 1),
+        (204, "unavailable", 1),
+        (206, "unavailable", 1),
+        (304, "unavailable", 1),
+        (302, "unavailable", 1),
+        (408, "unavailable", 3),
+        (429, "unavailable", 3),
+        (500, "unavailable", 3),
+        (502, "unavailable", 3),
+        (503, "unavailable", 3),
+        (504, "unavailable", 3),
+    ];
+    let cases = cases.map(|(status, kind, requests)| async move {
+        let server = Server::start(move |_, _| answer(status, &[], "")).await;
+        let url = server.url("live/v0/812.ts?token=t");
+        let origin = origin(settings(), &url, &[]);
+        let expected = (kind, format!("origin answered {status} for v0/812.ts"));
+        assert_eq!(reason(origin.segment(&url).await.unwrap_err()), expected, "{status}");
+        assert_eq!(server.seen().len(), requests, "{status}");
+        let error = origin.playlist(&url, None).await.unwrap_err();
+        assert_eq!(reason(error), expected, "{status}");
+    });
+    for case in cases.map(tokio::spawn) {
+        case.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_passes_is_tried_again() {
+    let server = Server::start(|count, _| match count {
+        0 => answer(503, &[], "busy"),
+        1 => answer(500, &[], "oops"),
+        _ => answer(200, &[], "media"),
+    })
+    .await;
+    let url = server.url("0.ts");
+    let origin = origin(settings(), &url, &[]);
+    assert_eq!(origin.segment(&url).await.unwrap(), "media");
+    assert_eq!((server.seen().len(), server.connections()), (3, 1));
+}
+
+#[tokio::test]
+async fn a_server_that_asks_to_wait_is_waited_for_within_the_deadline() {
+    let server = Server::start(|count, seen| match (count, seen.uri.as_str()) {
+        (_, "/later") => answer(429, &[("retry-after", "60")], ""),
+        (0, _) => answer(429, &[("retry-after", "1")], ""),
+        _ => answer(200, &[], "media"),
+    })
+    .await;
+    let url = server.url("0.ts");
+    let origin = origin(settings(), &url, &[]);
+    let start = Instant::now();
+    assert_eq!(origin.segment(&url).await.unwrap(), "media");
+    assert!(start.elapsed() >= Duration::from_secs(1));
+    let start = Instant::now();
+    origin.segment(&server.url("later")).await.unwrap_err();
+    assert!(start.elapsed() < Duration::from_secs(1), "not worth waiting");
+    assert_eq!(server.seen().len(), 3);
+}
+
+#[tokio::test]
+async fn a_playlist_that_did_not_change_is_not_sent() {
+    let server = Server::start(|_, seen| {
+        let known = seen.header("if-none-match") == Some("\"v1\"")
+            && seen.header("if-modified-since") == Some("yesterday");
+        let headers = [("etag", "\"v1\""), ("last-modified", "yesterday")];
+        answer(if known { 304 } else { 200 }, &headers, if known { "" } else { PLAYLIST })
+    })
+    .await;
+    let url = server.url("live/main.m3u8");
+    let origin = origin(settings(), &url, &[]);
+    let validators =
+        Validators { etag: Some("\"v1\"".into()), last_modified: Some("yesterday".into()) };
+    let changed = Fetched::Changed {
+        text: PLAYLIST.into(),
+        url: url.clone(),
+        validators: validators.clone(),
+    };
+    assert_eq!(origin.playlist(&url, None).await, Ok(changed.clone()));
+    assert_eq!(origin.playlist(&url, Some(&validators)).await, Ok(Fetched::Unchanged));
+    let older = Validators { etag: Some("\"v0\"".into()), last_modified: None };
+    assert_eq!(origin.playlist(&url, Some(&older)).await, Ok(changed));
+    for _ in 0..20 {
+        assert_eq!(origin.playlist(&url, Some(&validators)).await, Ok(Fetched::Unchanged));
+    }
+    assert_eq!((server.seen().len(), server.connections()), (23, 1));
+}
+
+#[tokio::test]
+async fn redirects_are_followed_and_secrets_stay_at_the_source() {
+    let server = Server::start(|_, seen| {
+        let host = seen.header("host").unwrap();
+        let port = host.rsplit(':').next().unwrap();
+        match seen.uri.as_str() {
+            "/main.m3u8" => answer(
+                302,
+                &[("location", "/moved/main.m3u8?s=1"), ("set-cookie", "sid=7; Path=/")],
+                "",
+            ),
+            "/moved/main.m3u8?s=1" => {
+                let location = format!("http://localhost:{port}/cdn/main.m3u8");
+                answer(307, &[("location", &location)], "moved")
+            }
+            "/cdn/main.m3u8" => answer(200, &[], PLAYLIST),
+            other => panic!("{other}"),
+        }
+    })
+    .await;
+    let source = server.url("main.m3u8");
+    let headers = [("Authorization", "Bearer t"), ("X-Key", "k"), ("User-Agent", "player")];
+    let origin = origin(settings(), &source, &headers);
+    let Ok(Fetched::Changed { url, .. }) = origin.playlist(&source, None).await else { panic!() };
+    let port = server.address.port();
+    assert_eq!(url.as_str(), format!("http://localhost:{port}/cdn/main.m3u8"));
+    let sent: Vec<_> = server
+        .seen()
+        .iter()
+        .map(|seen| ["authorization", "x-key", "cookie"].map(|it| seen.headers.contains_key(it)))
+        .collect();
+    assert_eq!(sent, [[true, true, false], [true, true, true], [false, false, false]]);
+    assert!(server.seen().iter().all(|seen| seen.header("user-agent") == Some("player")));
+}
+
+#[tokio::test]
+async fn a_redirect_that_leads_nowhere_ends() {
+    let server = Server::start(|_, seen| match seen.uri.as_str() {
+        "/loop.m3u8" => answer(302, &[("location", "/loop.m3u8?x")], ""),
+        "/bad.m3u8" => answer(302, &[("location", "http://[::/")], ""),
+        _ => answer(302, &[("location", "/loop.m3u8?x")], ""),
+    })
+    .await;
+    for (path, expected) in [
+        ("loop.m3u8", "origin redirects loop.m3u8 more often than the limit of 10"),
+        ("bad.m3u8", "origin redirects bad.m3u8 to an address that is none"),
+    ] {
+        let url = server.url(path);
+        let error = origin(settings(), &url, &[]).playlist(&url, None).await.unwrap_err();
+        assert_eq!(reason(error), ("unavailable", expected.to_owned()));
+    }
+    assert_eq!(server.seen().len(), 12);
+}
+
+#[tokio::test]
+async fn an_address_that_is_not_public_is_refused_wherever_it_comes_from() {
+    let public_and_this =
+        || Settings { reach: Reach::PublicAnd(vec!["127.0.0.1".parse().unwrap()]), ..settings() };
+    let targets = [
+        ("http://127.0.0.2:1/x", "127.0.0.2 is not a public address"),
+        ("http://169.254.169.254/latest/", "169.254.169.254 is not a public address"),
+        ("http://0xa9fea9fe/", "169.254.169.254 is not a public address"),
+        ("http://[::ffff:10.0.0.1]/", "::ffff:10.0.0.1 is not a public address"),
+        ("//[::1]:1/", "::1 is not a public address"),
+        ("file:///etc/passwd", "file addresses are not supported, only http and https"),
+    ];
+    for (target, expected) in targets {
+        let server = Server::start(move |_, _| answer(302, &[("location", target)], "")).await;
+        let url = server.url("main.m3u8");
+        let error = origin(public_and_this(), &url, &[]).playlist(&url, None).await.unwrap_err();
+        assert_eq!(reason(error), ("refused", expected.to_owned()), "{target}");
+        assert_eq!(server.seen().len(), 1, "{target}");
+    }
+    let server = Server::start(|_, _| answer(200, &[], PLAYLIST)).await;
+    let public = || Settings { reach: Reach::Public, ..settings() };
+    let port = server.address.port();
+    for host in ["127.0.0.1", "localhost", "LOCALHOST"] {
+        let url = Url::parse(&format!("http://{host}:{port}/main.m3u8")).unwrap();
+        let error = origin(public(), &url, &[]).playlist(&url, None).await.unwrap_err();
+        let (kind, reason) = reason(error);
+        assert_eq!(kind, "refused", "{host}");
+        assert!(reason.ends_with("not a public address"), "{host}: {reason}");
+    }
+    assert!(server.seen().is_empty());
+}
+
+#[tokio::test]
+async fn user_info_in_an_address_signs_in_there_and_is_never_shown() {
+    let server = Server::start(|_, seen| match seen.uri.as_str() {
+        "/live/main.m3u8" => answer(200, &[], PLAYLIST),
+        _ => answer(403, &[], ""),
+    })
+    .await;
+    let mut source = server.url("live/main.m3u8");
+    source.set_username("user").unwrap();
+    source.set_password(Some("p%40ss")).unwrap();
+    let origin = origin(settings(), &source, &[]);
+    let Ok(Fetched::Changed { url, .. }) = origin.playlist(&source, None).await else { panic!() };
+    let segment = url.join("v0/1.ts?token=secret").unwrap();
+    let error = reason(origin.segment(&segment).await.unwrap_err()).1;
+    assert_eq!(error, "origin answered 403 for v0/1.ts");
+    // "user:p@ss" in base64.
+    let signed =
+        |seen: &crate::server::Seen| seen.header("authorization") == Some("Basic dXNlcjpwQHNz");
+    assert!(server.seen().iter().all(signed) && server.seen().len() == 2);
+}
+
+#[tokio::test]
+async fn no_reason_holds_a_secret() {
+    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let hosts = [dead.to_string(), "no-such-host.invalid".into(), "10.0.0.1".into()];
+    for host in hosts {
+        let url = format!("http://secret1:secret2@{host}/live/v0/1.ts?token=secret3#secret4");
+        let url = Url::parse(&url).unwrap();
+        let public = if host.starts_with("10.") { Reach::Public } else { Reach::Anywhere };
+        let settings = Settings { reach: public, ..settings() };
+        let origin = origin(settings, &url, &[("X-Token", "secret5")]);
+        let error = format!("{:?}", origin.segment(&url).await.unwrap_err());
+        assert!(!error.contains("secret"), "{error}");
+        assert!(error.contains("v0/1.ts") || error.contains("10.0.0.1"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_header_that_cannot_be_sent_is_said_at_each_request() {
+    let server = Server::start(|_, _| answer(200, &[], PLAYLIST)).await;
+    let url = server.url("main.m3u8");
+    let origin = origin(settings(), &url, &[("Range", "bytes=0-1")]);
+    let error = origin.playlist(&url, None).await.unwrap_err();
+    assert_eq!(reason(error).1, "request header range cannot be set");
+    assert!(server.seen().is_empty());
+}
+
+#[test]
+fn proxies_of_the_environment_are_not_used() {
+    let name = "origin::what_passes_is_tried_again";
+    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+    for variable in ["http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"] {
+        again.env(variable, "http://127.0.0.1:1");
+    }
+    let output = again.args(["--exact", name]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));
+}
