@@ -191,7 +191,7 @@ async fn carry(
         loop {
             let step = carrier.step().await;
             if std::env::var_os("EVENTS").is_some() {
-                let (Step::Went(events) | Step::Over(events)) = &step;
+                let (Step::Went(events) | Step::Over(events)) = &step else { continue };
                 let at = clock.now().since(BEGIN).as_millis();
                 events.iter().for_each(|event| println!("{at:>6} {event}"));
             }

@@ -126,6 +126,8 @@ pub enum Step {
     Went(Vec<Event>),
     /// It is over: its status is not active any more.
     Over(Vec<Event>),
+    /// Nothing is under way, and nothing is due before this moment.
+    Idle(Timestamp),
 }
 
 /// Something worth a line in a log.
@@ -232,8 +234,21 @@ where
         &self.progress
     }
 
-    /// Goes on until something worth showing has happened.
+    /// Goes on until something worth showing has happened, however long that takes.
     pub async fn step(&mut self) -> Step {
+        loop {
+            match self.tick().await {
+                Step::Idle(until) => {
+                    let clock = Arc::clone(&self.clock);
+                    clock.sleep_until(until).await;
+                }
+                step @ (Step::Went(_) | Step::Over(_)) => return step,
+            }
+        }
+    }
+
+    /// Goes on until something worth showing has happened, or there is nothing to do for now.
+    pub async fn tick(&mut self) -> Step {
         loop {
             let now = self.clock.now();
             if !self.closing && self.progress.status.is_active() {
@@ -251,7 +266,11 @@ where
                 let events = std::mem::take(&mut self.events);
                 return if over { Step::Over(events) } else { Step::Went(events) };
             }
-            self.wait(now).await;
+            let wake = self.next_due(now).min(now + LONGEST_SLEEP).max(now + Micros(1));
+            if self.under_way.is_empty() {
+                return Step::Idle(wake);
+            }
+            self.wait(wake).await;
         }
     }
 
@@ -263,22 +282,18 @@ where
         {
             let clock = Arc::clone(&self.clock);
             let limit = pin!(clock.sleep_until(deadline));
-            let step = pin!(self.step());
-            match select(step, limit).await {
+            let tick = pin!(self.tick());
+            match select(tick, limit).await {
                 Either::Left((Step::Went(_), _)) => {}
-                Either::Left((Step::Over(_), _)) | Either::Right(_) => return,
+                Either::Left((Step::Over(_) | Step::Idle(_), _)) | Either::Right(_) => return,
             }
         }
     }
 
-    /// Waits for an effect to end or for the next thing that is due.
-    async fn wait(&mut self, now: Timestamp) {
-        let wake = self.next_due(now).min(now + LONGEST_SLEEP).max(now + Micros(1));
+    /// Waits for an effect to end, until `wake` at most.
+    async fn wait(&mut self, wake: Timestamp) {
         let clock = Arc::clone(&self.clock);
         let timer = pin!(clock.sleep_until(wake));
-        if self.under_way.is_empty() {
-            return timer.await;
-        }
         let done = match select(self.under_way.next(), timer).await {
             Either::Left((done, _)) => done,
             Either::Right(_) => return,
