@@ -36,11 +36,11 @@ pub struct Api<S, R, C> {
     pub clock: Arc<C>,
     /// Gives the id of a new session, which nobody can guess.
     pub new_id: Arc<dyn Fn() -> SessionId + Send + Sync>,
-    /// Says why a source may not be read, as far as its address tells.
+    /// Says why an address may not be connected to, as far as it tells.
     pub refuses: Arc<Refuses>,
 }
 
-/// Why a source may not be read, as far as its address tells.
+/// Why an address may not be connected to, as far as it tells.
 pub type Refuses = dyn Fn(&Url) -> Option<String> + Send + Sync;
 
 impl<S, R, C> Clone for Api<S, R, C> {

@@ -110,7 +110,43 @@ pub(crate) const SOURCE_FIELDS: [&str; 2] = ["url", "headers"];
 pub(crate) const OUTPUT_FIELDS: [&str; 2] = ["type", "endpoints"];
 pub(crate) const ENDPOINT_FIELDS: [&str; 3] = ["url", "username", "password"];
 
+impl OutputRequest {
+    /// AWS Elemental MediaPackage v1, without endpoints yet.
+    #[must_use]
+    pub fn mediapackage() -> Self {
+        Self { kind: Some("mediapackage".to_owned()), endpoints: Vec::new() }
+    }
+
+    /// A WebDAV collection, without endpoints yet.
+    #[must_use]
+    pub fn webdav() -> Self {
+        Self { kind: Some("webdav".to_owned()), endpoints: Vec::new() }
+    }
+
+    /// The same with one endpoint more, and how to sign in there.
+    #[must_use]
+    pub fn endpoint(mut self, url: &str, username: &str, password: &str) -> Self {
+        self.endpoints.push(EndpointRequest {
+            url: Some(url.to_owned()),
+            username: Some(username.to_owned()),
+            password: Some(password.to_owned()),
+        });
+        self
+    }
+}
+
 impl Request {
+    /// A source that is to be carried to an output; the rest as it is when nothing is said.
+    #[must_use]
+    pub fn new(name: &str, source: &str, output: OutputRequest) -> Self {
+        Self {
+            name: Some(name.to_owned()),
+            source: SourceRequest { url: Some(source.to_owned()), headers: Vec::new() },
+            output,
+            ..Self::default()
+        }
+    }
+
     /// Reads the body of `POST /sessions`.
     pub(crate) fn read(body: Value, errors: &mut Errors) -> Self {
         let mut request = Self::default();
@@ -136,7 +172,7 @@ impl Request {
         request
     }
 
-    /// Checks all of it. `refuses` says why a source may not be read, as far as its address tells.
+    /// Checks all of it. `refuses` says why an address may not be connected to, as far as it tells.
     ///
     /// # Errors
     /// What is wrong, field by field.
@@ -158,10 +194,10 @@ impl Request {
         errors: &mut Errors,
     ) -> Option<Wanted> {
         let name = name(self.name, errors);
-        let source = source(self.source.url, refuses, errors);
+        let source = address(self.source.url, "source.url", &refuses, errors);
         let headers = headers(self.source.headers, errors);
         let output = output(self.output.kind.as_deref(), errors);
-        let endpoints = endpoints(self.output.endpoints, errors);
+        let endpoints = endpoints(self.output.endpoints, &refuses, errors);
         let window_seconds = match self.window_seconds {
             None => None,
             Some(seconds @ 1..=MAX_WINDOW_SECONDS) => u32::try_from(seconds).ok(),
@@ -206,9 +242,14 @@ impl EndpointRequest {
         }
     }
 
-    fn check(self, path: &str, errors: &mut Errors) -> Option<Endpoint> {
+    fn check(
+        self,
+        path: &str,
+        refuses: &impl Fn(&Url) -> Option<String>,
+        errors: &mut Errors,
+    ) -> Option<Endpoint> {
         let credentials = credentials(self.username, self.password, path, errors);
-        let url = endpoint(self.url, &format!("{path}.url"), errors)?;
+        let url = endpoint(self.url, &format!("{path}.url"), refuses, errors)?;
         Some(Endpoint { url, credentials })
     }
 }
@@ -245,21 +286,13 @@ fn name(name: Option<String>, errors: &mut Errors) -> Option<String> {
     Some(name.to_owned())
 }
 
-fn source(
+/// A URL that can be asked for, without anything that belongs elsewhere.
+fn address(
     url: Option<String>,
-    refuses: impl Fn(&Url) -> Option<String>,
+    field: &str,
+    refuses: &impl Fn(&Url) -> Option<String>,
     errors: &mut Errors,
 ) -> Option<Url> {
-    let url = address(url, "source.url", errors)?;
-    if let Some(reason) = refuses(&url) {
-        errors.add("source.url", format!("is not allowed: {reason}"));
-        return None;
-    }
-    Some(url)
-}
-
-/// A URL that can be asked for, without anything that belongs elsewhere.
-fn address(url: Option<String>, field: &str, errors: &mut Errors) -> Option<Url> {
     let refusal = match url {
         None => "is required".to_owned(),
         Some(url) if url.len() > MAX_URL => format!("must be at most {MAX_URL} characters"),
@@ -274,7 +307,10 @@ fn address(url: Option<String>, field: &str, errors: &mut Errors) -> Option<Url>
             Ok(url) if !url.username().is_empty() || url.password().is_some() => {
                 "must not hold a user name or password".to_owned()
             }
-            Ok(url) => return Some(url),
+            Ok(url) => match refuses(&url) {
+                Some(reason) => format!("is not allowed: {reason}"),
+                None => return Some(url),
+            },
         },
     };
     errors.add(field, refusal);
@@ -283,8 +319,13 @@ fn address(url: Option<String>, field: &str, errors: &mut Errors) -> Option<Url>
 
 /// An endpoint's address, as the name that everything there begins with: a playlist's without
 /// `.m3u8`, a collection's with `channel` in it.
-fn endpoint(url: Option<String>, field: &str, errors: &mut Errors) -> Option<Url> {
-    let mut url = address(url, field, errors)?;
+fn endpoint(
+    url: Option<String>,
+    field: &str,
+    refuses: &impl Fn(&Url) -> Option<String>,
+    errors: &mut Errors,
+) -> Option<Url> {
+    let mut url = address(url, field, refuses, errors)?;
     let path = url.path();
     let mut path = path.strip_suffix(".m3u8").unwrap_or(path).to_owned();
     if path.ends_with('/') {
@@ -337,7 +378,11 @@ fn output(kind: Option<&str>, errors: &mut Errors) -> Option<OutputKind> {
     }
 }
 
-fn endpoints(requests: Vec<EndpointRequest>, errors: &mut Errors) -> Option<Vec<Endpoint>> {
+fn endpoints(
+    requests: Vec<EndpointRequest>,
+    refuses: &impl Fn(&Url) -> Option<String>,
+    errors: &mut Errors,
+) -> Option<Vec<Endpoint>> {
     if !(1..=MAX_ENDPOINTS).contains(&requests.len()) {
         errors.add("output.endpoints", format!("must name 1 to {MAX_ENDPOINTS} endpoints"));
         return None;
@@ -346,7 +391,7 @@ fn endpoints(requests: Vec<EndpointRequest>, errors: &mut Errors) -> Option<Vec<
     let place = |endpoint: &Endpoint| Destination::of(&Address::of(&endpoint.url));
     for (index, request) in requests.into_iter().enumerate() {
         let path = format!("output.endpoints[{index}]");
-        let endpoint = request.check(&path, errors);
+        let endpoint = request.check(&path, refuses, errors);
         let known = endpoint.as_ref().and_then(|endpoint| {
             let same = |known: &Endpoint| place(known) == place(endpoint);
             endpoints.iter().position(|known| known.as_ref().is_some_and(same))

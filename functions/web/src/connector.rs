@@ -10,6 +10,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use std::sync::Arc;
 use std::time::Duration;
+use url::Url;
 
 /// Why no connector can be built.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +72,13 @@ impl Connector {
             .map_err(|error| SetupError::Client(error.to_string()))?;
         let budget = Budget::new(settings.limits.bytes_in_flight);
         Ok(Self { shared: Arc::new(Shared { http, guard, budget, settings }) })
+    }
+
+    /// Why an address may not be connected to, as far as it tells itself: a name is looked up, and
+    /// judged, when a connection is made.
+    #[must_use]
+    pub fn refuses(&self, url: &Url) -> Option<String> {
+        self.shared.guard.check(url).err().map(|refusal| refusal.to_string())
     }
 
     /// The origin of one session.

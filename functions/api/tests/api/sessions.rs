@@ -161,6 +161,7 @@ async fn what_is_wrong_is_named() {
         ("/output/endpoints", json!([{}]), "output.endpoints[0].url", "is required"),
         ("/output/endpoints", url("s3://a/b"), "output.endpoints[0].url", "http:// or"),
         ("/output/endpoints", url("https://u:p@a/"), "output.endpoints[0].url", "user name"),
+        ("/output/endpoints", url("http://127.0.0.1/"), "output.endpoints[0].url", "not allowed"),
         (
             "/output/endpoints",
             json!([{ "url": place }, { "url": "https://in.example:443/a/channel.m3u8" }]),
