@@ -1,6 +1,6 @@
 //! What to copy next.
 
-use crate::cursor::Rendition;
+use crate::cursor::{Rendition, Track};
 use crate::names::{Epoch, RenditionName};
 use crate::settle::{Fate, segments_from};
 use hls::{MediaPlaylist, MediaSequence, Timestamp};
@@ -40,6 +40,13 @@ impl Fates {
         } else {
             Fate::Waiting
         }
+    }
+
+    /// Whether an endpoint has all that the source lists, but for what the source says is not there.
+    #[must_use]
+    pub fn complete(&self, mark: &Rendition, track: &Track, seen: &MediaPlaylist) -> bool {
+        let mut lacking = segments_from(seen, mark.wanted_from(track));
+        lacking.all(|(sequence, _)| self.gone.contains(&(mark.epoch, sequence)))
     }
 
     /// Forgets what the cursor knows by now.

@@ -60,6 +60,8 @@ pub struct Rendering {
 }
 
 /// The media playlist of one rendition at one endpoint; absent while there is nothing to list.
+///
+/// `complete` says that the endpoint has all that the source lists and that can be had.
 #[must_use]
 pub fn render(
     name: &RenditionName,
@@ -68,13 +70,20 @@ pub fn render(
     seen: &MediaPlaylist,
     style: Style,
     stem: &Stem,
+    complete: bool,
 ) -> Option<Rendering> {
     let rows = rows(rendition, seen, style);
     let listed: Vec<(MediaSequence, &Row<'_>)> =
         rows.iter().filter_map(|row| Some((track.number(row.epoch, row.sequence)?, row))).collect();
-    let (first, last) = (listed.first()?.0, listed.last()?.0);
-    let complete =
-        seen.last_sequence().is_some_and(|end| track.landed(rendition.epoch) == Some(end));
+    let (first, last) = match (listed.first(), listed.last()) {
+        (Some(first), Some(last)) => (first.0, last.0),
+        // What is doubtful may not be listed again, but that this is the end must be said.
+        _ if complete && seen.ended && track.broken => {
+            let last = track.last()?.last_out();
+            (last.after(1), last)
+        }
+        _ => return None,
+    };
     let mut tags = 0;
     let segments = listed
         .iter()

@@ -160,9 +160,9 @@ where
             let working = self.working.renditions.get(name);
             let current = working.is_some_and(|working| differs(mark, working) == News::None);
             let Some(track) = mark.tracks.get(endpoint).filter(|_| current) else { continue };
-            let Some(rendering) = render(name, mark, track, seen, self.style, &outlet.stem) else {
-                continue;
-            };
+            let complete = watch.fates.complete(mark, track, seen);
+            let rendering = render(name, mark, track, seen, self.style, &outlet.stem, complete);
+            let Some(rendering) = rendering else { continue };
             let hash = hash(&rendering.text);
             if outlet.given.get(&outlet.stem.media(name)) != Some(&hash) {
                 changed.push((name.clone(), rendering, hash));

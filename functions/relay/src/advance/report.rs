@@ -48,6 +48,13 @@ where
         };
         self.progress.jumps = worst(|track| track.jumps);
         self.progress.missed = worst(|track| track.missed);
+        for watch in self.watches.values() {
+            // What is not there at the very end has no segment after it to be marked.
+            let at_the_end = watch.seen.as_ref().is_some_and(|seen| seen.ended);
+            let count = if at_the_end { watch.fates.gone.len() as u64 } else { 0 };
+            self.progress.jumps += u64::from(count > 0);
+            self.progress.missed += count;
+        }
         self.progress.renditions = self.rendition_progress();
         self.progress.endpoints = self.endpoint_progress();
         if !self.progress.status.is_active() {

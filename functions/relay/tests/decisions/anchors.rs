@@ -1,0 +1,78 @@
+use super::{live, media};
+use hls::{MediaPlaylist, MediaSequence};
+use relay::anchor::{Anchor, anchor, take_up};
+use relay::cursor::Rendition;
+use relay::names::Epoch;
+use relay::session::Start;
+
+/// The mark after a playlist was joined.
+fn joined(seen: &MediaPlaylist) -> Rendition {
+    let joined = anchor(None, None, seen, Start::Window);
+    take_up(None, seen, joined, Epoch(7), 1).unwrap()
+}
+
+#[test]
+fn a_playlist_is_taken_up_for_a_reason() {
+    let before = live(10, 15, "a");
+    for (seen, expected) in [
+        (live(10, 15, "a"), Anchor::Contiguous),
+        (live(12, 17, "a"), Anchor::Contiguous),
+        (live(16, 21, "a"), Anchor::Contiguous),
+        (live(19, 24, "a"), Anchor::FellBehind(3)),
+        (live(9, 14, "a"), Anchor::Stale),
+        (live(4, 9, "a"), Anchor::Stale),
+        (live(0, 5, "b"), Anchor::Restarted),
+        (live(12, 17, "b"), Anchor::Restarted),
+        (live(1, 1, "b"), Anchor::Restarted),
+    ] {
+        let mark = joined(&before);
+        let name = format!("{}..", seen.media_sequence);
+        assert_eq!(anchor(Some(&mark), None, &seen, Start::LiveEdge), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_source_that_numbers_afresh_what_it_listed_goes_on_without_a_break() {
+    let mark = joined(&live(10, 15, "a"));
+    let text = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\na14.ts\n#EXTINF:2,\na15.ts\n#EXTINF:2,\na16.ts\n";
+    let expected = Anchor::Renumbered(MediaSequence(2));
+    assert_eq!(anchor(Some(&mark), None, &media(text), Start::LiveEdge), expected);
+}
+
+#[test]
+fn tokens_and_servers_in_addresses_do_not_make_another_segment() {
+    let mark = joined(&live(10, 15, "a"));
+    let mut seen = live(10, 15, "a");
+    for segment in &mut seen.segments {
+        segment.uri = format!("https://edge7.example/s/{};session=9?token=t", segment.uri);
+    }
+    assert_eq!(anchor(Some(&mark), None, &seen, Start::LiveEdge), Anchor::Contiguous);
+}
+
+#[test]
+fn a_source_is_joined_where_the_session_says() {
+    let ended = |mut seen: MediaPlaylist| {
+        seen.ended = true;
+        seen
+    };
+    for (seen, start, entry) in [
+        (live(10, 20, "a"), Start::LiveEdge, 18),
+        (live(10, 20, "a"), Start::Window, 10),
+        (live(10, 11, "a"), Start::LiveEdge, 10),
+        (ended(live(10, 20, "a")), Start::LiveEdge, 10),
+    ] {
+        let expected = Anchor::Joined(MediaSequence(entry));
+        assert_eq!(anchor(None, None, &seen, start), expected);
+    }
+}
+
+#[test]
+fn the_target_duration_only_grows() {
+    let mut mark = joined(&live(10, 15, "a"));
+    for (stated, expected) in [(4, 4), (2, 4), (6, 6), (4, 6)] {
+        let mut seen = live(10, 15, "a");
+        seen.target_duration = hls::Seconds(stated);
+        mark = take_up(Some(&mark), &seen, Anchor::Contiguous, Epoch(7), 1).unwrap();
+        assert_eq!(mark.target_duration.0, expected);
+    }
+}

@@ -1,0 +1,106 @@
+use hls::{DiscontinuitySequence, MediaSequence, Micros, Seconds};
+use relay::cursor::{Cursor, Kept, Rendition, Stretch, Track, decode, encode};
+use relay::names::{Epoch, Extension};
+use std::collections::BTreeMap;
+
+fn cursor(renditions: usize, endpoints: usize) -> Cursor {
+    let stretch = Stretch {
+        epoch: Epoch(1_795_000_000),
+        from: MediaSequence(1_794_999_000),
+        to: MediaSequence(1_794_999_009),
+        out: MediaSequence(1_794_999_000),
+        marked: false,
+    };
+    let track = Track {
+        stretches: vec![stretch],
+        discontinuities: DiscontinuitySequence(12),
+        given: Some(MediaSequence(1_794_999_008)),
+        ..Track::default()
+    };
+    let rendition = Rendition {
+        epoch: Epoch(1_795_000_000),
+        entry: MediaSequence(1_794_990_000),
+        continues: None,
+        newest: MediaSequence(1_794_999_010),
+        fingerprints: vec![0xffff_fff0; 4],
+        target_duration: Seconds(6),
+        extension: Extension::Ts,
+        tracks: vec![track; endpoints],
+        kept: Vec::new(),
+    };
+    let layout: String = (0..renditions)
+        .map(|n| format!("#EXT-X-STREAM-INF:BANDWIDTH={}\n{n}.m3u8\n", 1_000_000 + n))
+        .collect();
+    let hls::Playlist::Multivariant(playlist) =
+        hls::parse(format!("#EXTM3U\n{layout}").as_bytes(), &hls::Limits::default()).unwrap()
+    else {
+        panic!("a media playlist");
+    };
+    let base = url::Url::parse("http://a.example/").unwrap();
+    let names = relay::layout::Layout::of(playlist, &base).unwrap().renditions;
+    Cursor {
+        renditions: names.into_keys().map(|name| (name, rendition.clone())).collect(),
+        segments: 1_000_000,
+        bytes: 1_000_000_000_000,
+        ..Cursor::default()
+    }
+}
+
+#[test]
+fn a_cursor_of_five_variants_and_two_endpoints_fits_one_write_unit() {
+    let bytes = encode(&cursor(5, 2));
+    assert!(bytes.len() <= 1_024, "{} bytes", bytes.len());
+}
+
+#[test]
+fn a_cursor_is_read_back_as_it_was_written() {
+    let mut long = cursor(3, 2);
+    for rendition in long.renditions.values_mut() {
+        rendition.tracks[1].jumps = 3;
+        rendition.kept = (0..900)
+            .map(|n| Kept {
+                epoch: Epoch(7),
+                sequence: MediaSequence(n),
+                lines: vec!["#EXTINF:2.000,".into()],
+                duration: Micros::from_secs(2),
+                discontinuity: n % 100 == 0,
+                extension: Extension::Aac,
+                program_date_time: Some(hls::Timestamp(n * 2_000_000)),
+            })
+            .collect();
+    }
+    for (cursor, most) in [(Cursor::default(), 64), (cursor(1, 1), 512), (long, 64 << 10)] {
+        let bytes = encode(&cursor);
+        assert!(bytes.len() <= most, "{} bytes", bytes.len());
+        assert_eq!(decode(&bytes).unwrap(), cursor);
+    }
+}
+
+#[test]
+fn an_old_reader_reads_new_data_and_does_not_lose_it() {
+    let mut json: serde_json::Value = serde_json::from_slice(&encode(&cursor(1, 2))).unwrap();
+    json["later"] = serde_json::json!({"a": [1]});
+    let read = decode(&serde_json::to_vec(&json).unwrap()).unwrap();
+    let written: serde_json::Value = serde_json::from_slice(&encode(&read)).unwrap();
+    assert_eq!(written["later"], json["later"]);
+}
+
+#[test]
+fn a_new_reader_reads_what_the_first_version_wrote() {
+    let first = r#"{"r":{"video-800000":{"e":7,"f":3,"s":9,"h":[1,2],"t":4,"a":{"n":2,"t":{"s":[{"e":7,"f":3,"t":9,"o":3}],"d":1,"g":8}}}},"n":7,"b":70}"#;
+    let cursor = decode(first.as_bytes()).unwrap();
+    let (name, rendition) = cursor.renditions.iter().next().unwrap();
+    assert_eq!(name.as_ref(), "video-800000");
+    assert_eq!(rendition.tracks.len(), 2);
+    assert_eq!(rendition.tracks[1].landed(Epoch(7)), Some(MediaSequence(9)));
+    assert_eq!((cursor.segments, cursor.bytes), (7, 70));
+}
+
+#[test]
+fn what_is_no_cursor_is_an_error() {
+    for bytes in [&b""[..], b"[]", b"{", b"z", b"zzzzzz", &[0xff; 64], b"{\"r\":{\"x\":{}}}"] {
+        assert!(decode(bytes).is_err(), "{bytes:?}");
+    }
+    let empty: BTreeMap<String, u8> = BTreeMap::new();
+    assert!(decode(&serde_json::to_vec(&empty).unwrap()).is_ok());
+}

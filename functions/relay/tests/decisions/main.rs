@@ -1,0 +1,26 @@
+//! The pure decisions: where to take up, what to copy, how far to move, what to publish.
+
+mod anchors;
+mod cursors;
+mod playlists;
+mod settling;
+
+use hls::{Limits, MediaPlaylist, Playlist};
+use std::fmt::Write as _;
+
+/// The media playlist that a text is.
+fn media(text: &str) -> MediaPlaylist {
+    match hls::parse(text.as_bytes(), &Limits::default()).unwrap() {
+        Playlist::Media(playlist) => playlist,
+        Playlist::Multivariant(_) => panic!("a multivariant playlist"),
+    }
+}
+
+/// A live playlist of two-second segments `first..=last`, named after themselves and `tag`.
+fn live(first: u64, last: u64, tag: &str) -> MediaPlaylist {
+    let mut text = format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:{first}\n");
+    for number in first..=last {
+        writeln!(text, "#EXTINF:2,\n{tag}{number}.ts").unwrap();
+    }
+    media(&text)
+}

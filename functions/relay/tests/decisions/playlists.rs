@@ -1,0 +1,145 @@
+use super::media;
+use hls::{Limits, Playlist};
+use relay::anchor::{anchor, take_up};
+use relay::layout::{Layout, LayoutError};
+use relay::names::{Epoch, Stem};
+use relay::render::render;
+use relay::session::{Address, Start};
+use relay::settle::{Fate, Style, settle};
+use std::collections::BTreeSet;
+use url::Url;
+
+fn stem() -> Stem {
+    Stem::of(&Address::of(&Url::parse("https://a.example/in/channel").unwrap()))
+}
+
+fn layout(text: &str) -> Result<Layout, LayoutError> {
+    let Playlist::Multivariant(playlist) = hls::parse(text.as_bytes(), &Limits::default()).unwrap()
+    else {
+        panic!("a media playlist");
+    };
+    Layout::of(playlist, &Url::parse("https://origin.example/live/main.m3u8").unwrap())
+}
+
+const FILM: &str = r#"#EXTM3U
+#EXT-X-VERSION:4
+#EXT-X-INDEPENDENT-SEGMENTS
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="aud",NAME="English",LANGUAGE="en",DEFAULT=YES,URI="a/en.m3u8?t=1"
+#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="subs",NAME="Svenska",LANGUAGE="sv",URI="s/sv.m3u8"
+#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID="cc",NAME="CC1",INSTREAM-ID="CC1"
+#EXT-X-STREAM-INF:BANDWIDTH=2000000,CODECS="avc1.4d401f,mp4a.40.2",AUDIO="aud",SUBTITLES="subs",CLOSED-CAPTIONS="cc",X-OURS=1
+v/2.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=800000,AUDIO="aud",SUBTITLES="subs"
+v/1.m3u8
+"#;
+
+#[test]
+fn a_multivariant_playlist_keeps_everything_but_addresses() {
+    let layout = layout(FILM).unwrap();
+    let all: BTreeSet<_> = layout.renditions.keys().cloned().collect();
+    insta::assert_snapshot!(layout.render(&stem(), &all).unwrap());
+}
+
+#[test]
+fn a_rendition_that_is_not_there_is_not_named() {
+    let layout = layout(FILM).unwrap();
+    let there = layout.renditions.keys().filter(|name| !name.as_ref().starts_with("audio"));
+    insta::assert_snapshot!(layout.render(&stem(), &there.cloned().collect()).unwrap());
+    assert_eq!(layout.render(&stem(), &BTreeSet::new()), None);
+}
+
+#[test]
+fn names_do_not_depend_on_the_order_of_lines() {
+    let variant = |bandwidth, uri| format!("#EXT-X-STREAM-INF:BANDWIDTH={bandwidth}\n{uri}\n");
+    let lines = [variant(1, "a.m3u8"), variant(1, "b.m3u8"), variant(2, "c.m3u8")];
+    let named = |order: [usize; 3]| {
+        let text: String = order.iter().map(|&line| lines[line].as_str()).collect();
+        let layout = layout(&format!("#EXTM3U\n{text}")).unwrap();
+        layout.renditions.into_iter().map(|(n, url)| format!("{n} {}", url.path())).collect()
+    };
+    let names: Vec<String> = named([0, 1, 2]);
+    assert_eq!(names, ["video-1 /live/a.m3u8", "video-1-2 /live/b.m3u8", "video-2 /live/c.m3u8"]);
+    assert_eq!(named([2, 1, 0]), names);
+    assert_eq!(named([1, 0, 2]), names);
+}
+
+#[test]
+fn what_cannot_be_carried_is_said() {
+    for (text, error) in [
+        (
+            "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"n\",URI=\"a.m3u8\"\n",
+            LayoutError::NoVariant,
+        ),
+        (
+            "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\na.m3u8\n#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=1,URI=\"i.m3u8\"\n",
+            LayoutError::IFrames,
+        ),
+        ("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nhttp://[a/\n", LayoutError::BadAddress),
+    ] {
+        assert_eq!(layout(text).unwrap_err(), error, "{text}");
+    }
+}
+
+/// A live playlist with what one meets: dates, ad markers, unknown tags, low latency.
+const LIVE: &str = r#"#EXTM3U
+#EXT-X-VERSION:6
+#EXT-X-TARGETDURATION:4
+#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES
+#EXT-X-PART-INF:PART-TARGET=1
+#EXT-X-MEDIA-SEQUENCE:812
+#EXT-X-DISCONTINUITY-SEQUENCE:5
+#EXT-X-PROGRAM-DATE-TIME:2026-11-21T08:00:00.000Z
+#EXTINF:4.004,Some title, with a comma
+v0/812.ts?token=t
+#EXT-OATCLS-SCTE35:/DAlAAAAAAAAAP/wFAUAAAABf+/+
+#EXT-X-CUE-OUT:30.000
+#EXTINF:3.920000,
+v0/813.ts?token=t
+#EXT-X-CUE-OUT-CONT:ElapsedTime=3.92,Duration=30
+#EXT-X-OURS:kept
+#EXTINF:4,
+v0/814.ts?token=t
+#EXT-X-PART:DURATION=1,URI="v0/815.1.ts"
+#EXT-X-CUE-IN
+#EXT-X-DISCONTINUITY
+#EXTINF:4,
+v0/815.ts?token=t
+#EXT-X-DATERANGE:ID="x",START-DATE="2026-11-21T08:00:16Z"
+#EXT-X-PRELOAD-HINT:TYPE=PART,URI="v0/816.1.ts"
+"#;
+
+fn shown(text: &str, gone: Option<u64>, window: Option<u64>) -> String {
+    let seen = media(text);
+    let joined = anchor(None, None, &seen, Start::Window);
+    let mark = take_up(None, &seen, joined, Epoch(7), 1).unwrap();
+    let style = Style { window: window.map(hls::Micros::from_secs), deletes: false };
+    let fate = |_, n: hls::MediaSequence| match gone {
+        Some(gone) if n.0 == gone => Fate::Gone,
+        _ => Fate::Landed,
+    };
+    let mark = settle(mark, &seen, style, fate, |_| true);
+    let layout = layout("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=800000\nv.m3u8\n").unwrap();
+    let name = layout.renditions.keys().next().unwrap();
+    let complete = mark.tracks[0].landed(Epoch(7)) == seen.last_sequence();
+    render(name, &mark, &mark.tracks[0], &seen, style, &stem(), complete).unwrap().text
+}
+
+#[test]
+fn a_media_playlist_keeps_everything_but_numbers_and_addresses() {
+    insta::assert_snapshot!(shown(LIVE, None, None));
+}
+
+#[test]
+fn a_jump_is_marked_and_numbers_go_on() {
+    insta::assert_snapshot!(shown(LIVE, Some(813), None));
+}
+
+#[test]
+fn an_ended_playlist_keeps_its_type_and_a_window_takes_it_away() {
+    let vod = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXTINF:2,\na.ts\n#EXTINF:2,\nb.ts\n#EXT-X-ENDLIST\n";
+    let whole = shown(vod, None, None);
+    assert!(whole.contains("#EXT-X-PLAYLIST-TYPE:VOD") && whole.ends_with("#EXT-X-ENDLIST\n"));
+    let growing = shown(vod, Some(1), None);
+    assert!(growing.contains("#EXT-X-PLAYLIST-TYPE:EVENT"), "{growing}");
+    assert!(!shown(vod, None, Some(60)).contains("PLAYLIST-TYPE"));
+}

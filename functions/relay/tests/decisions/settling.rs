@@ -1,0 +1,168 @@
+use super::live;
+use hls::{MediaPlaylist, MediaSequence, Micros};
+use proptest::prelude::*;
+use relay::anchor::{Anchor, anchor, take_up};
+use relay::cursor::Rendition;
+use relay::names::{Epoch, RenditionName, Stem};
+use relay::plan::{Fates, View, plan};
+use relay::render::render;
+use relay::session::{Address, Start};
+use relay::settle::{Fate, Style, settle};
+use std::collections::BTreeMap;
+use url::Url;
+
+const FOLLOW: Style = Style { window: None, deletes: false };
+
+fn take(before: Option<&Rendition>, seen: &MediaPlaylist) -> Rendition {
+    let anchor = anchor(before, None, seen, Start::Window);
+    take_up(before, seen, anchor, Epoch(0), 1).unwrap()
+}
+
+fn moved(mark: Rendition, seen: &MediaPlaylist, fate: impl Fn(u64) -> Fate) -> Rendition {
+    let mut mark = settle(mark, seen, FOLLOW, |_, sequence| fate(sequence.0), |_| true);
+    // All of it is published.
+    let track = &mut mark.tracks[0];
+    track.given = track.last().map(relay::cursor::Stretch::last_out);
+    mark
+}
+
+#[test]
+fn a_rendition_moves_up_to_its_first_segment_that_waits() {
+    use Fate::{Gone, Landed, Waiting};
+    for (fates, to, jumps) in [
+        ([Landed, Landed, Landed, Landed], Some(13), 0),
+        ([Landed, Waiting, Landed, Landed], Some(10), 0),
+        ([Waiting, Landed, Landed, Landed], None, 0),
+        ([Landed, Gone, Landed, Waiting], Some(12), 1),
+        ([Gone, Gone, Landed, Landed], Some(13), 1),
+        ([Landed, Gone, Gone, Gone], Some(10), 0),
+    ] {
+        let seen = live(10, 13, "a");
+        let mark = moved(take(None, &seen), &seen, |n| fates[usize::try_from(n - 10).unwrap()]);
+        let track = &mark.tracks[0];
+        assert_eq!(track.landed(Epoch(0)).map(|n| n.0), to, "{fates:?}");
+        assert_eq!(track.jumps, jumps, "{fates:?}");
+    }
+}
+
+#[test]
+fn numbers_go_on_without_a_gap_over_a_jump_and_a_restart() {
+    let seen = live(10, 13, "a");
+    let mark = moved(take(None, &seen), &seen, |_| Fate::Landed);
+    let seen = live(16, 19, "a");
+    let mark = moved(take(Some(&mark), &seen), &seen, |_| Fate::Landed);
+    let seen = live(0, 2, "b");
+    let mark = moved(take(Some(&mark), &seen), &seen, |_| Fate::Landed);
+    let track = &mark.tracks[0];
+    let last = track.last().unwrap();
+    assert_eq!((last.epoch, last.from.0, last.out.0, last.marked), (Epoch(1), 0, 18, true));
+    assert_eq!((track.discontinuities.0, track.jumps, track.missed), (2, 1, 2));
+}
+
+#[test]
+fn copies_begin_with_the_oldest_of_each_rendition_in_turn() {
+    let seen = live(10, 13, "a");
+    let mark = take(None, &seen);
+    let mut fates = Fates::new(1);
+    fates.landed[0].insert((Epoch(0), MediaSequence(11)));
+    fates.failed.insert((Epoch(0), MediaSequence(12)), (1, hls::Timestamp(50)));
+    let layout = relay::layout::Layout::of_media(Url::parse("http://a.example/").unwrap(), 1);
+    let name = layout.renditions.keys().next().unwrap();
+    let view = View { name, mark: &mark, seen: &seen, fates: &fates };
+    let numbers = |room, now| -> Vec<u64> {
+        let copies = plan(&[view, view], vec![room], hls::Timestamp(now));
+        copies.iter().map(|copy| copy.key.1.0).collect()
+    };
+    assert_eq!(numbers(8, 0), [10, 10, 13, 13]);
+    assert_eq!(numbers(3, 0), [10, 10, 13]);
+    assert_eq!(numbers(8, 60), [10, 10, 12, 12, 13, 13]);
+    assert_eq!(numbers(0, 60), [0_u64; 0]);
+}
+
+/// What happens to a source, step by step.
+#[derive(Clone, Debug)]
+enum Turn {
+    /// It publishes so many and drops the oldest.
+    Publish(u64),
+    /// It begins to number afresh.
+    Restart,
+    /// It drops all but the newest.
+    Shrink,
+}
+
+fn turns() -> impl Strategy<Value = Vec<(Turn, u64, bool)>> {
+    let turn = prop_oneof![
+        6 => (0..4_u64).prop_map(Turn::Publish),
+        1 => Just(Turn::Restart),
+        1 => Just(Turn::Shrink),
+    ];
+    // What lands is decided by the bits of a number; a publication may fail.
+    prop::collection::vec((turn, any::<u64>(), any::<bool>()), 1..40)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Whatever a source does and whatever lands, playlists never go back, name only what landed,
+    /// keep every number and every discontinuity count, and mark every jump.
+    #[test]
+    fn playlists_keep_the_promises(turns in turns(), window in prop::option::of(4..30_u64)) {
+        let style = Style { window: window.map(Micros::from_secs), deletes: false };
+        let stem = Stem::of(&Address::of(&Url::parse("http://a.example/channel").unwrap()));
+        let layout = relay::layout::Layout::of_media(Url::parse("http://a.example/").unwrap(), 1);
+        let name: &RenditionName = layout.renditions.keys().next().unwrap();
+        let (mut tag, mut first, mut last) = (0_u64, 50_u64, 55_u64);
+        let mut mark: Option<Rendition> = None;
+        let mut numbers: BTreeMap<u64, (String, u64)> = BTreeMap::new();
+        let (mut head, mut tail) = (0, 0);
+        let mut confirmed = true;
+        for (turn, lands, answered) in turns {
+            match turn {
+                Turn::Publish(count) => { last += count; first = first.max(last.saturating_sub(5)); }
+                Turn::Restart => { tag += 1; first = 0; last = 2; }
+                Turn::Shrink => first = last,
+            }
+            let seen = live(first, last, &format!("t{tag}_"));
+            let at = anchor(mark.as_ref(), None, &seen, Start::Window);
+            prop_assume!(at != Anchor::Stale);
+            let taken = take_up(mark.as_ref(), &seen, at, Epoch(0), 1).unwrap();
+            let epoch = taken.epoch;
+            let landed = |sequence: MediaSequence| lands >> (sequence.0 % 64) & 1 == 1;
+            let fate = |_, sequence| if landed(sequence) { Fate::Landed } else { Fate::Waiting };
+            let mut settled = settle(taken, &seen, style, fate, |_| confirmed);
+            let track = &settled.tracks[0];
+            if let Some(shown) = render(name, &settled, track, &seen, style, &stem, false) {
+                let playlist = super::media(&shown.text);
+                let number = playlist.media_sequence.0;
+                prop_assert!(number >= head, "the head went back: {}", shown.text);
+                prop_assert!(shown.last.0 >= tail, "the end went back: {}", shown.text);
+                (head, tail) = (number, shown.last.0);
+                let mut discontinuities = playlist.discontinuity_sequence.0;
+                for (segment, number) in playlist.segments.iter().zip(number..) {
+                    discontinuities += u64::from(segment.discontinuity);
+                    let is = (segment.uri.clone(), discontinuities);
+                    let was = numbers.entry(number).or_insert_with(|| is.clone());
+                    prop_assert_eq!(&*was, &is, "number {} changed", number);
+                }
+                confirmed = answered;
+                if answered {
+                    settled.tracks[0].given = Some(shown.last);
+                }
+            }
+            prop_assert_eq!(settled.epoch, epoch);
+            mark = Some(settled);
+        }
+        let place = |uri: &str| -> (u64, u64) {
+            let mut parts = uri.trim_end_matches(".ts").rsplit('_');
+            let sequence = parts.next().unwrap().parse().unwrap();
+            (parts.next().unwrap().parse().unwrap(), sequence)
+        };
+        for pair in numbers.iter().collect::<Vec<_>>().windows(2) {
+            let ((number, (uri, before)), (next, (next_uri, after))) = (pair[0], pair[1]);
+            let (from, to) = (place(uri), place(next_uri));
+            prop_assert!(from < to, "{uri} comes before {next_uri}");
+            let follows = from.0 == to.0 && from.1 + 1 == to.1 && number + 1 == *next;
+            prop_assert!(follows || after > before, "silent jump from {uri} to {next_uri}");
+        }
+    }
+}
