@@ -95,7 +95,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn active(&self) -> Result<Vec<Session>, StoreError> {
+    pub fn active(&self) -> Result<Vec<Record>, StoreError> {
         self.disk.read(|reading| {
             let mut active = Vec::new();
             for entry in reading.open_table(ORDER)?.iter()? {
@@ -103,7 +103,7 @@ impl Store {
                 if let Some(record) = read(reading, &id)?
                     && record.progress.status.is_active()
                 {
-                    active.push(record.session);
+                    active.push(record);
                 }
             }
             Ok(active)

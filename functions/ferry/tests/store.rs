@@ -4,7 +4,7 @@
 
 use ferry::store::{OpenError, Store};
 use relay::Timestamp;
-use relay::ports::{CreateError, Query, Sessions};
+use relay::ports::{CreateError, Query, Record, Sessions};
 use relay::progress::{Progress, Status};
 use relay::session::SessionId;
 use std::os::unix::fs::PermissionsExt;
@@ -39,7 +39,8 @@ async fn all_of_it_is_there_after_a_restart() {
     drop(store);
 
     let store = Store::open(dir.path()).unwrap();
-    assert_eq!(store.active().unwrap(), std::slice::from_ref(&session));
+    let active = store.active().unwrap();
+    assert_eq!(active, [Record { session: session.clone(), progress: running.clone() }]);
     assert_eq!(store.get(&session.id).await.unwrap().unwrap().progress, running);
     assert_eq!(store.cursor(&session.id).await.unwrap(), Some((b"cursor".to_vec(), revision)));
     assert!(store.access(&session.id).await.unwrap().is_some());
@@ -198,7 +199,7 @@ async fn an_old_reader_reads_new_records_and_lets_be_what_it_cannot_carry() {
 
     let store = Store::open(dir.path()).unwrap();
     let active = store.active().unwrap();
-    assert_eq!(active.iter().map(|session| session.id.0.as_str()).collect::<Vec<_>>(), ["a"]);
+    assert_eq!(active.iter().map(|record| record.session.id.0.as_str()).collect::<Vec<_>>(), ["a"]);
     let page = store.list(&Query { status: None, limit: 10, next: None }).await.unwrap();
     assert_eq!(page.sessions.len(), 1);
     drop(store);

@@ -1,0 +1,126 @@
+//! Sessions that last under a directory, and this process that carries them.
+
+use crate::runner::{Handle, Runner};
+use crate::store::{self, Store};
+use api::{Api, FieldError, Request};
+use axum::Router;
+use axum::extract;
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn};
+use hls::Micros;
+use relay::ports::{Clock, CreateError, Record, Sessions, StoreError};
+use relay::progress::Progress;
+use relay::session::SessionId;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use web::clock::TokioClock;
+use web::{Connector, Settings, SetupError};
+
+/// Carries sessions that last under a directory.
+///
+/// It lives in a tokio runtime. Dropping it stops at once, and loses nothing: [`Ferry::go_on`] takes
+/// every session up where it was.
+pub struct Ferry {
+    store: Arc<Store>,
+    runner: Arc<Runner<Store, Connector, TokioClock>>,
+    connector: Connector,
+    clock: Arc<TokioClock>,
+}
+
+/// Why there is no ferry.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Its directory cannot be used.
+    #[error(transparent)]
+    Store(#[from] store::OpenError),
+    /// It cannot connect to anything.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+}
+
+/// Why a session was not started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Fields of the request are wrong.
+    #[error("{}", in_words(.0))]
+    Invalid(Vec<FieldError>),
+    /// The store did not take it: an active session writes to the same place, or the store failed.
+    #[error(transparent)]
+    NotMade(#[from] CreateError),
+}
+
+fn in_words(errors: &[FieldError]) -> String {
+    let words: Vec<_> =
+        errors.iter().map(|error| format!("{} {}", error.field, error.detail)).collect();
+    words.join(", ")
+}
+
+impl Ferry {
+    /// Opens a directory, or makes it. Nothing is carried yet.
+    ///
+    /// # Errors
+    /// When another process uses the directory, or it cannot be used at all.
+    pub fn open(data: &Path, settings: Settings) -> Result<Self, OpenError> {
+        let (store, connector) = (Arc::new(Store::open(data)?), Connector::new(settings)?);
+        let clock = Arc::new(TokioClock::new());
+        let runner = Runner::new(Arc::clone(&store), connector.clone(), Arc::clone(&clock));
+        Ok(Self { store, runner: Arc::new(runner), connector, clock })
+    }
+
+    /// Takes up all active sessions, oldest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn go_on(&self) -> Result<Vec<Handle>, StoreError> {
+        let active = self.store.active()?;
+        Ok(active.into_iter().map(|record| self.runner.take_up(record)).collect())
+    }
+
+    /// Makes a session and starts it.
+    ///
+    /// # Errors
+    /// When the request is wrong, an active session writes to the same place, or the store failed.
+    pub async fn start(&self, request: Request) -> Result<Handle, StartError> {
+        let wanted = request.check(|url| self.connector.refuses(url));
+        let wanted = wanted.map_err(StartError::Invalid)?;
+        let (session, access) = wanted.into_session(new_id(), self.clock.now());
+        self.store.create(&session, &access).await?;
+        Ok(self.runner.take_up(Record { session, progress: Progress::default() }))
+    }
+
+    /// The session API over these sessions.
+    pub fn api(&self) -> Router {
+        let connector = self.connector.clone();
+        let api = Api {
+            sessions: Arc::clone(&self.store),
+            runs: Arc::clone(&self.runner),
+            clock: Arc::clone(&self.clock),
+            new_id: Arc::new(new_id),
+            refuses: Arc::new(move |url| connector.refuses(url)),
+        };
+        api::router(api).layer(from_fn(to_its_end))
+    }
+
+    /// Publishes what is under way and carries nothing more; that may take as long as `within`. The
+    /// sessions stay active.
+    pub async fn finish(&self, within: Duration) {
+        let within = u64::try_from(within.as_micros()).map_or(Micros(u64::MAX), Micros);
+        self.runner.finish(self.clock.now() + within).await;
+    }
+}
+
+/// Answers a request in a task of its own: a client that goes away leaves nothing half done.
+async fn to_its_end(
+    request: extract::Request,
+    next: Next,
+) -> Result<axum::response::Response, StatusCode> {
+    let answer = tokio::spawn(next.run(request)).await;
+    answer.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+fn new_id() -> SessionId {
+    let mut random = [0; 10];
+    getrandom::fill(&mut random).expect("the system has random numbers");
+    api::session_id(random)
+}
