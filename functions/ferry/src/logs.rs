@@ -1,6 +1,7 @@
 //! Log lines, on standard error.
 
 use crate::cli::LogFormat;
+use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 /// Begins to write log lines: those that `RUST_LOG` asks for, or of `level` and above.
@@ -8,7 +9,9 @@ pub fn start(format: LogFormat, level: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
-        LogFormat::Text => lines.with_target(false).init(),
+        LogFormat::Text => {
+            lines.with_target(false).with_ansi(std::io::stderr().is_terminal()).init();
+        }
         LogFormat::Json => lines.json().flatten_event(true).with_target(false).init(),
     }
 }

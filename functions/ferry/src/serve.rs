@@ -1,29 +1,132 @@
 //! `ferry serve`: the session API, and the sessions.
 
+use axum::Router;
+use axum::routing::get;
 use clap::Args;
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use ferry::Ferry;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use web::{Reach, Settings};
 
 /// Serve the session API and carry its sessions
 ///
 /// Sessions are made, looked at and stopped over HTTP; GET /openapi.json describes it. They last
 /// under --data: after a restart, or a crash, every one that was active goes on where it was.
+/// The first line on standard output is the address of the API.
 #[derive(Args, Debug)]
 pub struct ServeArgs {
     /// Where the API listens; port 0 takes any that is free
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
-    pub listen: SocketAddr,
-    /// The directory that holds the sessions; made when it is missing
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
+    pub listen: String,
+    /// The directory that holds the sessions and their credentials; made when it is missing
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
-    /// Allow sources on this machine and in private networks
+    /// Allow sources and endpoints on this machine and in private networks
     #[arg(long)]
     pub allow_private_addresses: bool,
+    /// A file with a token that every request must carry: Authorization: Bearer <TOKEN>
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
 }
+
+/// How long sessions may take to publish what is under way when the process ends.
+const FINISH: Duration = Duration::from_secs(3);
+/// How long requests may take that are under way then.
+const LAST_ANSWERS: Duration = Duration::from_millis(3_500);
+
+const LANDING: &str = "OK\n\nHLS Ferry carries live HLS to ingest endpoints.\n\n\
+    GET /sessions      what is carried\nGET /openapi.json  what can be asked\nGET /health        whether all is well\n";
 
 /// Serves until it is told to end.
 pub async fn run(args: ServeArgs) -> ExitCode {
-    tracing::error!(listen = %args.listen, data = %args.data.display(), private = args.allow_private_addresses, "not built yet");
-    ExitCode::FAILURE
+    match serve(args).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What ends the process, in words.
+type Failure = String;
+
+async fn serve(args: ServeArgs) -> Result<(), Failure> {
+    let token = args.token_file.as_deref().map(read_token).transpose()?;
+    allow_many_connections();
+    let reach = if args.allow_private_addresses { Reach::Anywhere } else { Reach::Public };
+    let settings = Settings { reach, ..Settings::default() };
+    let ferry = Ferry::open(&args.data, settings).map_err(|error| error.to_string())?;
+    let cannot_listen = |error| format!("cannot listen on {}: {error}", args.listen);
+    let listener = TcpListener::bind(&args.listen).await.map_err(cannot_listen)?;
+    let address = listener.local_addr().map_err(cannot_listen)?;
+    if token.is_none() && !address.ip().is_loopback() {
+        tracing::warn!(%address, "anyone who reaches this address can use the API: see --token-file");
+    }
+    let mut ending = ending()?;
+
+    let carried = ferry.go_on().map_err(|error| error.to_string())?.len();
+    println!("http://{address}");
+    tracing::info!(%address, data = %args.data.display(), carried, "ferry is up");
+    let routes = ferry.api().merge(Router::new().route("/", get(LANDING)));
+    let routes = match token {
+        Some(token) => api::with_token(routes, token),
+        None => routes,
+    };
+    let mut told = ending.clone();
+    let server = axum::serve(listener, routes)
+        .with_graceful_shutdown(async move { drop(told.wait_for(|ending| *ending).await) });
+    let server = tokio::spawn(server.into_future());
+
+    // It never ends by itself.
+    drop(ending.wait_for(|ending| *ending).await);
+    tracing::info!("ferry ends: publishing what is under way");
+    tokio::join!(ferry.finish(FINISH), async { drop(timeout(LAST_ANSWERS, server).await) });
+    Ok(())
+}
+
+/// Becomes true when the process is told to end. Told again, it ends at once.
+fn ending() -> Result<watch::Receiver<bool>, Failure> {
+    let cannot = |error| format!("cannot wait for signals: {error}");
+    let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
+    let (tell, told) = watch::channel(false);
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if tell.send_replace(true) {
+                tracing::warn!("ferry ends at once");
+                std::process::exit(130);
+            }
+        }
+    });
+    Ok(told)
+}
+
+fn read_token(path: &Path) -> Result<String, Failure> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("cannot read the token in {shown}: {error}"))?;
+    match text.trim() {
+        "" => Err(format!("there is no token in {shown}")),
+        token => Ok(token.to_owned()),
+    }
+}
+
+/// Takes as many open files as the system grants: each session keeps several connections.
+fn allow_many_connections() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::debug!(%error, "cannot take more open files");
+    }
 }
