@@ -1,0 +1,208 @@
+//! What a segment is, from its first bytes.
+
+use serde::Serialize;
+use std::collections::BTreeSet;
+
+/// A container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Container {
+    /// MPEG-2 transport stream.
+    Ts,
+    /// Fragmented MP4 (CMAF).
+    Fmp4,
+    /// Packed AAC.
+    Aac,
+    /// Packed AC-3.
+    Ac3,
+    /// Packed E-AC-3.
+    Eac3,
+    /// Packed MP3.
+    Mp3,
+    /// WebVTT.
+    WebVtt,
+    /// None of these, or encrypted.
+    Unknown,
+}
+
+/// A segment's container and the codecs that it names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contents {
+    pub container: Container,
+    /// Such as `H.264`.
+    pub codecs: BTreeSet<&'static str>,
+}
+
+/// The length of a packet of a transport stream.
+const PACKET: usize = 188;
+
+/// Tells a segment's container and codecs from its beginning.
+pub fn contents(head: &[u8]) -> Contents {
+    let (container, codecs) = match after_id3(head) {
+        packed @ [0x0B, 0x77, ..] if packed.get(5).is_some_and(|byte| byte >> 3 > 10) => {
+            (Container::Eac3, vec!["E-AC-3"])
+        }
+        [0x0B, 0x77, ..] => (Container::Ac3, vec!["AC-3"]),
+        [0xFF, second, ..] if second & 0xF6 == 0xF0 => (Container::Aac, vec!["AAC"]),
+        [0xFF, second, ..] if second & 0xE6 == 0xE2 => (Container::Mp3, vec!["MP3"]),
+        [0x47, rest @ ..] if rest.get(PACKET - 1).is_none_or(|byte| *byte == 0x47) => {
+            (Container::Ts, stream_types(head))
+        }
+        [_, _, _, _, kind @ ..] if is_box(kind) => (Container::Fmp4, Vec::new()),
+        text if is_webvtt(text) => (Container::WebVtt, vec!["WebVTT"]),
+        _ => (Container::Unknown, Vec::new()),
+    };
+    Contents { container, codecs: codecs.into_iter().collect() }
+}
+
+/// What follows an ID3 tag, with which packed audio begins (RFC 8216 section 3.4).
+fn after_id3(head: &[u8]) -> &[u8] {
+    match head {
+        [b'I', b'D', b'3', _, _, _, a, b, c, d, rest @ ..] => {
+            let length = [a, b, c, d].iter().fold(0, |sum, byte| sum << 7 | usize::from(**byte));
+            rest.get(length..).unwrap_or_default()
+        }
+        _ => head,
+    }
+}
+
+/// Whether a box with which a fragment begins has this name.
+fn is_box(kind: &[u8]) -> bool {
+    [b"ftyp", b"styp", b"moof", b"sidx", b"prft", b"emsg", b"moov"]
+        .iter()
+        .any(|name| kind.starts_with(*name))
+}
+
+fn is_webvtt(text: &[u8]) -> bool {
+    text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text).starts_with(b"WEBVTT")
+}
+
+/// The codecs of the first programme (ISO/IEC 13818-1 section 2.4.4).
+fn stream_types(head: &[u8]) -> Vec<&'static str> {
+    let Some(programmes) = section(head, 0, 0x00) else { return Vec::new() };
+    let mut maps = programmes.get(8..).unwrap_or_default().chunks_exact(4).filter_map(|entry| {
+        let programme = number(entry)?;
+        // Programme 0 is the network's own table.
+        (programme != 0).then(|| number(entry.get(2..)?)).flatten().map(|pid| pid & 0x1FFF)
+    });
+    let Some(map) = maps.next().and_then(|pid| section(head, pid, 0x02)) else {
+        return Vec::new();
+    };
+    let before = map.get(10..).and_then(number).map_or(0, |length| usize::from(length & 0x0FFF));
+    let mut streams = map.get(12 + before..).unwrap_or_default();
+    let mut codecs = Vec::new();
+    while let [kind, _, _, high, low, rest @ ..] = streams {
+        let length = usize::from(u16::from_be_bytes([high & 0x0F, *low]));
+        let described = rest.get(..length).unwrap_or_default();
+        codecs.extend(codec(*kind, described));
+        streams = rest.get(length..).unwrap_or_default();
+    }
+    codecs
+}
+
+fn number(bytes: &[u8]) -> Option<u16> {
+    Some(u16::from_be_bytes([*bytes.first()?, *bytes.get(1)?]))
+}
+
+/// The table of a kind in the first packet that begins one for `pid`, without its checksum.
+fn section(head: &[u8], pid: u16, table: u8) -> Option<&[u8]> {
+    head.chunks_exact(PACKET).find_map(|packet| {
+        let begins = packet.get(1)? & 0x40 != 0;
+        if !begins || number(packet.get(1..)?)? & 0x1FFF != pid {
+            return None;
+        }
+        let adaptation = match packet.get(3)? & 0x20 {
+            0 => 0,
+            _ => 1 + usize::from(*packet.get(4)?),
+        };
+        let payload = packet.get(4 + adaptation..)?;
+        let section = payload.get(1 + usize::from(*payload.first()?)..)?;
+        if *section.first()? != table {
+            return None;
+        }
+        let length = 3 + usize::from(number(section.get(1..)?)? & 0x0FFF);
+        section.get(..length.min(section.len()))?.split_last_chunk::<4>().map(|(body, _)| body)
+    })
+}
+
+/// The name of a stream type; private data is told by its descriptors (ETSI EN 300 468).
+fn codec(kind: u8, descriptors: &[u8]) -> Option<&'static str> {
+    match kind {
+        0x01 | 0x02 => Some("MPEG-2 video"),
+        0x03 | 0x04 => Some("MPEG audio"),
+        0x0F | 0x11 => Some("AAC"),
+        0x1B => Some("H.264"),
+        0x24 => Some("HEVC"),
+        0x81 => Some("AC-3"),
+        0x87 => Some("E-AC-3"),
+        0xCF | 0xC1 | 0xC2 | 0xDB => Some("SAMPLE-AES"),
+        0x06 => private(descriptors),
+        // Timed metadata and splice information are not media.
+        _ => None,
+    }
+}
+
+fn private(mut descriptors: &[u8]) -> Option<&'static str> {
+    while let [tag, length, rest @ ..] = descriptors {
+        match tag {
+            0x6A => return Some("AC-3"),
+            0x7A => return Some("E-AC-3"),
+            _ => descriptors = rest.get(usize::from(*length)..).unwrap_or_default(),
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_is_known_by_its_first_bytes() {
+        let id3 = |rest: &[u8]| [b"ID3\x04\0\0\0\0\0\x02..".as_slice(), rest].concat();
+        for (name, head, container, codecs) in [
+            ("AAC", b"\xFF\xF1\x50".to_vec(), Container::Aac, vec!["AAC"]),
+            ("MP3", b"\xFF\xFB\x50".to_vec(), Container::Mp3, vec!["MP3"]),
+            ("AAC after ID3", id3(b"\xFF\xF1"), Container::Aac, vec!["AAC"]),
+            ("AC-3 after ID3", id3(b"\x0B\x77\0\0\0\x40"), Container::Ac3, vec!["AC-3"]),
+            ("E-AC-3", b"\x0B\x77\0\0\0\x80".to_vec(), Container::Eac3, vec!["E-AC-3"]),
+            ("WebVTT", b"\xEF\xBB\xBFWEBVTT\n".to_vec(), Container::WebVtt, vec!["WebVTT"]),
+            ("styp", b"\0\0\0\x18stypmsdh".to_vec(), Container::Fmp4, vec![]),
+            ("moof", b"\0\0\0\x18moof".to_vec(), Container::Fmp4, vec![]),
+            ("HTML", b"<html>".to_vec(), Container::Unknown, vec![]),
+            ("nothing", vec![], Container::Unknown, vec![]),
+            ("ID3 cut short", b"ID3\x04\0\0\x7F\x7F\x7F\x7F".to_vec(), Container::Unknown, vec![]),
+        ] {
+            let codecs = codecs.into_iter().collect();
+            assert_eq!(contents(&head), Contents { container, codecs }, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_transport_stream_names_its_codecs() {
+        let video = include_bytes!("../../../../tests/fixtures/library/bars/180p/000.ts");
+        let audio = include_bytes!("../../../../tests/fixtures/library/bars/audio/000.ts");
+        for (name, head, codecs) in [
+            ("video", video.as_slice(), vec!["H.264"]),
+            ("audio", audio, vec!["AAC"]),
+            ("one packet", &video[..PACKET], vec![]),
+            ("cut in its tables", &video[..2 * PACKET + 9], vec![]),
+        ] {
+            let found = contents(head);
+            assert_eq!(found.container, Container::Ts, "{name}");
+            assert_eq!(found.codecs, codecs.into_iter().collect(), "{name}");
+        }
+    }
+
+    #[test]
+    fn private_streams_are_known_by_their_descriptors() {
+        for (descriptors, codec) in [
+            (&[0x0A, 1, 0, 0x6A, 0][..], Some("AC-3")),
+            (&[0x7A, 1, 0], Some("E-AC-3")),
+            (&[0x0A, 9], None),
+            (&[], None),
+        ] {
+            assert_eq!(private(descriptors), codec, "{descriptors:?}");
+        }
+    }
+}
