@@ -25,7 +25,6 @@ struct State {
     renditions: BTreeMap<String, Listed>,
     ended: BTreeMap<String, bool>,
     violations: Vec<String>,
-    puts: u64,
 }
 
 /// What the playlists of one rendition listed over time.
@@ -47,7 +46,6 @@ pub struct Judgement {
     pub listed: usize,
     /// Whether every rendition's playlist says that nothing will follow.
     pub ended: bool,
-    pub puts: u64,
 }
 
 impl Endpoint {
@@ -73,7 +71,6 @@ impl Endpoint {
         let state = self.state.lock().unwrap();
         let mut judgement = Judgement {
             violations: state.violations.clone(),
-            puts: state.puts,
             ended: published.keys().all(|name| state.ended.get(name) == Some(&true)),
             ..Judgement::default()
         };
@@ -115,16 +112,12 @@ impl Endpoint {
 
     fn store(&self, name: &str, body: Bytes) {
         let mut state = self.state.lock().unwrap();
-        state.puts += 1;
         if name.ends_with(".m3u8") {
             let text = String::from_utf8(body.to_vec()).unwrap();
             if name == "channel.m3u8" {
                 state.saw_multivariant(&text);
             } else {
                 let rendition = name.trim_start_matches("channel_").trim_end_matches(".m3u8");
-                if std::env::var_os("EVENTS").is_some() && true {
-                    println!("PUT {name} at {} {}", self.index, text.replace("\n", " "));
-                }
                 state.saw_media(rendition, &text);
             }
         } else if let Some(used) = state.bodies.get(name).filter(|used| **used != body) {

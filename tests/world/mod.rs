@@ -136,9 +136,8 @@ async fn live(scenario: &Scenario, seed: u64) -> Outcome {
     let session = session(scenario, clock.now());
     let url = Url::parse(source::MASTER).unwrap();
     let mut progress = Progress::default();
-    let mut over = false;
     let mut deaths = scenario.deaths.iter().copied();
-    loop {
+    let over = loop {
         let death = deaths.next();
         let life = async {
             let run = carry(&session, &url, &source, &endpoints, &store, &clock, &mut progress);
@@ -147,13 +146,10 @@ async fn live(scenario: &Scenario, seed: u64) -> Outcome {
         };
         let mortal = Mortal { life: Box::pin(life), left: death.unwrap_or(u32::MAX) };
         match mortal.await {
-            Some(ended) => {
-                over = ended;
-                break;
-            }
+            Some(ended) => break ended,
             None => wait(scenario.vacancy).await,
         }
-    }
+    };
     let published = source.published(clock.now().since(BEGIN).as_millis());
     let judgements = [0, 1].map(|index| endpoints[index].judge(&published));
     Outcome {

@@ -1,12 +1,22 @@
 //! Why a rendition takes up where it does.
 
-use crate::cursor::{FINGERPRINTS, Rendition, Track};
+use crate::cursor::{FINGERPRINTS, Former, Rendition, Track};
 use crate::names::{Epoch, Extension};
 use crate::session::Start;
-use hls::{MediaPlaylist, MediaSequence, Micros, Segment};
+use hls::{MediaPlaylist, MediaSequence, Micros, Segment, Timestamp};
 
 /// How many target durations from the end a live source is joined (RFC 8216 section 6.3.3).
 const EDGE_TARGETS: u64 = 3;
+
+/// For so many target durations a playlist of old is taken for a copy from a cache that lags.
+const STALE_TARGETS: u64 = 3;
+
+/// How long a playlist of old is taken for a copy from a cache that lags; after that, for a source that
+/// numbers afresh.
+#[must_use]
+pub fn stale_patience(seen: &MediaPlaylist) -> Micros {
+    Micros(Micros::from(seen.target_duration).0.saturating_mul(STALE_TARGETS))
+}
 
 /// How a playlist that was just seen goes with what was seen before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,27 +47,50 @@ pub fn anchor(
     recent: Option<&MediaPlaylist>,
     seen: &MediaPlaylist,
     start: Start,
+    now: Timestamp,
 ) -> Anchor {
     let Some(before) = before else { return Anchor::Joined(entry(seen, start)) };
+    if let Some(former) = before.former.as_ref().filter(|former| now < former.until) {
+        match follow(former.newest, &former.fingerprints, None, seen) {
+            Anchor::Contiguous | Anchor::FellBehind(_) | Anchor::Stale => return Anchor::Stale,
+            Anchor::Joined(_) | Anchor::Restarted | Anchor::Renumbered(_) => {}
+        }
+    }
+    match follow(before.newest, &before.fingerprints, recent, seen) {
+        // After a pause the next number alone does not prove that it is the next segment.
+        Anchor::Contiguous if recent.is_none() && seen.media_sequence > before.newest => {
+            Anchor::Restarted
+        }
+        anchor => anchor,
+    }
+}
+
+/// Says how `seen` follows a list whose newest segments had these fingerprints.
+fn follow(
+    newest: MediaSequence,
+    fingerprints: &[u32],
+    recent: Option<&MediaPlaylist>,
+    seen: &MediaPlaylist,
+) -> Anchor {
     let Some(last) = seen.last_sequence() else { return Anchor::Stale };
-    if seen.media_sequence > before.newest {
-        return match seen.media_sequence.since(before.newest.after(1)) {
+    if seen.media_sequence > newest {
+        return match seen.media_sequence.since(newest.after(1)) {
             0 => Anchor::Contiguous,
             dropped => Anchor::FellBehind(dropped),
         };
     }
-    let mut known = known(before);
-    known.extend(recent.into_iter().flat_map(prints));
+    let first = newest.0.saturating_sub(fingerprints.len().saturating_sub(1) as u64);
+    let known = (first..).map(MediaSequence).zip(fingerprints.iter().copied());
     let compared: Vec<bool> = known
-        .into_iter()
+        .chain(recent.into_iter().flat_map(prints))
         .filter_map(|(sequence, print)| Some(fingerprint(segment(seen, sequence)?) == print))
         .collect();
-    let near = before.newest.since(last) <= seen.segments.len() as u64;
+    let near = newest.since(last) <= seen.segments.len() as u64;
     let same = if compared.is_empty() { near } else { compared.contains(&true) };
-    match (same, last < before.newest) {
+    match (same, last < newest) {
         (true, true) => Anchor::Stale,
         (true, false) => Anchor::Contiguous,
-        (false, _) => renumbered(before, seen).map_or(Anchor::Restarted, Anchor::Renumbered),
+        (false, _) => renumbered(fingerprints, seen).map_or(Anchor::Restarted, Anchor::Renumbered),
     }
 }
 
@@ -87,18 +120,11 @@ fn entry(seen: &MediaPlaylist, start: Start) -> MediaSequence {
     seen.media_sequence.after(skipped as u64)
 }
 
-/// The remembered segments, oldest first.
-fn known(before: &Rendition) -> Vec<(MediaSequence, u32)> {
-    let prints = &before.fingerprints;
-    let first = before.newest.0.saturating_sub(prints.len().saturating_sub(1) as u64);
-    prints.iter().zip(first..).map(|(&print, number)| (MediaSequence(number), print)).collect()
-}
-
 /// Where to go on in a list that holds the remembered segments under other numbers.
 ///
 /// Two in a row must match: a single name may well come again.
-fn renumbered(before: &Rendition, seen: &MediaPlaylist) -> Option<MediaSequence> {
-    let [.., second, last] = before.fingerprints[..] else { return None };
+fn renumbered(fingerprints: &[u32], seen: &MediaPlaylist) -> Option<MediaSequence> {
+    let [.., second, last] = fingerprints[..] else { return None };
     if second == last {
         return None;
     }
@@ -130,8 +156,20 @@ fn fingerprint(segment: &Segment) -> u32 {
 /// The mark of a rendition whose source numbers afresh.
 ///
 /// What it listed under the old numbers and an endpoint still lacks is lost there.
-fn afresh(before: &Rendition, entry: MediaSequence, continues: Option<MediaSequence>) -> Rendition {
-    let mut next = Rendition { epoch: before.epoch.next(), entry, continues, ..before.clone() };
+fn afresh(
+    before: &Rendition,
+    entry: MediaSequence,
+    continues: Option<MediaSequence>,
+    until: Timestamp,
+) -> Rendition {
+    let former = Former { newest: before.newest, fingerprints: before.fingerprints.clone(), until };
+    let mut next = Rendition {
+        epoch: before.epoch.next(),
+        entry,
+        continues,
+        former: Some(former),
+        ..before.clone()
+    };
     for (track, old) in next.tracks.iter_mut().zip(&before.tracks) {
         let lacking = before.newest.after(1).since(before.wanted_from(old));
         if lacking > 0 {
@@ -150,13 +188,16 @@ pub fn take_up(
     anchor: Anchor,
     first_epoch: Epoch,
     endpoints: usize,
+    now: Timestamp,
 ) -> Option<Rendition> {
+    let patience = now + stale_patience(seen);
     let mut next = match (before, anchor) {
         (_, Anchor::Stale) => return before.cloned(),
         (None, Anchor::Joined(entry)) => Rendition {
             epoch: first_epoch,
             entry,
             continues: None,
+            former: None,
             newest: entry,
             fingerprints: Vec::new(),
             target_duration: seen.target_duration,
@@ -164,13 +205,16 @@ pub fn take_up(
             tracks: vec![Track::default(); endpoints],
             kept: Vec::new(),
         },
-        (Some(before), Anchor::Restarted) => afresh(before, seen.media_sequence, None),
-        (Some(before), Anchor::Renumbered(entry)) => afresh(before, entry, Some(before.newest)),
+        (Some(before), Anchor::Restarted) => afresh(before, seen.media_sequence, None, patience),
+        (Some(before), Anchor::Renumbered(entry)) => {
+            afresh(before, entry, Some(before.newest), patience)
+        }
         (Some(before), Anchor::Contiguous | Anchor::FellBehind(_) | Anchor::Joined(_)) => {
             before.clone()
         }
         (None, _) => return None,
     };
+    next.former = next.former.filter(|former| now < former.until);
     next.newest = seen.last_sequence()?;
     let newest = &seen.segments[seen.segments.len().saturating_sub(FINGERPRINTS)..];
     next.fingerprints = newest.iter().map(fingerprint).collect();

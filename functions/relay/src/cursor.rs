@@ -44,6 +44,9 @@ pub struct Rendition {
     /// The segment of the epoch before that `entry` follows without a break, if it does.
     #[serde(rename = "q", with = "maybe_number", default, skip_serializing_if = "Option::is_none")]
     pub continues: Option<MediaSequence>,
+    /// The numbering that the source left, for as long as a cache may still give it.
+    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+    pub former: Option<Former>,
     /// The newest segment that the source has listed.
     #[serde(rename = "s", with = "number")]
     pub newest: MediaSequence,
@@ -62,6 +65,20 @@ pub struct Rendition {
     /// Lines that the output lists on its own account, oldest first.
     #[serde(rename = "k", default, skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<Kept>,
+}
+
+/// The end of a numbering that the source left.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Former {
+    /// Its newest segment.
+    #[serde(rename = "s", with = "number")]
+    pub newest: MediaSequence,
+    /// Fingerprints of its newest segments, the newest last.
+    #[serde(rename = "h")]
+    pub fingerprints: Vec<u32>,
+    /// How long to remember it.
+    #[serde(rename = "u")]
+    pub until: Timestamp,
 }
 
 /// What one endpoint has of one rendition.

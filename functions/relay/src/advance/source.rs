@@ -1,15 +1,13 @@
 //! Looks at the source.
 
 use super::{Carrier, Done, Event};
-use crate::anchor::{Anchor, anchor, take_up};
+use crate::anchor::{Anchor, anchor, stale_patience, take_up};
 use crate::cadence::Cadence;
-use crate::cursor::Rendition;
 use crate::layout::Layout;
 use crate::names::RenditionName;
 use crate::plan::{Fates, Key};
 use crate::ports::{Clock, Fetched, Ingest, Origin, OriginError, Sessions, Validators};
 use crate::progress::Status;
-use crate::session::Start;
 use hls::{Limits, MediaPlaylist, Micros, MultivariantPlaylist, Playlist, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,10 +22,6 @@ const TOGETHER: Micros = Micros::from_millis(50);
 /// After so many errors in a row of one media playlist the multivariant playlist is read again: it
 /// may name another address.
 const ERRORS_UNTIL_MASTER: u32 = 2;
-
-/// A playlist that stays behind what was seen for so many target durations is a source that numbers
-/// afresh, not a cache that lags.
-const STALE_TARGETS: u64 = 3;
 
 /// The playlist that the session names.
 #[derive(Default)]
@@ -54,8 +48,6 @@ pub(super) struct Watch {
     pub(super) error: Option<String>,
     errors: u32,
     stale_since: Option<Timestamp>,
-    /// What was before the source last began to number afresh.
-    former: Option<Former>,
     /// When ENDLIST was first seen.
     pub(super) ended_at: Option<Timestamp>,
     pub(super) fates: Fates,
@@ -65,13 +57,6 @@ pub(super) struct Watch {
     pub(super) confirmed: Vec<bool>,
     /// Whether something is being deleted, per endpoint.
     pub(super) deleting: Vec<bool>,
-}
-
-/// A numbering that the source has left.
-struct Former {
-    mark: Rendition,
-    seen: Option<Arc<MediaPlaylist>>,
-    until: Timestamp,
 }
 
 impl Watch {
@@ -87,7 +72,6 @@ impl Watch {
             error: None,
             errors: 0,
             stale_since: None,
-            former: None,
             ended_at: None,
             fates: Fates::new(endpoints),
             listed_at: BTreeMap::new(),
@@ -98,20 +82,6 @@ impl Watch {
 
     fn ended(&self) -> bool {
         self.seen.as_ref().is_some_and(|seen| seen.ended)
-    }
-
-    /// Whether `playlist` is one of before the source began to number afresh, from a cache that lags.
-    fn is_former(&self, playlist: &MediaPlaylist, now: Timestamp, patience: Micros) -> bool {
-        let Some(former) = &self.former else { return false };
-        let goes_on =
-            match anchor(Some(&former.mark), former.seen.as_deref(), playlist, Start::Window) {
-                Anchor::Contiguous | Anchor::Stale => true,
-                Anchor::Joined(_)
-                | Anchor::FellBehind(_)
-                | Anchor::Restarted
-                | Anchor::Renumbered(_) => false,
-            };
-        goes_on && now.since(former.until) < patience
     }
 
     /// The address of one of its segments.
@@ -308,18 +278,14 @@ where
         watch.errors = 0;
         watch.error = None;
         let before = self.working.renditions.get(name);
-        let patience =
-            Micros(Micros::from(playlist.target_duration).0.saturating_mul(STALE_TARGETS));
-        let mut anchor = anchor(before, watch.seen.as_deref(), &playlist, self.session.start);
-        if watch.is_former(&playlist, now, patience) {
-            anchor = Anchor::Stale;
-        } else if anchor == Anchor::Stale && !playlist.segments.is_empty() {
+        let mut anchor = anchor(before, watch.seen.as_deref(), &playlist, self.session.start, now);
+        if anchor == Anchor::Stale && !playlist.segments.is_empty() {
             let since = *watch.stale_since.get_or_insert(now);
-            if now.since(since) >= patience {
+            if now.since(since) >= stale_patience(&playlist) {
                 anchor = Anchor::Restarted;
             }
         }
-        let Some(mark) = take_up(before, &playlist, anchor, first_epoch, endpoints) else {
+        let Some(mark) = take_up(before, &playlist, anchor, first_epoch, endpoints, now) else {
             watch.cadence.found_nothing(sent);
             return self.schedule(name, now);
         };
@@ -328,8 +294,6 @@ where
             return self.schedule(name, now);
         }
         watch.stale_since = None;
-        let former =
-            before.map(|mark| Former { mark: mark.clone(), seen: watch.seen.clone(), until: now });
         let known = before.map(|before| (before.epoch, before.newest));
         let newest = (mark.epoch, mark.newest);
         let first_new = match known {
@@ -362,7 +326,6 @@ where
                 self.events.push(Event::FellBehind(name.clone(), missed));
             }
             Anchor::Restarted | Anchor::Renumbered(_) => {
-                watch.former = former;
                 self.events.push(Event::Restarted(name.clone()));
             }
             Anchor::Contiguous | Anchor::Stale => {}

@@ -1,4 +1,4 @@
-use super::{live, media};
+use super::{NOW, live, media};
 use hls::{MediaPlaylist, MediaSequence};
 use relay::anchor::{Anchor, anchor, take_up};
 use relay::cursor::Rendition;
@@ -7,8 +7,8 @@ use relay::session::Start;
 
 /// The mark after a playlist was joined.
 fn joined(seen: &MediaPlaylist) -> Rendition {
-    let joined = anchor(None, None, seen, Start::Window);
-    take_up(None, seen, joined, Epoch(7), 1).unwrap()
+    let joined = anchor(None, None, seen, Start::Window, NOW);
+    take_up(None, seen, joined, Epoch(7), 1, NOW).unwrap()
 }
 
 #[test]
@@ -17,7 +17,7 @@ fn a_playlist_is_taken_up_for_a_reason() {
     for (seen, expected) in [
         (live(10, 15, "a"), Anchor::Contiguous),
         (live(12, 17, "a"), Anchor::Contiguous),
-        (live(16, 21, "a"), Anchor::Contiguous),
+        (live(16, 21, "a"), Anchor::Restarted),
         (live(19, 24, "a"), Anchor::FellBehind(3)),
         (live(9, 14, "a"), Anchor::Stale),
         (live(4, 9, "a"), Anchor::Stale),
@@ -27,8 +27,31 @@ fn a_playlist_is_taken_up_for_a_reason() {
     ] {
         let mark = joined(&before);
         let name = format!("{}..", seen.media_sequence);
-        assert_eq!(anchor(Some(&mark), None, &seen, Start::LiveEdge), expected, "{name}");
+        assert_eq!(anchor(Some(&mark), None, &seen, Start::LiveEdge, NOW), expected, "{name}");
     }
+}
+
+#[test]
+fn the_next_number_is_the_next_segment_while_we_look() {
+    let before = live(10, 15, "a");
+    let mark = joined(&before);
+    let next = live(16, 16, "a");
+    let seen = anchor(Some(&mark), Some(&before), &next, Start::LiveEdge, NOW);
+    assert_eq!(seen, Anchor::Contiguous);
+}
+
+#[test]
+fn a_numbering_that_was_left_does_not_come_back_from_a_cache() {
+    let mark = joined(&live(10, 15, "a"));
+    let afresh = live(0, 2, "b");
+    let mark = take_up(Some(&mark), &afresh, Anchor::Restarted, Epoch(7), 1, NOW).unwrap();
+    for seen in [live(9, 14, "a"), live(11, 16, "a"), live(18, 23, "a")] {
+        let soon = anchor(Some(&mark), Some(&afresh), &seen, Start::LiveEdge, NOW);
+        assert_eq!(soon, Anchor::Stale);
+    }
+    let later = NOW + hls::Micros::from_secs(60);
+    let seen = anchor(Some(&mark), Some(&afresh), &live(18, 23, "a"), Start::LiveEdge, later);
+    assert_eq!(seen, Anchor::FellBehind(15));
 }
 
 #[test]
@@ -36,7 +59,7 @@ fn a_source_that_numbers_afresh_what_it_listed_goes_on_without_a_break() {
     let mark = joined(&live(10, 15, "a"));
     let text = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\na14.ts\n#EXTINF:2,\na15.ts\n#EXTINF:2,\na16.ts\n";
     let expected = Anchor::Renumbered(MediaSequence(2));
-    assert_eq!(anchor(Some(&mark), None, &media(text), Start::LiveEdge), expected);
+    assert_eq!(anchor(Some(&mark), None, &media(text), Start::LiveEdge, NOW), expected);
 }
 
 #[test]
@@ -46,7 +69,7 @@ fn tokens_and_servers_in_addresses_do_not_make_another_segment() {
     for segment in &mut seen.segments {
         segment.uri = format!("https://edge7.example/s/{};session=9?token=t", segment.uri);
     }
-    assert_eq!(anchor(Some(&mark), None, &seen, Start::LiveEdge), Anchor::Contiguous);
+    assert_eq!(anchor(Some(&mark), None, &seen, Start::LiveEdge, NOW), Anchor::Contiguous);
 }
 
 #[test]
@@ -62,7 +85,7 @@ fn a_source_is_joined_where_the_session_says() {
         (ended(live(10, 20, "a")), Start::LiveEdge, 10),
     ] {
         let expected = Anchor::Joined(MediaSequence(entry));
-        assert_eq!(anchor(None, None, &seen, start), expected);
+        assert_eq!(anchor(None, None, &seen, start, NOW), expected);
     }
 }
 
@@ -72,7 +95,7 @@ fn the_target_duration_only_grows() {
     for (stated, expected) in [(4, 4), (2, 4), (6, 6), (4, 6)] {
         let mut seen = live(10, 15, "a");
         seen.target_duration = hls::Seconds(stated);
-        mark = take_up(Some(&mark), &seen, Anchor::Contiguous, Epoch(7), 1).unwrap();
+        mark = take_up(Some(&mark), &seen, Anchor::Contiguous, Epoch(7), 1, NOW).unwrap();
         assert_eq!(mark.target_duration.0, expected);
     }
 }

@@ -1,4 +1,4 @@
-use super::media;
+use super::{NOW, media};
 use hls::{Limits, Playlist};
 use relay::anchor::{anchor, take_up};
 use relay::layout::{Layout, LayoutError};
@@ -110,8 +110,8 @@ v0/815.ts?token=t
 
 fn shown(text: &str, gone: Option<u64>, window: Option<u64>) -> String {
     let seen = media(text);
-    let joined = anchor(None, None, &seen, Start::Window);
-    let mark = take_up(None, &seen, joined, Epoch(7), 1).unwrap();
+    let joined = anchor(None, None, &seen, Start::Window, NOW);
+    let mark = take_up(None, &seen, joined, Epoch(7), 1, NOW).unwrap();
     let style = Style { window: window.map(hls::Micros::from_secs), deletes: false };
     let fate = |_, n: hls::MediaSequence| match gone {
         Some(gone) if n.0 == gone => Fate::Gone,

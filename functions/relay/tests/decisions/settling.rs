@@ -1,4 +1,4 @@
-use super::live;
+use super::{NOW, live};
 use hls::{MediaPlaylist, MediaSequence, Micros};
 use proptest::prelude::*;
 use relay::anchor::{Anchor, anchor, take_up};
@@ -14,8 +14,8 @@ use url::Url;
 const FOLLOW: Style = Style { window: None, deletes: false };
 
 fn take(before: Option<&Rendition>, seen: &MediaPlaylist) -> Rendition {
-    let anchor = anchor(before, None, seen, Start::Window);
-    take_up(before, seen, anchor, Epoch(0), 1).unwrap()
+    let anchor = anchor(before, None, seen, Start::Window, NOW);
+    take_up(before, seen, anchor, Epoch(0), 1, NOW).unwrap()
 }
 
 fn moved(mark: Rendition, seen: &MediaPlaylist, fate: impl Fn(u64) -> Fate) -> Rendition {
@@ -123,9 +123,9 @@ proptest! {
                 Turn::Shrink => first = last,
             }
             let seen = live(first, last, &format!("t{tag}_"));
-            let at = anchor(mark.as_ref(), None, &seen, Start::Window);
+            let at = anchor(mark.as_ref(), None, &seen, Start::Window, NOW);
             prop_assume!(at != Anchor::Stale);
-            let taken = take_up(mark.as_ref(), &seen, at, Epoch(0), 1).unwrap();
+            let taken = take_up(mark.as_ref(), &seen, at, Epoch(0), 1, NOW).unwrap();
             let epoch = taken.epoch;
             let landed = |sequence: MediaSequence| lands >> (sequence.0 % 64) & 1 == 1;
             let fate = |_, sequence| if landed(sequence) { Fate::Landed } else { Fate::Waiting };
