@@ -2,6 +2,7 @@
 
 use crate::budget::Budget;
 use crate::guard::Guard;
+use crate::names::Names;
 use crate::{HttpOrigin, Settings, WebDavIngest};
 use relay::session::{Access, Endpoint, OutputKind};
 use reqwest::redirect::Policy;
@@ -58,7 +59,7 @@ impl Connector {
         let guard = Guard::new(settings.reach.clone());
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(tls(&settings.extra_roots_pem)?)
-            .dns_resolver(Arc::new(guard.clone()))
+            .dns_resolver(Arc::new(Names::new(guard.clone())))
             .no_proxy()
             .redirect(Policy::none())
             .retry(reqwest::retry::never())

@@ -1,15 +1,9 @@
 //! Where connections may go.
 
 use crate::Reach;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 use url::{Host, Url};
-
-/// Names that are looked up at once; more wait. A lookup blocks a thread until the system's
-/// resolver gives up, so dead name servers would else take every thread there is.
-const LOOKUPS: usize = 16;
 
 /// An address that may not be connected to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,16 +22,15 @@ pub(crate) enum Refusal {
     NoHost,
 }
 
-/// Decides where connections may go, and looks up names.
+/// Decides where connections may go.
 #[derive(Clone, Debug)]
 pub(crate) struct Guard {
     reach: Arc<Reach>,
-    lookups: Arc<Semaphore>,
 }
 
 impl Guard {
     pub(crate) fn new(reach: Reach) -> Self {
-        Self { reach: Arc::new(reach), lookups: Arc::new(Semaphore::new(LOOKUPS)) }
+        Self { reach: Arc::new(reach) }
     }
 
     /// Checks what can be seen of a URL before a connection is made: names are checked when they
@@ -56,7 +49,11 @@ impl Guard {
     }
 
     /// Keeps the addresses of `host` that may be connected to.
-    fn keep(&self, host: &str, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Refusal> {
+    pub(crate) fn keep(
+        &self,
+        host: &str,
+        found: Vec<SocketAddr>,
+    ) -> Result<Vec<SocketAddr>, Refusal> {
         let refused = found.first().copied();
         let kept: Vec<_> = found.into_iter().filter(|found| self.allows(found.ip())).collect();
         match refused {
@@ -73,24 +70,6 @@ impl Guard {
             Reach::Public => is_public(address),
             Reach::PublicAnd(others) => others.contains(&address) || is_public(address),
         }
-    }
-}
-
-impl Resolve for Guard {
-    fn resolve(&self, name: Name) -> Resolving {
-        let guard = self.clone();
-        Box::pin(async move {
-            let turn = Arc::clone(&guard.lookups).acquire_owned().await?;
-            let found = tokio::task::spawn_blocking(move || {
-                // Held until the lookup is over, even when nobody waits for it any more.
-                let _turn = turn;
-                let found = (name.as_str(), 0).to_socket_addrs()?.collect();
-                Ok::<_, std::io::Error>((name, found))
-            });
-            let (name, found) = found.await??;
-            let kept: Addrs = Box::new(guard.keep(name.as_str(), found)?.into_iter());
-            Ok(kept)
-        })
     }
 }
 

@@ -11,6 +11,7 @@ mod foresight;
 mod guard;
 mod headers;
 mod ingest;
+mod names;
 mod origin;
 mod pace;
 mod settings;

@@ -9,13 +9,13 @@ use bytes::Bytes;
 use relay::ports::{Fetched, Origin, OriginError, Validators};
 use relay::session::Access;
 use reqwest::header::{
-    ACCEPT_ENCODING, CONTENT_TYPE, COOKIE, ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE,
+    ACCEPT_ENCODING, CONTENT_TYPE, COOKIE, DATE, ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE,
     IF_NONE_MATCH, LAST_MODIFIED, LOCATION,
 };
 use reqwest::{Response, StatusCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
@@ -174,6 +174,8 @@ impl HttpOrigin {
             (value.len() <= VALIDATOR_BYTES).then(|| value.to_owned())
         };
         let validators = Validators { etag: header(ETAG), last_modified: header(LAST_MODIFIED) };
+        let validators =
+            if tells_apart(&validators, header(DATE)) { validators } else { Validators::default() };
         let limit = self.shared.settings.limits.playlist_bytes;
         let text = self.read(answer, url, ("playlist", limit), None).await?;
         Ok(Fetched::Changed { text: text.into(), url: at, validators })
@@ -284,6 +286,24 @@ async fn expect_ok(answer: Response, url: &Url) -> Result<Response, Failure> {
     })
 }
 
+/// Whether the next version of a playlist will have other validators than this one, which was
+/// answered at `date`.
+///
+/// Dates count whole seconds. A version that was made in the second of its answer may have a successor of the same
+/// date (RFC 9110 section 8.8.2.2), which would be taken for it until yet another one comes. Entity tags know better,
+/// but for those that begin with the date, as nginx makes them.
+fn tells_apart(validators: &Validators, date: Option<String>) -> bool {
+    let time = |text: &str| httpdate::parse_http_date(text).ok();
+    let Some(modified) = validators.last_modified.as_deref().and_then(time) else { return true };
+    if let Some(etag) = &validators.etag {
+        let seconds = modified.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        if !etag.trim_start_matches("W/").starts_with(&format!("\"{seconds:x}-")) {
+            return true;
+        }
+    }
+    date.as_deref().and_then(time).is_some_and(|date| date > modified)
+}
+
 /// Whether a segment's answer can be media: no web page, and not nothing, but for subtitles.
 fn is_media(kind: Option<&HeaderValue>, body: &[u8]) -> bool {
     let kind = kind.and_then(|it| it.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
@@ -294,4 +314,39 @@ fn is_media(kind: Option<&HeaderValue>, body: &[u8]) -> bool {
         || begins(b"<html")
         || (kind.contains("html") && text.first() == Some(&b'<'));
     !page && (!body.is_empty() || kind.starts_with("text/vtt"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_that_may_look_like_its_successor_has_no_validators() {
+        let (second, next) = ("Sat, 21 Nov 2026 08:00:00 GMT", "Sat, 21 Nov 2026 08:00:01 GMT");
+        for (etag, modified, date, expected) in [
+            (None, None, None, true),
+            (Some("\"v1\""), None, Some(second), true),
+            (Some("\"v1\""), Some(second), Some(second), true),
+            (Some("\"5f-64382afc43f40\""), Some(second), Some(second), true),
+            (None, Some(second), Some(second), false),
+            (None, Some(second), Some(next), true),
+            (None, Some(next), Some(second), false),
+            (None, Some(second), None, false),
+            (Some("\"6b2178c0-1f3\""), Some("Thu, 17 Dec 2026 00:00:00 GMT"), None, true),
+        ] {
+            let validators = Validators {
+                etag: etag.map(str::to_owned),
+                last_modified: modified.map(str::to_owned),
+            };
+            let told = tells_apart(&validators, date.map(str::to_owned));
+            assert_eq!(told, expected, "{validators:?} {date:?}");
+        }
+        // 1,795,248,000 seconds after 1970.
+        for (etag, expected) in [("\"6b014f80-1f3\"", false), ("W/\"6b014f80-1f3\"", false)] {
+            let validators =
+                Validators { etag: Some(etag.into()), last_modified: Some(second.into()) };
+            assert_eq!(tells_apart(&validators, Some(second.into())), expected, "{etag}");
+            assert!(tells_apart(&validators, Some(next.into())), "{etag}");
+        }
+    }
 }
