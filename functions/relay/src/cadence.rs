@@ -62,6 +62,12 @@ impl Cadence {
         self.errors = self.errors.saturating_add(1);
     }
 
+    /// How many looks in a row have failed.
+    #[must_use]
+    pub fn errors(&self) -> u32 {
+        self.errors
+    }
+
     /// When to look again.
     #[must_use]
     pub fn next(&self, now: Timestamp, target: Seconds) -> Timestamp {

@@ -18,8 +18,19 @@ pub struct Fates {
     pub under_way: Vec<BTreeSet<Key>>,
     /// The source says that they are not there.
     pub gone: BTreeSet<Key>,
-    /// Could not be read: how often, and when to try again.
-    pub failed: BTreeMap<Key, (u32, Timestamp)>,
+    /// Could not be read.
+    pub failed: BTreeMap<Key, Failure>,
+}
+
+/// A segment that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// How often it was tried.
+    pub tries: u32,
+    /// When to try again.
+    pub retry_at: Timestamp,
+    /// Why it could not be read the last time.
+    pub reason: String,
 }
 
 impl Fates {
@@ -123,7 +134,7 @@ fn lacking(view: View<'_>, now: Timestamp) -> impl Iterator<Item = (Key, Vec<usi
     let first = wanted.iter().min().copied().unwrap_or(mark.entry);
     segments_from(seen, first).filter_map(move |(sequence, segment)| {
         let key = (mark.epoch, sequence);
-        let later = fates.failed.get(&key).is_some_and(|&(_, at)| now < at);
+        let later = fates.failed.get(&key).is_some_and(|failure| now < failure.retry_at);
         if segment.gap || later || fates.gone.contains(&key) {
             return None;
         }

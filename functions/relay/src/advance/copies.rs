@@ -3,7 +3,7 @@
 use super::{Carrier, Done, Event};
 use crate::anchor::segment;
 use crate::names::{Extension, RenditionName};
-use crate::plan::{Key, View, plan};
+use crate::plan::{Failure, Key, View, plan};
 use crate::ports::{Clock, Ingest, IngestError, Origin, OriginError, Sessions};
 use crate::settle::settle;
 use bytes::Bytes;
@@ -40,12 +40,8 @@ where
             let Some(watch) = self.watches.get_mut(&copy.rendition) else { continue };
             let listed = watch.seen.as_deref().and_then(|seen| segment(seen, copy.key.1));
             let Some(url) = listed.and_then(|listed| watch.segment_url(&listed.uri)) else {
-                let what = format!(
-                    "segment {} of {}: its address cannot be read",
-                    copy.key.1, copy.rendition
-                );
-                watch.fates.failed.insert(copy.key, (1, now + LONGEST_RETRY));
-                self.fault(now, what);
+                let reason = "its address cannot be read".to_owned();
+                self.try_again(&copy.rendition, copy.key, reason, now);
                 continue;
             };
             for &endpoint in &copy.endpoints {
@@ -142,13 +138,21 @@ where
             watch.fates.gone.insert(key);
             watch.fates.failed.remove(&key);
             self.events.push(Event::Gone(rendition.clone(), key.1, error.to_string()));
-            crate::advance::report::note(&mut self.progress, &error.to_string(), now);
+            super::report::note(&mut self.progress, &error.to_string(), now);
             return self.settle(rendition);
         }
-        let tries = watch.fates.failed.get(&key).map_or(0, |&(tries, _)| tries);
+        self.try_again(rendition, key, error.to_string(), now);
+    }
+
+    /// Notes that a segment could not be read, to be tried again later.
+    fn try_again(&mut self, rendition: &RenditionName, key: Key, reason: String, now: Timestamp) {
+        let Some(watch) = self.watches.get_mut(rendition) else { return };
+        let tries = watch.fates.failed.get(&key).map_or(0, |failure| failure.tries);
         let wait = Micros(RETRY.0 << tries.min(6)).min(LONGEST_RETRY);
-        watch.fates.failed.insert(key, (tries + 1, now + wait));
-        self.fault(now, format!("segment {} of {rendition}: {error}", key.1));
+        let reason = format!("segment {} of {rendition}: {reason}", key.1);
+        let failure = Failure { tries: tries + 1, retry_at: now + wait, reason: reason.clone() };
+        watch.fates.failed.insert(key, failure);
+        self.fault(now, reason);
     }
 
     /// Takes in a segment that was written, or not, at one endpoint.

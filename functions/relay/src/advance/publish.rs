@@ -40,7 +40,7 @@ pub(super) struct Outlet<I> {
     publishing: bool,
     /// Segments on their way here.
     pub(super) copies: usize,
-    failures: u32,
+    pub(super) failures: u32,
     retry_at: Timestamp,
     pub(super) error: Option<String>,
     pub(super) last_error: Option<Fault>,

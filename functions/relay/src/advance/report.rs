@@ -113,26 +113,25 @@ where
         if let Some(ended) = self.ended_state(now) {
             return ended;
         }
-        let store = self.store_pause.as_ref().map(|(_, reason)| reason.clone());
-        let renditions = self.watches.values().filter_map(|watch| watch.error.clone());
-        let segments = self.watches.iter().filter_map(|(name, watch)| {
-            let ((_, sequence), (tries, _)) = watch.fates.failed.iter().next()?;
-            Some(format!("segment {sequence} of {name} could not be read in {tries} tries"))
-        });
-        let outlets = self.outlets.iter().filter_map(|outlet| outlet.error.clone());
-        let reasons: Vec<String> = store
-            .into_iter()
-            .chain(self.master.error.clone())
-            .chain(renditions)
-            .chain(segments)
-            .chain(outlets)
+        let published = self.outlets.iter().any(|outlet| outlet.since.is_some());
+        // What passes with the next try is no state; before anything is published, it is all there is.
+        let lasts = |tries: u32| tries >= 2 || !published;
+        let watches = self.watches.values();
+        let master = self.master.error.clone().filter(|_| lasts(self.master.cadence.errors()));
+        let renditions = watches.clone().filter(|watch| lasts(watch.cadence.errors()));
+        let segments = watches.filter_map(|watch| watch.fates.failed.values().next());
+        let segments = segments.filter(|failure| lasts(failure.tries));
+        let outlets = self.outlets.iter().filter(|outlet| lasts(outlet.failures));
+        let reasons: Vec<String> = self
+            .store_pause
+            .iter()
+            .map(|(_, reason)| reason.clone())
+            .chain(master)
+            .chain(renditions.filter_map(|watch| watch.error.clone()))
+            .chain(segments.map(|failure| failure.reason.clone()))
+            .chain(outlets.filter_map(|outlet| outlet.error.clone()))
             .take(MOST_REASONS)
             .collect();
-        let published = self
-            .working
-            .renditions
-            .values()
-            .any(|mark| mark.tracks.iter().any(|track| track.given.is_some()));
         match (reasons.is_empty(), published) {
             (false, _) => (Status::Degraded, Some(reasons.join("; "))),
             (true, true) => (Status::Running, None),

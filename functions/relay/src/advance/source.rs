@@ -29,7 +29,7 @@ pub(super) struct Master {
     known: Option<Validators>,
     due: Timestamp,
     polling: bool,
-    cadence: Cadence,
+    pub(super) cadence: Cadence,
     pub(super) error: Option<String>,
     /// Whether it is a media playlist, and so the only one.
     pub(super) single: bool,
@@ -44,9 +44,8 @@ pub(super) struct Watch {
     pub(super) seen: Option<Arc<MediaPlaylist>>,
     due: Timestamp,
     polling: bool,
-    cadence: Cadence,
+    pub(super) cadence: Cadence,
     pub(super) error: Option<String>,
-    errors: u32,
     stale_since: Option<Timestamp>,
     /// When ENDLIST was first seen.
     pub(super) ended_at: Option<Timestamp>,
@@ -70,7 +69,6 @@ impl Watch {
             polling: false,
             cadence: Cadence::default(),
             error: None,
-            errors: 0,
             stale_since: None,
             ended_at: None,
             fates: Fates::new(endpoints),
@@ -130,8 +128,10 @@ where
     pub(super) fn source_due(&self, now: Timestamp) -> Timestamp {
         let master = (!self.master.single && !self.master.polling).then_some(self.master.due);
         let polls = self.watches.values().filter(|w| !w.polling && !w.ended()).map(|w| w.due);
-        let retries =
-            self.watches.values().flat_map(|w| w.fates.failed.values().map(|&(_, at)| at));
+        let retries = self
+            .watches
+            .values()
+            .flat_map(|w| w.fates.failed.values().map(|failure| failure.retry_at));
         let retries = retries.filter(|&at| at > now);
         master.into_iter().chain(polls).chain(retries).min().unwrap_or(now + MASTER_EVERY)
     }
@@ -230,7 +230,6 @@ where
         watch.polling = false;
         let reason = match result {
             Ok(Fetched::Unchanged) => {
-                watch.errors = 0;
                 watch.error = None;
                 watch.stale_since = None;
                 watch.cadence.found_nothing(sent);
@@ -251,10 +250,9 @@ where
             }
             Err(error) => format!("playlist of {name}: {error}"),
         };
-        watch.errors += 1;
         watch.cadence.failed();
         watch.error = Some(reason.clone());
-        if watch.errors >= ERRORS_UNTIL_MASTER {
+        if watch.cadence.errors() >= ERRORS_UNTIL_MASTER {
             self.master.due = self.master.due.min(now);
         }
         self.fault(now, reason);
@@ -275,7 +273,6 @@ where
         }
         let (first_epoch, endpoints) = (self.first_epoch(), self.outlets.len());
         let Some(watch) = self.watches.get_mut(name) else { return };
-        watch.errors = 0;
         watch.error = None;
         let before = self.working.renditions.get(name);
         let mut anchor = anchor(before, watch.seen.as_deref(), &playlist, self.session.start, now);

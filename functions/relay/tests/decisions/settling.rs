@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use relay::anchor::{Anchor, anchor, take_up};
 use relay::cursor::Rendition;
 use relay::names::{Epoch, RenditionName, Stem};
-use relay::plan::{Fates, View, plan};
+use relay::plan::{Failure, Fates, View, plan};
 use relay::render::render;
 use relay::session::{Address, Start};
 use relay::settle::{Fate, Style, settle};
@@ -65,7 +65,8 @@ fn copies_begin_with_the_oldest_of_each_rendition_in_turn() {
     let mark = take(None, &seen);
     let mut fates = Fates::new(1);
     fates.landed[0].insert((Epoch(0), MediaSequence(11)));
-    fates.failed.insert((Epoch(0), MediaSequence(12)), (1, hls::Timestamp(50)));
+    let failure = Failure { tries: 1, retry_at: hls::Timestamp(50), reason: String::new() };
+    fates.failed.insert((Epoch(0), MediaSequence(12)), failure);
     let layout = relay::layout::Layout::of_media(Url::parse("http://a.example/").unwrap(), 1);
     let name = layout.renditions.keys().next().unwrap();
     let view = View { name, mark: &mark, seen: &seen, fates: &fates };
