@@ -25,7 +25,8 @@ enum Scheme {
         client: DigestClient,
         /// What the client was made of, to make the next one of.
         parameters: Vec<(String, String)>,
-        /// Ours, for a `-sess` algorithm: its key is made of the first one and lasts as long as the nonce.
+        /// Ours, for a `-sess` algorithm: its key is made of the first one and lasts as long as the
+        /// nonce.
         cnonce: String,
     },
 }
@@ -73,7 +74,8 @@ impl Challenge {
         for (name, value) in &parameters {
             challenge.params.push((name, ParamValue::try_from_escaped(value).ok()?));
         }
-        // Hashing whole bodies (`auth-int`) is asked for by no ingest, and `http-auth` does it wrongly.
+        // Hashing whole bodies (`auth-int`) is asked for by no ingest, and `http-auth` does it
+        // wrongly.
         let client = DigestClient::try_from(&challenge).ok().filter(|it| it.qop() & Qop::Auth)?;
         Some(Self(Scheme::Digest { client, parameters, cnonce: random() }))
     }

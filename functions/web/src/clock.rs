@@ -7,8 +7,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The time of this machine. It never steps back, and never stands still.
 ///
-/// It runs with the monotonic clock. A wall clock that is set forward (a machine that slept, or that
-/// learnt the time late) is followed; one that is set back is not.
+/// It runs with the monotonic clock. A wall clock that is set forward (a machine that slept, or
+/// that learnt the time late) is followed; one that is set back is not.
 #[derive(Debug)]
 pub struct TokioClock {
     started: Instant,

@@ -38,8 +38,8 @@ pub(crate) struct Shared {
     pub(crate) settings: Settings,
 }
 
-/// Idle connections that are kept to one host: about as many as requests run at once when 200 sessions
-/// poll it.
+/// Idle connections that are kept to one host: about as many as requests run at once when 200
+/// sessions poll it.
 const IDLE_A_HOST: usize = 256;
 /// How long a connection is kept idle: longer than the usual segment, shorter than the usual
 /// server's patience.

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-/// A server that refuses a nonce younger than this for its age does not mean its age: it takes each only once.
+/// A server that refuses a nonce younger than this for its age does not mean its age: it takes each
+/// only once.
 const TOO_YOUNG: Duration = Duration::from_millis(250);
-/// A server that refuses a nonce younger than this, without a word of its age, may have restarted, or
-/// may want its uses in their order.
+/// A server that refuses a nonce younger than this, without a word of its age, may have restarted,
+/// or may want its uses in their order.
 const YOUNG: Duration = Duration::from_secs(60);
 /// So many nonces refused while young are no accident.
 const TELLING: u32 = 3;
@@ -34,8 +35,8 @@ impl Foresight {
         }
     }
 
-    /// A nonce of this age was refused without a reason, the `nth` time that it was used, and not for
-    /// the credentials.
+    /// A nonce of this age was refused without a reason, the `nth` time that it was used, and not
+    /// for the credentials.
     pub(crate) fn refused(&mut self, nth: u32, age: Duration) {
         self.refused_young += u32::from(nth > 1 && age < YOUNG);
     }
@@ -48,8 +49,8 @@ impl Foresight {
         self.lifetime.is_some_and(|lifetime| age >= lifetime * 9 / 10)
     }
 
-    /// Whether the server takes one request at a time only: each nonce once, or its uses strictly in
-    /// their order, which requests side by side do not keep.
+    /// Whether the server takes one request at a time only: each nonce once, or its uses strictly
+    /// in their order, which requests side by side do not keep.
     pub(crate) fn one_at_a_time(&self) -> bool {
         self.refused_young >= TELLING
     }

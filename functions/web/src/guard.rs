@@ -129,7 +129,8 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     if begins(0x2002 << 112, 16) {
         return inner(80); // 6to4
     }
-    // Nothing outside 2000::/3 is given out: loopback, link-local, unique local and multicast are there.
+    // Nothing outside 2000::/3 is given out: loopback, link-local, unique local and multicast are
+    // there.
     begins(0x2000 << 112, 3) && !NOT_PUBLIC_V6.iter().any(|&(net, length)| begins(net, length))
 }
 

@@ -10,7 +10,8 @@ use url::{Origin, Url};
 /// Headers that tell who asks and from where, and nothing secret.
 const SENT_EVERYWHERE: [&str; 5] = ["accept", "accept-language", "origin", "referer", "user-agent"];
 
-/// Headers that say how a request is carried or what of it is wanted, which is this client's to say.
+/// Headers that say how a request is carried or what of it is wanted, which is this client's to
+/// say.
 const NOT_SETTABLE: [HeaderName; 14] = [
     ACCEPT_ENCODING,
     CONNECTION,

@@ -19,14 +19,15 @@ use url::{Position, Url};
 /// From so many bytes on, a body is not sent where it is likely to be refused: a request without a
 /// body is sent before it.
 const LARGE: usize = 16 << 10;
-/// How often one request is signed anew: for a nonce that went stale, and for one that others used up.
+/// How often one request is signed anew: for a nonce that went stale, and for one that others used
+/// up.
 const ROUNDS: usize = 3;
 /// How many requests without a body go before one with a large body.
 const AHEAD: usize = 3;
 /// How deep below an existing collection the endpoint may lie.
 const COLLECTIONS: usize = 16;
-/// An entity tag that nothing has. `If-Match` with it makes a request that would change something fail (RFC
-/// 9110 section 13.1.1) where it is not refused for want of credentials.
+/// An entity tag that nothing has. `If-Match` with it makes a request that would change something
+/// fail (RFC 9110 section 13.1.1) where it is not refused for want of credentials.
 const NO_SUCH_VERSION: HeaderValue = HeaderValue::from_static("\"hls-ferry-asks-for-a-challenge\"");
 
 /// One endpoint of one session.
@@ -234,7 +235,7 @@ impl WebDavIngest {
                 reason: format!(
                     "no answer from the endpoint for {}: {}",
                     request.shown,
-                    wire::cause(&error)
+                    wire::cause(&error, &self.shared.settings.patience)
                 ),
                 asked: None,
             },
@@ -302,6 +303,10 @@ impl WebDavIngest {
         let mut turn = None;
         let mut status = self.exchange(request, &mut turn, deadline).await?;
         if status == StatusCode::CONFLICT {
+            if self.collections.try_lock().is_err() {
+                // Who makes them may wait for the turn.
+                turn = None;
+            }
             let mut collections = self.collections.lock().await;
             if *collections == made {
                 self.make_collections(&mut turn, deadline).await?;

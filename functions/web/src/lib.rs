@@ -1,4 +1,5 @@
-//! The HTTP adapters of the core's ports: the origin client, the WebDAV ingest client and the clock.
+//! The HTTP adapters of the core's ports: the origin client, the WebDAV ingest client and the
+//! clock.
 //!
 //! A [`Connector`] is built once and shared by all sessions; what it makes is cheap.
 

@@ -46,7 +46,8 @@ impl Names {
         }
         let turn = Arc::clone(&self.lookups).acquire_owned().await?;
         let found = tokio::task::spawn_blocking(move || {
-            // The turn and the lock are held until the lookup is over, even when nobody waits for it any more.
+            // The turn and the lock are held until the lookup is over, even when nobody waits for
+            // it any more.
             let _turn = turn;
             let found: Vec<_> = (host, 0).to_socket_addrs()?.collect();
             *known = Some((Instant::now(), found.clone()));

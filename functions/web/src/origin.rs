@@ -212,7 +212,7 @@ impl HttpOrigin {
                 reason: format!(
                     "no answer from the origin for {}: {}",
                     tail(url),
-                    wire::cause(error)
+                    wire::cause(error, &self.shared.settings.patience)
                 ),
                 asked: None,
             },
@@ -289,9 +289,10 @@ async fn expect_ok(answer: Response, url: &Url) -> Result<Response, Failure> {
 /// Whether the next version of a playlist will have other validators than this one, which was
 /// answered at `date`.
 ///
-/// Dates count whole seconds. A version that was made in the second of its answer may have a successor of the same
-/// date (RFC 9110 section 8.8.2.2), which would be taken for it until yet another one comes. Entity tags know better,
-/// but for those that begin with the date, as nginx makes them.
+/// Dates count whole seconds. A version that was made in the second of its answer may have a
+/// successor of the same date (RFC 9110 section 8.8.2.2), which would be taken for it until yet
+/// another one comes. Entity tags know better, but for those that begin with the date, as nginx
+/// makes them.
 fn tells_apart(validators: &Validators, date: Option<String>) -> bool {
     let time = |text: &str| httpdate::parse_http_date(text).ok();
     let Some(modified) = validators.last_modified.as_deref().and_then(time) else { return true };

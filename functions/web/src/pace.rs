@@ -9,7 +9,8 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// Lets so many requests pass in any second, and not one more.
 ///
-/// It remembers when they passed. A bucket of tokens would let twice as many pass in the second after a pause.
+/// It remembers when they passed. A bucket of tokens would let twice as many pass in the second
+/// after a pause.
 #[derive(Debug)]
 pub(crate) struct Pace {
     a_second: usize,

@@ -14,8 +14,8 @@ use tokio::time::Instant;
 pub(crate) struct SignIn {
     credentials: Credentials,
     state: Mutex<State>,
-    /// Taken while the server is being asked for a challenge, and until it has accepted one answer: else each of the
-    /// first requests would be refused.
+    /// Taken while the server is being asked for a challenge, and until it has accepted one answer:
+    /// else each of the first requests would be refused.
     turn: tokio::sync::Mutex<()>,
 }
 
@@ -178,8 +178,9 @@ impl SignIn {
         }
     }
 
-    /// Takes note that a request was answered by a challenge, and says with what to go on; `is_last`
-    /// when the next round is the last one. The error says that the credentials are refused.
+    /// Takes note that a request was answered by a challenge, and says with what to go on;
+    /// `is_last` when the next round is the last one. The error says that the credentials are
+    /// refused.
     pub(crate) fn challenged(
         &self,
         ticket: &Ticket,

@@ -32,7 +32,10 @@ pub(crate) fn tail(url: &Url) -> &str {
 }
 
 /// Why a request came to nothing: the last cause, which knows most and names no address.
-pub(crate) fn cause(error: &reqwest::Error) -> String {
+pub(crate) fn cause(error: &reqwest::Error, patience: &Patience) -> String {
+    if error.is_connect() && error.is_timeout() {
+        return format!("no connection within the limit of {} s", patience.connect.as_secs());
+    }
     let mut last: &dyn Error = error;
     while let Some(next) = last.source() {
         last = next;

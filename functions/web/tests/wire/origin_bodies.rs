@@ -56,7 +56,7 @@ async fn nothing_is_read_beyond_a_limit() {
     let endless = raw(vec![[endless, vec![b'x'; 4096]].concat()], Then::Repeat(4096)).await;
     let announced = b"HTTP/1.1 200 OK\r\ncontent-length: 999999999999\r\n\r\n".to_vec();
     let announced = raw(vec![announced], Then::Hang).await;
-    for (address, within) in [(endless, 2_000), (announced, 300)] {
+    for (address, within) in [(endless, 4_000), (announced, 2_000)] {
         let url = Url::parse(&format!("http://{address}/0.ts")).unwrap();
         let origin = origin(limited(1 << 20, 2 << 20, 8 << 20), &url, &[]);
         let start = Instant::now();
@@ -112,7 +112,7 @@ async fn an_origin_that_stalls_or_dawdles_does_not_hold_a_call() {
     let start = Instant::now();
     let error = unavailable(origin(settings(), &url, &[]).segment(&url).await.unwrap_err());
     assert_eq!(error, "origin took longer than the limit of 3 s for 1.ts");
-    assert!(start.elapsed() < Duration::from_millis(3_500));
+    assert!(start.elapsed() < Duration::from_secs(5));
 }
 
 #[tokio::test]

@@ -82,8 +82,8 @@ impl Server {
     }
 }
 
-/// A server that writes these bytes to each connection when a request has come: the first to the first,
-/// the last to all others. It keeps the connection open when the last byte is none.
+/// A server that writes these bytes to each connection when a request has come: the first to the
+/// first, the last to all others. It keeps the connection open when the last byte is none.
 pub async fn raw(answers: Vec<Vec<u8>>, then: Then) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

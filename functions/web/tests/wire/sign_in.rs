@@ -153,12 +153,12 @@ async fn a_nonce_that_grows_old_costs_one_body_at_most_and_then_none() {
 
 #[tokio::test]
 async fn an_announced_nonce_costs_no_request() {
-    let lifetime = Some(Duration::from_millis(300));
+    let lifetime = Some(Duration::from_secs(1));
     let rules = Rules { lifetime, announces: true, ..Rules::default() };
     let (_, server, ingest) = start(rules).await;
     for _ in 0..10 {
         assert_eq!(ingest.put("channel_0.ts", TS, large()).await, Ok(()));
-        sleep(Duration::from_millis(100)).await;
+        sleep(Duration::from_millis(150)).await;
     }
     assert_eq!(count(&server), (11, 10));
     let (_, server, ingest) =

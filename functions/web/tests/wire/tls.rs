@@ -1,6 +1,6 @@
 //! Connections that are encrypted.
 
-use crate::server::{ingest, origin, settings};
+use crate::server::{Then, ingest, origin, raw, settings};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use relay::ports::{ContentType, Ingest, IngestError, Origin, OriginError};
 use std::net::SocketAddr;
@@ -73,4 +73,19 @@ fn what_is_not_a_certificate_is_said_at_the_start() {
         let settings = Settings { extra_roots_pem: pem.into(), ..Settings::default() };
         assert_eq!(Connector::new(settings).is_err(), refused, "{pem:?}");
     }
+}
+
+#[tokio::test]
+async fn a_server_that_never_agrees_on_keys_is_given_up() {
+    let address = raw(vec![Vec::new()], Then::Hang).await;
+    let url = Url::parse(&format!("https://{address}/live/1.ts")).unwrap();
+    let mut settings = settings();
+    settings.patience.connect = std::time::Duration::from_millis(200);
+    let reason = "no answer from the origin for live/1.ts: no connection within the limit of 0 s";
+    let error = origin(settings.clone(), &url, &[]).segment(&url).await.unwrap_err();
+    assert_eq!(error, OriginError::Unavailable { reason: reason.into() });
+    let endpoint = ingest(settings, &url, None);
+    let put = endpoint.put("a.ts", ContentType("video/mp2t"), "x".into());
+    let reason = "no answer from the endpoint for a.ts: no connection within the limit of 0 s";
+    assert_eq!(put.await, Err(IngestError::Unavailable { reason: reason.into() }));
 }
