@@ -91,6 +91,7 @@ where
             let copy = self.next_copy;
             self.next_copy += 1;
             self.began.insert(copy, now);
+            self.outlets[endpoint].puts.insert(copy, now);
             self.under_way.push(Box::pin(async move {
                 let result = ingest.put(&name, extension.content_type(), body).await;
                 Done::Put { copy, rendition, key, endpoint, bytes, result }
@@ -168,6 +169,7 @@ where
         now: Timestamp,
     ) {
         self.began.remove(&copy);
+        self.outlets[endpoint].puts.remove(&copy);
         self.ended(rendition, key, endpoint);
         if let Err(error) = result {
             return self.endpoint_failed(endpoint, &error, now);

@@ -21,6 +21,9 @@ const RETRY: Micros = Micros::from_millis(250);
 /// The longest such wait: an endpoint that returns is seen within it.
 const LONGEST_RETRY: Micros = Micros::from_secs(4);
 
+/// An endpoint that takes longer than this for a segment gets one at a time.
+const HANGS: Micros = Micros::from_secs(3);
+
 /// A multivariant playlist waits so many target durations for renditions that are not there yet.
 const COMPLETE_TARGETS: u64 = 4;
 
@@ -38,8 +41,10 @@ pub(super) struct Outlet<I> {
     /// Renditions whose stored playlist says that nothing will follow.
     pub(super) finished: BTreeSet<RenditionName>,
     publishing: bool,
-    /// Segments on their way here.
+    /// Segments on their way here, reading included.
     pub(super) copies: usize,
+    /// When the requests that store them began.
+    pub(super) puts: BTreeMap<u64, Timestamp>,
     pub(super) failures: u32,
     retry_at: Timestamp,
     pub(super) error: Option<String>,
@@ -68,6 +73,7 @@ impl<I> Outlet<I> {
             finished: BTreeSet::new(),
             publishing: false,
             copies: 0,
+            puts: BTreeMap::new(),
             failures: 0,
             retry_at: Timestamp::default(),
             error: None,
@@ -77,9 +83,12 @@ impl<I> Outlet<I> {
         }
     }
 
-    /// How many more copies may start: one at a time while it is not known to be well.
+    /// How many more copies may start: one at a time while it is not known to be well. What hangs
+    /// holds memory that others need.
     pub(super) fn room(&self, concurrency: u8, now: Timestamp) -> usize {
+        let hangs = self.puts.values().any(|&began| now >= began + HANGS);
         let most = match self.failures {
+            0 if hangs => 1,
             0 => usize::from(concurrency),
             _ if now < self.retry_at => 0,
             _ => 1,
