@@ -36,7 +36,7 @@ pub enum Anchor {
 }
 
 /// Says how `seen` goes with `before`, and with `recent`, the playlist that was seen before where it
-/// is still at hand.
+/// is still at hand. `watched` says that the source was looked at all the time in between.
 ///
 /// Fingerprints tell a restart from an old copy: the same numbers with other segments are a restart.
 /// Where nothing can be compared, numbers more than a window back are one as well, as caches lag by
@@ -46,6 +46,7 @@ pub fn anchor(
     before: Option<&Rendition>,
     recent: Option<&MediaPlaylist>,
     seen: &MediaPlaylist,
+    watched: bool,
     start: Start,
     now: Timestamp,
 ) -> Anchor {
@@ -58,9 +59,7 @@ pub fn anchor(
     }
     match follow(before.newest, &before.fingerprints, recent, seen) {
         // After a pause the next number alone does not prove that it is the next segment.
-        Anchor::Contiguous if recent.is_none() && seen.media_sequence > before.newest => {
-            Anchor::Restarted
-        }
+        Anchor::Contiguous if !watched && seen.media_sequence > before.newest => Anchor::Restarted,
         anchor => anchor,
     }
 }

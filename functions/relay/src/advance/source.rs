@@ -46,6 +46,8 @@ pub(super) struct Watch {
     polling: bool,
     pub(super) cadence: Cadence,
     pub(super) error: Option<String>,
+    /// When it was last read.
+    looked: Timestamp,
     stale_since: Option<Timestamp>,
     /// When ENDLIST was first seen.
     pub(super) ended_at: Option<Timestamp>,
@@ -69,6 +71,7 @@ impl Watch {
             polling: false,
             cadence: Cadence::default(),
             error: None,
+            looked: Timestamp::default(),
             stale_since: None,
             ended_at: None,
             fates: Fates::new(endpoints),
@@ -232,6 +235,7 @@ where
             Ok(Fetched::Unchanged) => {
                 watch.error = None;
                 watch.stale_since = None;
+                watch.looked = now;
                 watch.cadence.found_nothing(sent);
                 return self.schedule(name, now);
             }

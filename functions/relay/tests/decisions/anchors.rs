@@ -7,7 +7,7 @@ use relay::session::Start;
 
 /// The mark after a playlist was joined.
 fn joined(seen: &MediaPlaylist) -> Rendition {
-    let joined = anchor(None, None, seen, Start::Window, NOW);
+    let joined = anchor(None, None, seen, false, Start::Window, NOW);
     take_up(None, seen, joined, Epoch(7), 1, NOW).unwrap()
 }
 
@@ -27,7 +27,11 @@ fn a_playlist_is_taken_up_for_a_reason() {
     ] {
         let mark = joined(&before);
         let name = format!("{}..", seen.media_sequence);
-        assert_eq!(anchor(Some(&mark), None, &seen, Start::LiveEdge, NOW), expected, "{name}");
+        assert_eq!(
+            anchor(Some(&mark), None, &seen, false, Start::LiveEdge, NOW),
+            expected,
+            "{name}"
+        );
     }
 }
 
@@ -36,7 +40,7 @@ fn the_next_number_is_the_next_segment_while_we_look() {
     let before = live(10, 15, "a");
     let mark = joined(&before);
     let next = live(16, 16, "a");
-    let seen = anchor(Some(&mark), Some(&before), &next, Start::LiveEdge, NOW);
+    let seen = anchor(Some(&mark), Some(&before), &next, true, Start::LiveEdge, NOW);
     assert_eq!(seen, Anchor::Contiguous);
 }
 
@@ -46,11 +50,11 @@ fn a_numbering_that_was_left_does_not_come_back_from_a_cache() {
     let afresh = live(0, 2, "b");
     let mark = take_up(Some(&mark), &afresh, Anchor::Restarted, Epoch(7), 1, NOW).unwrap();
     for seen in [live(9, 14, "a"), live(11, 16, "a"), live(18, 23, "a")] {
-        let soon = anchor(Some(&mark), Some(&afresh), &seen, Start::LiveEdge, NOW);
+        let soon = anchor(Some(&mark), Some(&afresh), &seen, true, Start::LiveEdge, NOW);
         assert_eq!(soon, Anchor::Stale);
     }
     let later = NOW + hls::Micros::from_secs(60);
-    let seen = anchor(Some(&mark), Some(&afresh), &live(18, 23, "a"), Start::LiveEdge, later);
+    let seen = anchor(Some(&mark), Some(&afresh), &live(18, 23, "a"), true, Start::LiveEdge, later);
     assert_eq!(seen, Anchor::FellBehind(15));
 }
 
@@ -59,7 +63,7 @@ fn a_source_that_numbers_afresh_what_it_listed_goes_on_without_a_break() {
     let mark = joined(&live(10, 15, "a"));
     let text = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\na14.ts\n#EXTINF:2,\na15.ts\n#EXTINF:2,\na16.ts\n";
     let expected = Anchor::Renumbered(MediaSequence(2));
-    assert_eq!(anchor(Some(&mark), None, &media(text), Start::LiveEdge, NOW), expected);
+    assert_eq!(anchor(Some(&mark), None, &media(text), false, Start::LiveEdge, NOW), expected);
 }
 
 #[test]
@@ -69,7 +73,7 @@ fn tokens_and_servers_in_addresses_do_not_make_another_segment() {
     for segment in &mut seen.segments {
         segment.uri = format!("https://edge7.example/s/{};session=9?token=t", segment.uri);
     }
-    assert_eq!(anchor(Some(&mark), None, &seen, Start::LiveEdge, NOW), Anchor::Contiguous);
+    assert_eq!(anchor(Some(&mark), None, &seen, false, Start::LiveEdge, NOW), Anchor::Contiguous);
 }
 
 #[test]
@@ -85,7 +89,7 @@ fn a_source_is_joined_where_the_session_says() {
         (ended(live(10, 20, "a")), Start::LiveEdge, 10),
     ] {
         let expected = Anchor::Joined(MediaSequence(entry));
-        assert_eq!(anchor(None, None, &seen, start, NOW), expected);
+        assert_eq!(anchor(None, None, &seen, false, start, NOW), expected);
     }
 }
 

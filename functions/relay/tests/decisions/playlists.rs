@@ -110,7 +110,7 @@ v0/815.ts?token=t
 
 fn shown(text: &str, gone: Option<u64>, window: Option<u64>) -> String {
     let seen = media(text);
-    let joined = anchor(None, None, &seen, Start::Window, NOW);
+    let joined = anchor(None, None, &seen, false, Start::Window, NOW);
     let mark = take_up(None, &seen, joined, Epoch(7), 1, NOW).unwrap();
     let style = Style { window: window.map(hls::Micros::from_secs), deletes: false };
     let fate = |_, n: hls::MediaSequence| match gone {
