@@ -1,5 +1,6 @@
-// Opens a page in Chromium, and watches its video as a viewer would: it plays, pauses, and can be
-// rewound. What was seen goes to standard output as one JSON object; anything wrong is an error.
+// Opens the demo page in Chromium and uses it as a viewer would: it plays, pauses, rewinds, goes back
+// to live, and shows how the session is doing. What was seen goes to standard output as one JSON
+// object; anything wrong is an error.
 //
 //   node play.mjs URL [SCREENSHOT.png]
 
@@ -46,11 +47,11 @@ try {
   };
 
   const first = await until("a picture", 40, (now) => now.width > 0 && now.frames > 0);
-  // The window grows as the stream goes on; there must be something to rewind into.
+  // There must be something to rewind into.
   const playing = await until("it plays on", 40, (now) =>
-    !now.paused && now.at > first.at + 4 && now.frames > first.frames + 50 && now.to - now.from > 12);
+    !now.paused && now.at > first.at + 4 && now.frames > first.frames + 50 && now.at - now.from > 14);
 
-  await video.evaluate((video) => video.pause());
+  await page.click("#play");
   await sleep(500);
   const paused = await look();
   await sleep(3000);
@@ -58,13 +59,16 @@ try {
   if (!still.paused || Math.abs(still.at - paused.at) > 0.1) {
     throw new Error(`it does not stay paused: ${JSON.stringify([paused, still])}`);
   }
-  await video.evaluate((video) => video.play());
-  const resumed = await until("it goes on after the pause", 10, (now) => now.at > still.at + 1);
+  await page.click("#play");
+  const resumed = await until("it goes on after the pause", 10, (now) => !now.paused && now.at > still.at + 1);
 
-  const target = resumed.from + 1;
-  await video.evaluate((video, target) => { video.currentTime = target; }, target);
-  const rewound = await until("it plays from further back", 15, (now) =>
-    now.at > target + 1 && now.at < resumed.at - 2 && now.frames > resumed.frames);
+  await page.click("#back");
+  const rewound = await until("it plays from 10 s further back", 15, (now) =>
+    now.at > resumed.at - 9 && now.at < resumed.at - 5 && now.frames > resumed.frames);
+
+  await page.click("#live");
+  const live = await until("it plays live", 15, (now) =>
+    now.at > resumed.at && now.to - now.at < 15 && now.frames > rewound.frames);
 
   // A picture has colours; a black or frozen surface has one.
   const colours = await video.evaluate((video) => {
@@ -79,10 +83,11 @@ try {
   });
   if (colours < 3) throw new Error(`the picture has ${colours} colours`);
 
+  const shown = async (id) => (await page.locator(`#${id}`).innerText()).trim();
+  const panel = { status: await shown("status"), segments: await shown("segments"), missed: await shown("missed") };
   if (screenshot) await page.screenshot({ path: screenshot, fullPage: true });
   if (complaints.length) throw new Error(complaints.join("\n"));
-  const text = await page.locator("body").innerText();
-  console.log(JSON.stringify({ first, playing, paused, resumed, rewound, colours, text }));
+  console.log(JSON.stringify({ first, playing, paused, resumed, rewound, live, colours, panel }));
 } finally {
   await browser.close();
 }

@@ -107,8 +107,10 @@ impl Apache {
     }
 
     /// Makes it hang: connections are taken, and nothing is answered until [`Self::thaw`].
-    pub fn freeze(&self) {
+    pub async fn freeze(&self) {
         self.process.as_ref().expect("it runs").signal_all(Signal::STOP);
+        // Its threads stop when they are next looked at by the kernel, not at once.
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 
     pub fn thaw(&self) {
@@ -143,11 +145,6 @@ impl Apache {
                 "url": self.endpoint(), "username": self.username, "password": self.password,
             }),
         }
-    }
-
-    /// The file that holds what was stored under `name`.
-    pub fn stored(&self, name: &str) -> PathBuf {
-        self.path("www/in").join(name)
     }
 
     /// What was asked of it so far, in the order of the answers.

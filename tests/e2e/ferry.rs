@@ -14,10 +14,14 @@ use tempfile::TempDir;
 /// How long `ferry` may take to answer after its start, and to stop after SIGTERM.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The binary, built from what is in the tree now with the profile of the tests.
+/// The binary, built from what is in the tree now with the profile of the tests; or the one that
+/// the variable FERRY names.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
+        if let Some(other) = std::env::var_os("FERRY") {
+            return other.into();
+        }
         let tests = std::env::current_exe().unwrap();
         let folder = tests.ancestors().nth(2).expect("it lies in <target>/<profile>/deps");
         let profile = match folder.file_name().and_then(|name| name.to_str()) {

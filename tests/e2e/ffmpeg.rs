@@ -18,6 +18,7 @@ const ENCODER: &str = "-c:v libx264 -preset ultrafast -pix_fmt yuv420p -threads 
 /// An encoder at work.
 pub struct Live {
     pub folder: TempDir,
+    args: Vec<String>,
     process: Process,
 }
 
@@ -35,13 +36,23 @@ impl Live {
         );
         let mut args = split(&args);
         args.extend(out(folder.path()));
-        let mut process = Process::start(Path::new(FFMPEG), &args, &folder.path().join("ffmpeg"));
-        let published = Published::watch(folder.path());
+        let mut live = Self { process: Self::process(&args, &folder), args, folder };
+        let published = Published::watch(live.folder.path());
         while published.so_far().values().filter(|entries| !entries.is_empty()).count() < 2 {
-            assert_eq!(process.ended(), None, "{}", process.stderr());
+            assert_eq!(live.process.ended(), None, "{}", live.process.stderr());
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        (Self { folder, process }, published)
+        (live, published)
+    }
+
+    fn process(args: &[String], folder: &TempDir) -> Process {
+        Process::start(Path::new(FFMPEG), args, &folder.path().join("ffmpeg"))
+    }
+
+    /// Ends it at once, and starts another in its place: it begins with number zero.
+    pub fn restart(&mut self) {
+        self.process.signal(Signal::KILL);
+        self.process = Self::process(&self.args, &self.folder);
     }
 
     /// Lets it write its last segments and ENDLIST.

@@ -2,8 +2,8 @@
 //! observer that judges the promises at the endpoints, ffprobe and a browser as the audience.
 #![expect(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
-#[expect(dead_code, reason = "the cases that use all of it come with the program")]
 mod apache;
+mod ferry;
 mod ffmpeg;
 mod http;
 mod judge;
@@ -11,10 +11,15 @@ mod observer;
 mod origin;
 mod playlist;
 mod probe;
-#[expect(dead_code, reason = "the cases that use all of it come with the program")]
 mod process;
 mod published;
+mod scene;
 
 mod cases {
+    mod api;
+    mod carry;
+    mod crash;
+    mod endpoints;
     mod parts;
+    mod sources;
 }

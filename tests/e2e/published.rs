@@ -57,14 +57,29 @@ fn look(folder: &Path, seen: &mut Renditions) {
     for rendition in renditions(&main) {
         let path = folder.join(&rendition);
         let Ok(text) = std::fs::read_to_string(&path) else { continue };
+        let media = Media::read(&text).expect("ffmpeg writes playlists");
         let entries = seen.entry(rendition).or_default();
-        for segment in Media::read(&text).expect("ffmpeg writes playlists").segments {
-            if entries.iter().rev().any(|entry| entry.segment.uri == segment.uri) {
+        let start = numbering(entries, &media);
+        for mut segment in media.segments {
+            if entries[start..].iter().any(|entry| entry.segment.uri == segment.uri) {
                 continue;
             }
+            // Where a source begins anew there is a discontinuity, though nothing is missing.
+            segment.marked |= start > 0 && start == entries.len();
             let file = path.with_file_name(&segment.uri);
             let bytes = std::fs::read(&file).expect("a listed segment is there").into();
             entries.push(Entry { segment, bytes });
         }
     }
+}
+
+/// Where the entries of the present numbering begin: a source that is restarted begins at zero.
+fn numbering(entries: &[Entry], media: &Media) -> usize {
+    let number = |entry: &Entry| entry.segment.sequence;
+    let newest = media.segments.last().map_or(0, |segment| segment.sequence);
+    if entries.last().is_some_and(|last| newest < number(last)) {
+        return entries.len();
+    }
+    let restart = |pair: &[Entry]| number(&pair[1]) <= number(&pair[0]);
+    entries.windows(2).rposition(restart).map_or(0, |before| before + 1)
 }

@@ -44,7 +44,7 @@ async fn an_endpoint_takes_what_its_user_puts_and_nothing_else() {
         assert_eq!(put(&apache, "a.ts", "def", &word), "500", "{auth:?}");
         apache.refuse(None);
         assert_eq!(put(&apache, "a.ts", "def", &word), "204", "{auth:?}");
-        apache.freeze();
+        apache.freeze().await;
         let url = apache.playlist();
         let hung = http::client().get(&url).timeout(Duration::from_millis(300)).send().await;
         assert!(hung.unwrap_err().is_timeout(), "{auth:?}");

@@ -1,0 +1,47 @@
+//! Promise 5: any crash.
+
+use crate::apache::DIGEST;
+use crate::scene::Scene;
+use serde_json::Value;
+use std::time::Duration;
+
+#[tokio::test]
+async fn ten_kills_in_the_middle_of_uploads_lose_nothing() {
+    let mut scene = Scene::start(&[DIGEST, DIGEST]).await;
+    let id = scene.carry().await;
+    scene.caught_up(Duration::from_secs(10)).await;
+    for kill in 0..10 {
+        // Every other time an endpoint hangs, so that uploads to it are cut off for certain. The other times
+        // are spread from before the source is asked to after the playlists are published.
+        let frozen = if kill % 2 == 0 { Some(&scene.apaches[kill / 2 % 2]) } else { None };
+        if let Some(apache) = frozen {
+            apache.freeze().await;
+        }
+        scene.publish(1).await;
+        tokio::time::sleep(Duration::from_millis(30 * kill as u64)).await;
+        if frozen.is_some() {
+            let lacks = |session: &Value| session["endpoints"][kill / 2 % 2]["behind"] != 0;
+            scene.ferry.until(&id, "uploading", Duration::from_secs(2), lacks).await;
+        }
+        scene.ferry.kill().await;
+        if let Some(apache) = frozen {
+            apache.thaw();
+        }
+        scene.ferry.up().await;
+    }
+    scene.caught_up(Duration::from_secs(10)).await;
+    let outcome = scene.end(&id).await;
+    outcome.is_whole();
+}
+
+#[tokio::test]
+async fn a_session_goes_on_after_a_stop_and_a_restart() {
+    let mut scene = Scene::start(&[DIGEST]).await;
+    let id = scene.carry().await;
+    scene.publish(1).await;
+    scene.ferry.stop().await;
+    scene.publish(2).await;
+    scene.ferry.up().await;
+    scene.caught_up(Duration::from_secs(5)).await;
+    scene.end(&id).await.is_whole();
+}
