@@ -6,7 +6,7 @@ use relay::progress::{EndpointProgress, Fault, Progress, RenditionProgress, Stat
 use relay::session::{Address, OutputKind, SessionId, Start};
 use serde::Serialize;
 
-/// One session.
+/// One session as the API shows it.
 #[derive(Debug, Serialize)]
 pub struct SessionAnswer {
     id: SessionId,
@@ -73,7 +73,8 @@ pub struct ListAnswer {
 }
 
 impl SessionAnswer {
-    /// A session, doing as `progress` says.
+    /// What is shown of a session.
+    #[must_use]
     pub fn new(Record { session, progress }: Record) -> Self {
         let Progress {
             status,

@@ -10,6 +10,7 @@ mod request;
 mod sessions;
 mod token;
 
+pub use answers::SessionAnswer;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::header;

@@ -10,7 +10,7 @@ use axum::middleware::{Next, from_fn};
 use hls::Micros;
 use relay::ports::{Clock, CreateError, Record, Sessions, StoreError};
 use relay::progress::Progress;
-use relay::session::SessionId;
+use relay::session::{Session, SessionId};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,14 +77,22 @@ impl Ferry {
         Ok(active.into_iter().map(|record| self.runner.take_up(record)).collect())
     }
 
-    /// Makes a session and starts it.
+    /// Starts a session, or takes up the one that was started with the same request.
+    ///
+    /// Headers, credentials and query strings may have changed since: those of this request are used.
     ///
     /// # Errors
-    /// When the request is wrong, an active session writes to the same place, or the store failed.
+    /// When the request is wrong, another session writes to the same place, or the store failed.
     pub async fn start(&self, request: Request) -> Result<Handle, StartError> {
         let wanted = request.check(|url| self.connector.refuses(url));
         let wanted = wanted.map_err(StartError::Invalid)?;
         let (session, access) = wanted.into_session(new_id(), self.clock.now());
+        let active = self.store.active().map_err(CreateError::from)?;
+        if let Some(record) = active.into_iter().find(|active| is_same(&active.session, &session)) {
+            let id = &record.session.id;
+            self.store.replace_access(id, &access).map_err(CreateError::from)?;
+            return Ok(self.runner.take_up(record));
+        }
         self.store.create(&session, &access).await?;
         Ok(self.runner.take_up(Record { session, progress: Progress::default() }))
     }
@@ -108,6 +116,12 @@ impl Ferry {
         let within = u64::try_from(within.as_micros()).map_or(Micros(u64::MAX), Micros);
         self.runner.finish(self.clock.now() + within).await;
     }
+}
+
+/// Whether two sessions carry the same in the same way, whatever they are called.
+fn is_same(one: &Session, other: &Session) -> bool {
+    let (id, name, created) = (other.id.clone(), other.name.clone(), other.created);
+    Session { id, name, created, ..one.clone() } == *other
 }
 
 /// Answers a request in a task of its own: a client that goes away leaves nothing half done.

@@ -3,6 +3,7 @@
 mod check;
 mod cli;
 mod demo;
+mod ending;
 mod logs;
 mod push;
 mod serve;

@@ -1,20 +1,116 @@
 //! `ferry push`: one session in the foreground.
 
-use clap::Args;
-use std::process::ExitCode;
+mod display;
+mod options;
 
-/// Push one stream, and show how it goes
-#[derive(Args, Debug)]
-pub struct PushArgs {
-    /// The URL of a live HLS playlist
-    pub source: String,
-    /// An ingest endpoint; twice for two
-    #[arg(long, required = true, value_name = "URL")]
-    pub to: Vec<String>,
+use crate::ending::Ending;
+use display::Display;
+use ferry::{Ferry, Handle, OpenError, Request, StartError};
+pub use options::PushArgs;
+use relay::ports::CreateError;
+use relay::progress::Status;
+use std::process::ExitCode;
+use std::time::Duration;
+use web::Settings;
+
+/// How long what is under way may take when the push is interrupted.
+const FINISH: Duration = Duration::from_secs(3);
+
+/// Why a push came to nothing.
+enum Failure {
+    /// What was written on the command line is wrong.
+    Usage(String),
+    /// It could not be done.
+    Failed(String),
 }
 
 /// Pushes until the source ends.
 pub async fn run(args: PushArgs) -> ExitCode {
-    eprintln!("not built yet: {} to {:?}", args.source, args.to);
-    ExitCode::FAILURE
+    match push(args).await {
+        Ok(code) => code,
+        Err(Failure::Usage(what)) => {
+            eprintln!("error: {what}\n\nFor more information, try '--help'.");
+            ExitCode::from(2)
+        }
+        Err(Failure::Failed(what)) => {
+            eprintln!("error: {what}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn push(args: PushArgs) -> Result<ExitCode, Failure> {
+    let request = args.request().map_err(Failure::Usage)?;
+    let mut ending = Ending::listen().map_err(Failure::Failed)?;
+    let kept = match &args.data {
+        Some(_) => None,
+        None => Some(temporary().map_err(|error| Failure::Failed(error.to_string()))?),
+    };
+    let data = args.data.as_deref().or(kept.as_ref().map(tempfile::TempDir::path));
+    let data = data.expect("there is one or the other");
+    let settings = Settings { reach: args.reach().await, ..Settings::default() };
+    let ferry = Ferry::open(data, settings)
+        .map_err(|error: OpenError| Failure::Failed(error.to_string()))?;
+    let session = start(&ferry, request).await?;
+    let mut display = Display::new(session.session().clone(), args.json);
+    let finished = watch(&session, &mut display, &mut ending).await;
+    if !finished {
+        ferry.finish(FINISH).await;
+    }
+    let progress = session.progress();
+    display.last(&progress);
+    Ok(match progress.status {
+        Status::Ended => ExitCode::SUCCESS,
+        Status::Failed => ExitCode::FAILURE,
+        Status::Starting | Status::Running | Status::Degraded | Status::Stopped => {
+            if let Some(data) = &args.data {
+                let data = data.display();
+                eprintln!("interrupted: the same command goes on where it was, from {data}");
+            }
+            ExitCode::from(130)
+        }
+    })
+}
+
+async fn start(ferry: &Ferry, request: Request) -> Result<Handle, Failure> {
+    ferry.start(request).await.map_err(|error| match error {
+        StartError::Invalid(errors) => {
+            let word = |error: &ferry::FieldError| {
+                format!("{} {}", options::as_option(&error.field), error.detail)
+            };
+            Failure::Usage(errors.iter().map(word).collect::<Vec<_>>().join("\nerror: "))
+        }
+        StartError::NotMade(CreateError::Taken { by, endpoint }) => Failure::Failed(format!(
+            "session {by} in that directory writes to endpoint {}, from another source or in another \
+             way: name another directory to begin anew",
+            endpoint + 1
+        )),
+        StartError::NotMade(CreateError::Store(error)) => Failure::Failed(error.to_string()),
+    })
+}
+
+/// Shows how a session is doing until it is over (true), or somebody wants to end.
+async fn watch(session: &Handle, display: &mut Display, ending: &mut Ending) -> bool {
+    let mut session = session.clone();
+    let mut ticks = tokio::time::interval(display.interval());
+    loop {
+        let shown = tokio::select! {
+            carried = session.changed() => {
+                if !carried {
+                    return true;
+                }
+                display.changed(&session.progress())
+            }
+            _ = ticks.tick() => display.tick(&session.progress()),
+            () = ending.told() => return false,
+        };
+        // Nobody reads it any more, such as `head` that has what it wants.
+        if shown.is_err() {
+            return false;
+        }
+    }
+}
+
+fn temporary() -> std::io::Result<tempfile::TempDir> {
+    tempfile::Builder::new().prefix("ferry-push-").tempdir()
 }

@@ -58,17 +58,17 @@ type Carried = BTreeMap<SessionId, Handle>;
 /// A session that is carried by a task.
 #[derive(Clone, Debug)]
 pub struct Handle {
-    id: SessionId,
+    session: Session,
     progress: watch::Receiver<Progress>,
     until: watch::Sender<Option<Timestamp>>,
     abort: AbortHandle,
 }
 
 impl Handle {
-    /// Names the session.
+    /// What was asked for.
     #[must_use]
-    pub fn id(&self) -> &SessionId {
-        &self.id
+    pub fn session(&self) -> &Session {
+        &self.session
     }
 
     /// How it is doing.
@@ -118,7 +118,7 @@ where
         let (tell, progress) = watch::channel(progress);
         let (until, told) = watch::channel(None);
         let task = Task {
-            session,
+            session: session.clone(),
             store: Arc::clone(&self.store),
             connect: Arc::clone(&self.connect),
             clock: Arc::clone(&self.clock),
@@ -134,7 +134,7 @@ where
                 lock(&all).remove(&gone);
             }
         });
-        let handle = Handle { id: id.clone(), progress, until, abort: running.abort_handle() };
+        let handle = Handle { session, progress, until, abort: running.abort_handle() };
         carried.insert(id, handle.clone());
         handle
     }

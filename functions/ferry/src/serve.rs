@@ -1,5 +1,6 @@
 //! `ferry serve`: the session API, and the sessions.
 
+use crate::ending::Ending;
 use axum::Router;
 use axum::routing::get;
 use clap::Args;
@@ -8,8 +9,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
 use tokio::time::timeout;
 use web::{Reach, Settings};
 
@@ -68,7 +67,7 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     if token.is_none() && !address.ip().is_loopback() {
         tracing::warn!(%address, "anyone who reaches this address can use the API: see --token-file");
     }
-    let mut ending = ending()?;
+    let mut ending = Ending::listen()?;
 
     let carried = ferry.go_on().map_err(|error| error.to_string())?.len();
     println!("http://{address}");
@@ -79,36 +78,15 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
         None => routes,
     };
     let mut told = ending.clone();
-    let server = axum::serve(listener, routes)
-        .with_graceful_shutdown(async move { drop(told.wait_for(|ending| *ending).await) });
+    let server =
+        axum::serve(listener, routes).with_graceful_shutdown(async move { told.told().await });
     let server = tokio::spawn(server.into_future());
 
     // It never ends by itself.
-    drop(ending.wait_for(|ending| *ending).await);
+    ending.told().await;
     tracing::info!("ferry ends: publishing what is under way");
     tokio::join!(ferry.finish(FINISH), async { drop(timeout(LAST_ANSWERS, server).await) });
     Ok(())
-}
-
-/// Becomes true when the process is told to end. Told again, it ends at once.
-fn ending() -> Result<watch::Receiver<bool>, Failure> {
-    let cannot = |error| format!("cannot wait for signals: {error}");
-    let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
-    let (tell, told) = watch::channel(false);
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            if tell.send_replace(true) {
-                tracing::warn!("ferry ends at once");
-                std::process::exit(130);
-            }
-        }
-    });
-    Ok(told)
 }
 
 fn read_token(path: &Path) -> Result<String, Failure> {

@@ -91,6 +91,14 @@ impl Store {
         Ok(())
     }
 
+    /// Replaces the secret part of a session.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn replace_access(&self, id: &SessionId, access: &Access) -> Result<(), StoreError> {
+        self.secrets.write(&id.0, access).map_err(failed_io)
+    }
+
     /// The sessions that are being carried, oldest first.
     ///
     /// # Errors
