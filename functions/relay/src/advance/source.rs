@@ -279,7 +279,10 @@ where
         let Some(watch) = self.watches.get_mut(name) else { return };
         watch.error = None;
         let before = self.working.renditions.get(name);
-        let mut anchor = anchor(before, watch.seen.as_deref(), &playlist, self.session.start, now);
+        let watched = now.since(watch.looked) <= Micros::from_secs(playlist.target_duration.0 * 2);
+        watch.looked = now;
+        let recent = watch.seen.as_deref();
+        let mut anchor = anchor(before, recent, &playlist, watched, self.session.start, now);
         if anchor == Anchor::Stale && !playlist.segments.is_empty() {
             let since = *watch.stale_since.get_or_insert(now);
             if now.since(since) >= stale_patience(&playlist) {
