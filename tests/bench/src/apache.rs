@@ -21,7 +21,9 @@ pub struct Apache {
     pub port: u16,
     /// What it stores: the collection of session N is the folder `sN`.
     pub root: PathBuf,
-    log: PathBuf,
+    /// What was asked of it: method, status, when in Unix time, for how many microseconds, as which
+    /// request of its connection, and the path.
+    pub log: PathBuf,
 }
 
 /// What the access log says.
@@ -154,7 +156,7 @@ KeepAlive On
 KeepAliveTimeout 60
 MaxKeepAliveRequests 0
 ErrorLog "{dir}/error.log"
-LogFormat "%m %>s %D %k %U" put
+LogFormat "%m %>s %{{sec}}t.%{{usec_frac}}t %D %k %U" put
 CustomLog "{dir}/access.log" put
 DocumentRoot "{dir}/root"
 DavLockDB "{dir}/lock/db"

@@ -219,10 +219,15 @@ fn run(options: &Options, product: Product, sessions: u32) -> Result<Run> {
     let seen = observer.finish()?;
     let mut requests = apache::Requests::default();
     for (k, endpoint) in stage.endpoints.iter().enumerate() {
+        let log = format!("{}-{sessions}-endpoint-{k}.log", product.party());
+        fs::copy(&endpoint.log, options.keep.join(log))?;
         requests.add(endpoint.requests(before.1[k], after.1[k])?);
     }
     let (published, delivered, stored, listed) =
         tally(&stage.schedule, &seen, stage.endpoints.len(), (from, until));
+    for sentence in report::slowest(&stage.schedule, &seen, (from, until)) {
+        eprintln!("bench: {sentence}");
+    }
     Ok(Run {
         name: product.name(),
         sessions,

@@ -118,6 +118,33 @@ pub fn tally(
     (published, delivered, Spread::of(stored), Spread::of(listed))
 }
 
+/// Sentences about the segments that playlists named last, of those that they named at all.
+#[must_use]
+pub fn slowest(schedule: &Schedule, seen: &Seen, (from, until): (Micros, Micros)) -> Vec<String> {
+    let mut lags: Vec<_> = seen
+        .listed
+        .iter()
+        .map(|((endpoint, id), &at)| {
+            (schedule.listed_at(id.session, id.sequence), at, endpoint, id)
+        })
+        .filter(|(origin, ..)| (from..until).contains(origin))
+        .map(|(origin, at, endpoint, id)| (at.saturating_sub(origin), endpoint, id))
+        .collect();
+    lags.sort_unstable_by(|a, b| b.cmp(a));
+    let show = |(lag, endpoint, id): &(Micros, &usize, &SegmentId)| {
+        let stored = seen
+            .stored
+            .get(&(**endpoint, **id))
+            .map_or(0, |&at| at.saturating_sub(schedule.listed_at(id.session, id.sequence)));
+        format!(
+            "slow: segment {id} was at endpoint {endpoint} after {} s, in its playlist after {} s",
+            fixed(stored, 1_000_000, 2),
+            fixed(*lag, 1_000_000, 2)
+        )
+    };
+    lags.iter().take(3).map(show).collect()
+}
+
 /// The table of the runs, a column each.
 #[must_use]
 pub fn table(runs: &[Run]) -> String {
