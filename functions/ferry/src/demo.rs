@@ -5,37 +5,48 @@ mod ingest;
 mod page;
 mod source;
 
+use axum::Json;
 use axum::routing::get;
-use axum::{Json, Router};
 use clap::Args;
+use ferry::{EndpointRequest, Ferry, OutputRequest, Request, SourceRequest, StartError};
+use relay::session::{Address, SessionId};
 use serde::Serialize;
+use std::fmt;
+use std::future::IntoFuture;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use url::Url;
 use web::clock::TokioClock;
+use web::{Reach, Settings};
 
 /// Show it all on this machine: a live channel, an ingest, and a page that plays what arrived
 ///
-/// A library of test patterns plays as a live channel; a session pulls it and pushes it to two local
-/// ingest endpoints with digest authentication; a page plays what arrived, with half an hour to
-/// rewind into, and shows how the session is doing. Nothing leaves this machine, and nothing is
-/// left on it. Ctrl-C ends it all.
+/// Test patterns play as a live channel; a session pulls it and pushes it to two local ingest
+/// endpoints with digest authentication; a page plays what arrived, with half an hour to rewind into,
+/// and shows how the session is doing. Ctrl-C ends it all, and nothing is left on this machine.
 #[derive(Args, Debug)]
 pub struct DemoArgs {
-    /// The port of the page, on 127.0.0.1; 0 takes any that is free, and so does one that is taken
-    #[arg(long, value_name = "PORT", default_value_t = 8088)]
-    pub port: u16,
+    /// The port of the page, on 127.0.0.1; 0 takes any that is free
+    ///
+    /// Without this it is 8088, or any that is free.
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
     /// Carry this live HLS playlist instead of the test patterns
     #[arg(long, value_name = "URL")]
     pub source: Option<Url>,
-    /// Keep what arrives in this directory; by default it is gone when the demo ends
+    /// Keep what arrives in this directory: a demo that is started again, even after a crash, goes on
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
 }
+
+/// The port unless another is asked for: next to that of `ferry serve`.
+const PORT: u16 = 8088;
 
 /// How far back the page can rewind.
 const WINDOW_SECONDS: u32 = 1_800;
@@ -44,22 +55,28 @@ const WINDOW_SECONDS: u32 = 1_800;
 const USERNAME: &str = "demo";
 const PASSWORD: &str = "demo";
 
+/// How long the session may take to publish what is under way when the demo ends.
+const FINISH: Duration = Duration::from_secs(2);
+
 /// What the page needs to know.
 #[derive(Clone, Debug, Serialize)]
 struct About {
-    session: String,
+    session: SessionId,
+    source: Address,
     window_seconds: u32,
-    endpoints: Vec<Playable>,
+    /// The playlist of each endpoint.
+    endpoints: Vec<String>,
     /// Whether hls.js is in this binary.
     player: bool,
     /// What to try in a shell.
-    lines: Vec<String>,
+    tries: [Try; 3],
 }
 
-/// An endpoint as the page plays it.
+/// A line for a shell, and what it does.
 #[derive(Clone, Debug, Serialize)]
-struct Playable {
-    playlist: String,
+struct Try {
+    line: String,
+    what: &'static str,
 }
 
 /// Runs until it is told to end.
@@ -73,35 +90,135 @@ pub async fn run(args: DemoArgs) -> ExitCode {
     }
 }
 
-async fn show(args: DemoArgs) -> io::Result<()> {
-    let kept = tempfile::Builder::new().prefix("ferry-demo-").tempdir()?;
-    let folder = args.data.clone().unwrap_or_else(|| kept.path().to_owned());
-    let shelf = Arc::new(ingest::Shelf::new(folder.join("ingest"), USERNAME, PASSWORD).await?);
+async fn show(args: DemoArgs) -> Result<(), Box<dyn std::error::Error>> {
     let listener = listen(args.port).await?;
-    let at = format!("http://{}", listener.local_addr()?);
-    let endpoints =
-        ingest::ENDPOINTS.map(|name| Playable { playlist: format!("/ingest/{name}/channel.m3u8") });
-    let about = About {
-        session: String::new(),
-        window_seconds: WINDOW_SECONDS,
-        endpoints: endpoints.to_vec(),
-        player: page::HAS_PLAYER,
-        lines: vec![format!("curl {at}{}", source::PATH)],
+    let at = listener.local_addr()?;
+    // It is removed with all that is in it when this function is left.
+    let temporary = tempfile::Builder::new().prefix("ferry-demo-").tempdir()?;
+    let folder = match &args.data {
+        Some(data) => data.join(place(at, args.source.as_ref())),
+        None => temporary.path().to_owned(),
     };
-    let routes = Router::new()
+    let page = format!("http://{at}");
+    let source = match args.source {
+        Some(source) => source,
+        None => Url::parse(&format!("{page}{}", source::PATH))?,
+    };
+    let shelf = Arc::new(ingest::Shelf::new(folder.join("ingest"), USERNAME, PASSWORD).await?);
+    let settings = Settings { reach: Reach::Anywhere, ..Settings::default() };
+    let ferry = Ferry::open(&folder.join("sessions"), settings)?;
+    let session = session(&ferry, &page, &source).await?;
+    let playlist = |endpoint| format!("{page}/ingest/{endpoint}/channel.m3u8");
+    let about = About {
+        source: Address::of(&source),
+        window_seconds: WINDOW_SECONDS,
+        endpoints: ingest::ENDPOINTS.map(playlist).to_vec(),
+        player: page::HAS_PLAYER,
+        tries: [
+            Try {
+                line: format!("curl {page}/sessions/{session}"),
+                what: "how the session is doing",
+            },
+            Try {
+                line: format!("curl {}", playlist(ingest::ENDPOINTS[0])),
+                what: "what arrived at endpoint 1",
+            },
+            Try {
+                line: format!("curl -d down {page}/ingest/{}", ingest::ENDPOINTS[1]),
+                what: "takes endpoint 2 down; -d up brings it back, and it catches up",
+            },
+        ],
+        session,
+    };
+    print!("{}", Said { page: &page, about: &about });
+    let routes = ferry
+        .api()
         .route("/demo.json", get(async move || Json(about)))
         .merge(page::routes())
         .merge(ingest::routes(shelf))
         .merge(source::routes(Arc::new(TokioClock::new())));
-    println!("{at}");
-    axum::serve(listener, routes).await
+    let (mut interrupt, mut terminate) =
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let server = tokio::spawn(axum::serve(listener, routes).into_future());
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    ferry.finish(FINISH).await;
+    server.abort();
+    Ok(())
 }
 
-/// Listens on the wanted port, or on any that is free.
-async fn listen(port: u16) -> io::Result<TcpListener> {
-    let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    match TcpListener::bind(at(port)).await {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => TcpListener::bind(at(0)).await,
-        bound => bound,
+/// Listens on a port of this machine.
+async fn listen(port: Option<u16>) -> io::Result<TcpListener> {
+    let bind = |port: u16| TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    match port {
+        Some(port) => bind(port).await.map_err(|error| {
+            io::Error::new(error.kind(), format!("cannot listen on 127.0.0.1:{port}: {error}"))
+        }),
+        None => match bind(PORT).await {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => bind(0).await,
+            bound => bound,
+        },
+    }
+}
+
+/// What a folder for one source at one address is called. Another source, or another port, makes another
+/// session: what is kept of one is nothing to the other.
+fn place(at: SocketAddr, source: Option<&Url>) -> String {
+    let source = source.map_or("patterns", Url::as_str);
+    let plain = source.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' });
+    format!("{}-{}", at.port(), plain.take(100).collect::<String>())
+}
+
+/// Starts the session, or goes on with the one of the last time.
+async fn session(ferry: &Ferry, page: &str, source: &Url) -> Result<SessionId, StartError> {
+    let endpoint = |name| EndpointRequest {
+        url: Some(format!("{page}/ingest/{name}/channel")),
+        username: Some(USERNAME.to_owned()),
+        password: Some(PASSWORD.to_owned()),
+    };
+    let request = Request {
+        name: Some("demo".to_owned()),
+        source: SourceRequest { url: Some(source.to_string()), headers: Vec::new() },
+        output: OutputRequest {
+            kind: Some("webdav".to_owned()),
+            endpoints: ingest::ENDPOINTS.map(endpoint).to_vec(),
+        },
+        window_seconds: Some(WINDOW_SECONDS.into()),
+        // There is something to rewind into at once.
+        start: Some("window".to_owned()),
+        concurrency: None,
+    };
+    Ok(ferry.start(request).await?.session().id.clone())
+}
+
+/// What is said in the terminal.
+struct Said<'a> {
+    page: &'a str,
+    about: &'a About,
+}
+
+impl fmt::Display for Said<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { page, about } = self;
+        writeln!(f, "\n  HLS Ferry plays at {page}/\n")?;
+        writeln!(f, "  source     {}", about.source)?;
+        writeln!(f, "  session    {page}/sessions/{}", about.session)?;
+        for (number, endpoint) in (1..).zip(&about.endpoints) {
+            writeln!(f, "  endpoint {number} {endpoint}")?;
+        }
+        writeln!(f, "             digest authentication, user {USERNAME}, password {PASSWORD}")?;
+        if !about.player {
+            writeln!(
+                f,
+                "\n  hls.js is not in this binary, so the page cannot play: use make demo"
+            )?;
+        }
+        writeln!(f, "\n  Try")?;
+        for Try { line, what } in &about.tries {
+            writeln!(f, "    {line}\n        {what}")?;
+        }
+        writeln!(f, "\n  Ctrl-C ends it all.\n")
     }
 }

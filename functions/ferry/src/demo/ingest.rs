@@ -9,7 +9,7 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{AppendHeaders, IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -143,7 +143,7 @@ impl IntoResponse for Trouble {
 pub fn routes(shelf: Arc<Shelf>) -> Router {
     Router::new()
         .route("/ingest/{endpoint}/{name}", get(read).put(put).delete(delete))
-        .route("/ingest/{endpoint}", post(switch))
+        .route("/ingest/{endpoint}", get(state).post(switch))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .with_state(shelf)
 }
@@ -179,6 +179,15 @@ async fn read(
     let (kind, keep) = media_type(&name);
     let headers = [(CONTENT_TYPE, kind), (CACHE_CONTROL, keep), (ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
     Ok((headers, bytes))
+}
+
+/// Whether an endpoint is `up` or `down`.
+async fn state(
+    State(shelf): State<Arc<Shelf>>,
+    Path(endpoint): Path<String>,
+) -> Result<&'static str, Trouble> {
+    let down = shelf.down(&endpoint).ok_or(Trouble::NotThere)?;
+    Ok(if down.load(Ordering::Relaxed) { "down\n" } else { "up\n" })
 }
 
 /// Takes an endpoint down, or brings it back: `down` and `up` are the bodies.
@@ -320,5 +329,6 @@ mod tests {
         assert_eq!(say(&at, "PUT /ingest/1/a.ts").await, "HTTP/1.1 503 Service Unavailable");
         assert_eq!(say(&at, "PUT /ingest/2/a.ts").await, "HTTP/1.1 401 Unauthorized");
         assert_eq!(say(&at, "POST /ingest/3").await, "HTTP/1.1 404 Not Found");
+        assert_eq!(say(&at, "GET /ingest/3").await, "HTTP/1.1 404 Not Found");
     }
 }

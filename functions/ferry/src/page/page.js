@@ -65,6 +65,8 @@ function span(seconds) {
 
 /** Opens an endpoint's playlist, again and again until it is there. */
 function open(Hls, url) {
+  // A new stream begins paused.
+  const playing = !video.paused;
   hls?.destroy();
   hls = new Hls({
     // All of the recording may be rewound into; what was played is kept for a while.
@@ -96,6 +98,7 @@ function open(Hls, url) {
   });
   hls.loadSource(url);
   hls.attachMedia(video);
+  if (playing) start();
 }
 
 /** Retries without end, every second: an endpoint that is down comes back. */
@@ -121,7 +124,7 @@ function draw() {
 }
 
 function controls(Hls) {
-  const addresses = demo.endpoints.map((endpoint) => endpoint.playlist);
+  const addresses = demo.endpoints;
   $("endpoint").replaceChildren(...addresses.map((url, index) => new Option(`endpoint ${index + 1}`, url)));
   $("endpoint").onchange = () => {
     // The same moment, from the other endpoint: both have the same segments.
@@ -163,7 +166,7 @@ try {
   const { default: Hls } = await import("/hls.js");
   if (!Hls.isSupported()) throw new Error("no Media Source Extensions");
   controls(Hls);
-  open(Hls, demo.endpoints[0].playlist);
+  open(Hls, demo.endpoints[0]);
   start();
   draw();
 } catch (error) {

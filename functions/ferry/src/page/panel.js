@@ -12,15 +12,18 @@ const lags = [];
 
 /** Fills the panel, now and from now on. */
 export function panel(demo) {
-  $("lines").replaceChildren(...demo.lines.map(shellLine));
+  $("lines").replaceChildren(...demo.tries.map(shellLine));
   const cards = demo.endpoints.map((endpoint, index) => card(endpoint, index));
   $("endpoints").replaceChildren(...cards.map((one) => one.element));
 
   async function look() {
     try {
       const answer = await fetch(`/sessions/${encodeURIComponent(demo.session)}`, { cache: "no-store" });
+      // Another demo answers at this address now: its page is another one.
+      if (answer.status === 404) return location.reload();
       if (!answer.ok) throw new Error(`the API answered ${answer.status}`);
       show(await answer.json(), cards);
+      await Promise.all(cards.map((one) => one.label()));
     } catch (error) {
       // A fetch that finds no server throws a TypeError.
       const gone = error instanceof TypeError;
@@ -62,29 +65,31 @@ function reason(text) {
 }
 
 /** An endpoint's card, with the switch that takes it down. */
-function card({ playlist }, index) {
+function card(playlist, index) {
   const element = $("endpoint-card").content.cloneNode(true).firstElementChild;
   const part = (name) => element.querySelector(name);
+  const at = `/ingest/${index + 1}`;
   let down = false;
   part("b").textContent = `Endpoint ${index + 1}`;
-  part(".where").textContent = playlist;
-  const label = () => {
+  part(".where").textContent = new URL(playlist).pathname;
+  /** Asks the endpoint whether it is down: a shell may have said so. */
+  async function label() {
+    down = (await (await fetch(at, { cache: "no-store" })).text()).trim() === "down";
     part(".switch").textContent = down ? "Bring it back" : "Take it down";
     part(".switch").setAttribute("aria-label", `${part(".switch").textContent}: endpoint ${index + 1}`);
-  };
-  label();
+  }
   part(".switch").onclick = async () => {
-    const answer = await fetch(`/ingest/${index + 1}`, { method: "POST", body: down ? "up" : "down" });
-    if (answer.ok) down = !down;
-    label();
+    await fetch(at, { method: "POST", body: down ? "up" : "down" });
+    await label();
   };
   return {
     element,
+    label,
     show(endpoint) {
       const { healthy, behind, last_error: fault } = endpoint;
       element.dataset.health = !healthy ? "down" : behind > 0 ? "behind" : "well";
-      const late = behind > 0 ? `${number.format(behind)} segments behind` : "up to date";
-      part(".state").textContent = healthy ? late : `does not take anything, ${late}`;
+      const late = behind > 0 ? `${number.format(behind)} behind` : "up to date";
+      part(".state").textContent = healthy ? late : `takes nothing, ${late}`;
       part(".count").textContent = `${number.format(endpoint.segments)} segments, ${size(endpoint.bytes).join(" ")}`;
       element.title = fault ? `last fault: ${fault.what}` : "";
     },
@@ -125,9 +130,10 @@ function spark() {
   $("spark").querySelector(".area").setAttribute("d", points.length ? `${path}L240 40L${points[0][0].toFixed(1)} 40Z` : "");
 }
 
-function shellLine(text) {
+function shellLine({ line: text, what }) {
   const line = $("line").content.cloneNode(true).firstElementChild;
   line.querySelector("code").textContent = text;
+  line.querySelector("p").textContent = what;
   const copy = line.querySelector("button");
   copy.onclick = async () => {
     await navigator.clipboard.writeText(text);
