@@ -18,6 +18,7 @@ mod scene;
 mod cases {
     mod api;
     mod carry;
+    mod commands;
     mod crash;
     mod endpoints;
     mod parts;
