@@ -13,6 +13,15 @@ export interface AlarmProps extends cloudwatch.CreateAlarmOptions {
   readonly says: string;
   /** The heading in `RUNBOOK.md` that says what to do. */
   readonly runbook: string;
+  /** The channel that it is about; absent: all. */
+  readonly channel?: string;
+}
+
+export interface AlarmsProps {
+  /** What the names of the alarms begin with. */
+  readonly whose: string;
+  /** Who is told. */
+  readonly email?: string;
 }
 
 /** The alarms of a stack, and the topic that tells of them. */
@@ -20,8 +29,11 @@ export class Alarms extends Construct {
   readonly topic: sns.Topic;
   readonly all: cloudwatch.Alarm[] = [];
 
-  constructor(scope: Construct, id: string, email?: string) {
+  private readonly whose: string;
+
+  constructor(scope: Construct, id: string, { whose, email }: AlarmsProps) {
     super(scope, id);
+    this.whose = whose;
     this.topic = new sns.Topic(this, 'Topic', { enforceSSL: true });
     // A policy of its own takes the place of the one by which CloudWatch could publish.
     this.topic.addToResourcePolicy(
@@ -42,8 +54,9 @@ export class Alarms extends Construct {
   }
 
   /** Adds an alarm, which tells when it begins and when it is over. */
-  add(id: string, { metric, says, runbook, ...options }: AlarmProps): void {
+  add(id: string, { metric, says, runbook, channel, ...options }: AlarmProps): void {
     const alarm = new cloudwatch.Alarm(this, id, {
+      alarmName: `${[this.whose, channel].filter(Boolean).join('/')}: ${runbook}`,
       metric,
       comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
       treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,

@@ -19,6 +19,13 @@ describe('the alarms', () => {
     }
   });
 
+  it('are named as the runbook names them, and whom they are about', () => {
+    const names = alarms.map(([, { Properties }]) => Properties.AlarmName);
+    for (const name of ['hls-ferry: Lag is high', 'hls-ferry/main: MediaPackage receives nothing']) {
+      assert.ok(names.includes(name), `${names}`);
+    }
+  });
+
   it('are the headings of the runbook, one for one', () => {
     const named = alarms.map(([, { Properties }]) => Properties.AlarmDescription.split('#')[1]);
     assert.deepEqual([...named].sort(), [...headings].sort());

@@ -47,7 +47,7 @@ describe('least privilege', () => {
     credentialsrole: [
       'logs:CreateLogStream logs:PutLogEvents on <credentialslog.Arn>',
       `mediapackage:DescribeChannel mediapackage:RotateIngestEndpointCredentials on ${channelArn}`,
-      'secretsmanager:DescribeSecret secretsmanager:GetSecretValue secretsmanager:PutSecretValue secretsmanager:UpdateSecretVersionStage on <OutputmainSecret>',
+      'secretsmanager:DescribeSecret secretsmanager:GetSecretValue secretsmanager:PutSecretValue secretsmanager:UpdateSecretVersionStage on secret:hls-ferry/channels/main-??????',
     ],
     LoopMachineRole: [
       'lambda:InvokeFunction on <advance.Arn>',

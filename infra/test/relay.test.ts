@@ -34,7 +34,7 @@ describe('the table', () => {
     ]);
     assert.deepEqual(index.Projection, {
       ProjectionType: 'INCLUDE',
-      NonKeyAttributes: ['bits_per_second', 'tick_ms'],
+      NonKeyAttributes: ['status', 'bits_per_second', 'tick_ms'],
     });
     assert.deepEqual(table.TimeToLiveSpecification, { AttributeName: 'expires', Enabled: true });
   });

@@ -47,7 +47,10 @@ export class PackagingStack extends Stack {
     });
 
     if (ferry.alarms) {
-      const alarms = new Alarms(this, 'Alarms', config.alarmEmail ?? ferry.alarmEmail);
+      const alarms = new Alarms(this, 'Alarms', {
+        whose: `${ferry.name}/${config.name}`,
+        email: config.alarmEmail ?? ferry.alarmEmail,
+      });
       watch(alarms, channel.ingressLog, `${names.metrics(ferry.name)}/${config.name}`);
     }
 

@@ -27,7 +27,11 @@ export function dashboard(
   });
   board.addWidgets(new cloudwatch.AlarmStatusWidget({ title: 'Alarms', alarms, width: 24, height: 3 }));
   board.addWidgets(
-    graph('Sessions and runs', [metrics.own('ActiveSessions', 'Maximum')], [metrics.own('Runs', 'Sum')]),
+    graph(
+      'Sessions and runs',
+      [metrics.own('ActiveSessions', 'Maximum'), metrics.own('DegradedSessions', 'Maximum')],
+      [metrics.own('Runs', 'Sum')],
+    ),
     graph(
       'Lag (ms)',
       ['p50', 'p95', 'Maximum'].map((statistic) => metrics.own('Lag', statistic)),

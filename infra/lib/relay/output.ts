@@ -1,4 +1,4 @@
-import { Aws, CustomResource, Duration, Fn, RemovalPolicy } from 'aws-cdk-lib';
+import { ArnFormat, Aws, CustomResource, Duration, Fn, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
@@ -61,7 +61,15 @@ export class Output extends Construct {
         'secretsmanager:PutSecretValue',
         'secretsmanager:UpdateSecretVersionStage',
       ],
-      resourceArns: [secret.secretArn],
+      // By name, with the six letters of chance that an ARN of a secret ends with.
+      resourceArns: [
+        Stack.of(this).formatArn({
+          service: 'secretsmanager',
+          resource: 'secret',
+          resourceName: `${names.ingestSecret(ferry.name, channel.name)}-??????`,
+          arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+        }),
+      ],
     });
 
     this.ready = new CustomResource(this, 'Credentials', {

@@ -31,9 +31,9 @@ export class Store extends Construct {
           indexName: ACTIVE,
           partitionKey: { name: ACTIVE, type: STRING },
           sortKey: { name: 'SK', type: STRING },
-          // What `dispatch` packs by; the rest would be copied with every report.
+          // What `dispatch` counts and packs by; the rest would be copied with every report.
           projectionType: dynamodb.ProjectionType.INCLUDE,
-          nonKeyAttributes: ['bits_per_second', 'tick_ms'],
+          nonKeyAttributes: ['status', 'bits_per_second', 'tick_ms'],
         },
       ],
     });

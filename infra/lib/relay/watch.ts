@@ -9,7 +9,10 @@ export class Watch extends Construct {
   constructor(scope: Construct, id: string, watched: Watched) {
     super(scope, id);
     const metrics = new Metrics(watched);
-    const alarms = new Alarms(this, 'Alarms', watched.ferry.alarmEmail);
+    const alarms = new Alarms(this, 'Alarms', {
+      whose: watched.ferry.name,
+      email: watched.ferry.alarmEmail,
+    });
     watch(alarms, metrics, watched);
     dashboard(this, metrics, alarms.all, watched);
   }
@@ -31,19 +34,19 @@ function watch(alarms: Alarms, metrics: Metrics, watched: Watched): void {
     says: 'Segments could not be carried and were jumped over.',
     runbook: 'Segments were jumped over',
   });
-  alarms.add('SourceErrors', {
-    metric: metrics.own('SourceErrors', 'Sum'),
+  alarms.add('Degraded', {
+    metric: metrics.own('DegradedSessions', 'Maximum'),
     threshold: 1,
     evaluationPeriods: 5,
-    says: 'A source has been failing for five minutes.',
-    runbook: 'A source fails',
+    says: 'A session has been degraded for five minutes.',
+    runbook: 'A session is degraded',
   });
-  alarms.add('IngestErrors', {
-    metric: metrics.own('IngestErrors', 'Sum'),
+  alarms.add('Failed', {
+    metric: metrics.own('FailedSessions', 'Sum'),
     threshold: 1,
-    evaluationPeriods: 5,
-    says: 'An endpoint has been failing for five minutes.',
-    runbook: 'An endpoint fails',
+    evaluationPeriods: 1,
+    says: 'A session cannot go on and has been given up.',
+    runbook: 'A session has failed',
   });
   for (const [channel, output] of Object.entries(watched.outputs)) {
     alarms.add(`Deaf-${channel}`, {
@@ -52,6 +55,7 @@ function watch(alarms: Alarms, metrics: Metrics, watched: Watched): void {
       evaluationPeriods: 5,
       says: `An input of ${channel} has received nothing for five minutes of what is pushed to it.`,
       runbook: 'MediaPackage receives nothing',
+      channel,
     });
   }
   alarms.add('FailedRuns', {
