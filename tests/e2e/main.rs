@@ -20,6 +20,7 @@ mod cases {
     mod carry;
     mod commands;
     mod crash;
+    mod demo;
     mod endpoints;
     mod parts;
     mod sources;
