@@ -4,6 +4,7 @@
 
 mod world;
 
+use relay::progress::Status;
 use relay::session::{OutputKind, Start};
 use std::collections::BTreeSet;
 use world::{Dice, Outcome, Scenario, SourcePlan, Trouble, run};
@@ -131,6 +132,19 @@ fn an_endpoint_that_is_down_for_long_jumps_where_the_source_has_moved_on() {
     assert!(outcome.judgements[1].missing.is_empty(), "{:?}", outcome.judgements[1]);
     assert!(!outcome.judgements[0].missing.is_empty());
     assert_eq!(outcome.progress.missed, outcome.judgements[0].missing.len() as u64);
+}
+
+#[test]
+fn a_source_that_stalls_is_told_and_goes_on() {
+    let mut scenario = Scenario { until: 45_000, ..calm() };
+    scenario.source.stalls = vec![Trouble { from: 20_000, to: 300_000 }];
+    let outcome = run(&scenario, 7);
+    assert_eq!(outcome.progress.status, Status::Degraded);
+    let reason = outcome.progress.reason.unwrap();
+    assert!(reason.starts_with("source has listed nothing new of video-"), "{reason}");
+    scenario.source.stalls = vec![Trouble { from: 20_000, to: 31_000 }];
+    scenario.until = 1_000_000;
+    complete(&run(&scenario, 7));
 }
 
 /// A world with faults that are shorter than the source's window: nothing may be missing.

@@ -119,6 +119,10 @@ where
         let watches = self.watches.values();
         let master = self.master.error.clone().filter(|_| lasts(self.master.cadence.errors()));
         let renditions = watches.clone().filter(|watch| lasts(watch.cadence.errors()));
+        let stalls = self.watches.iter().filter_map(|(name, watch)| {
+            let seconds = watch.stalled(now)?.as_millis() / 1_000;
+            Some(format!("source has listed nothing new of {name} for {seconds} s"))
+        });
         let segments = watches.filter_map(|watch| watch.fates.failed.values().next());
         let segments = segments.filter(|failure| lasts(failure.tries));
         let outlets = self.outlets.iter().filter(|outlet| lasts(outlet.failures));
@@ -128,6 +132,7 @@ where
             .map(|(_, reason)| reason.clone())
             .chain(master)
             .chain(renditions.filter_map(|watch| watch.error.clone()))
+            .chain(stalls)
             .chain(segments.map(|failure| failure.reason.clone()))
             .chain(outlets.filter_map(|outlet| outlet.error.clone()))
             .take(MOST_REASONS)

@@ -19,6 +19,13 @@ const MASTER_EVERY: Micros = Micros::from_secs(60);
 /// Playlists that are due within this time are read together.
 const TOGETHER: Micros = Micros::from_millis(50);
 
+/// A source that lists nothing new for so many target durations has stalled. RFC 8216 section 6.2.1 wants
+/// something new within one and a half.
+const STALL_TARGETS: u64 = 3;
+
+/// Sources that stop for this long between programmes are common.
+const LEAST_STALL: Micros = Micros::from_secs(12);
+
 /// After so many errors in a row of one media playlist the multivariant playlist is read again: it
 /// may name another address.
 const ERRORS_UNTIL_MASTER: u32 = 2;
@@ -46,6 +53,8 @@ pub(super) struct Watch {
     polling: bool,
     pub(super) cadence: Cadence,
     pub(super) error: Option<String>,
+    /// When it last listed something new.
+    grew: Timestamp,
     /// When it was last read.
     looked: Timestamp,
     stale_since: Option<Timestamp>,
@@ -71,6 +80,7 @@ impl Watch {
             polling: false,
             cadence: Cadence::default(),
             error: None,
+            grew: Timestamp::default(),
             looked: Timestamp::default(),
             stale_since: None,
             ended_at: None,
@@ -83,6 +93,14 @@ impl Watch {
 
     fn ended(&self) -> bool {
         self.seen.as_ref().is_some_and(|seen| seen.ended)
+    }
+
+    /// For how long a live source has listed nothing new, when that is too long.
+    pub(super) fn stalled(&self, now: Timestamp) -> Option<Micros> {
+        let seen = self.seen.as_ref().filter(|seen| !seen.ended)?;
+        let patience = Micros::from_secs(seen.target_duration.0.saturating_mul(STALL_TARGETS));
+        let stalled = now.since(self.grew);
+        (stalled >= patience.max(LEAST_STALL)).then_some(stalled)
     }
 
     /// The address of one of its segments.
@@ -310,6 +328,7 @@ where
         } else {
             let duration = playlist.segments.last().map_or(Micros::default(), |s| s.duration);
             watch.cadence.found(sent, now, duration, count);
+            watch.grew = now;
             let numbers = first_new.0.max(playlist.media_sequence.0)..=mark.newest.0;
             let listed = numbers.map(|n| ((mark.epoch, hls::MediaSequence(n)), now));
             watch.listed_at.extend(listed);
