@@ -2,6 +2,8 @@
 
 mod said;
 mod task;
+#[cfg(test)]
+mod tests;
 
 use hls::Micros;
 use relay::Timestamp;
@@ -147,6 +149,18 @@ where
         futures_util::future::join_all(finished).await;
     }
 
+    /// Writes that a session is stopped, unless it is over.
+    async fn report_stopped(&self, id: &SessionId, last: &Progress) -> Result<(), StoreError> {
+        if !last.status.is_active() {
+            return Ok(());
+        }
+        let reason = Some("stopped on request".to_owned());
+        let stopped = Progress { status: Status::Stopped, reason, ..last.clone() };
+        self.store.report(id, &stopped).await?;
+        tracing::info!(session = %id, "session is stopped");
+        Ok(())
+    }
+
     fn carried(&self) -> MutexGuard<'_, Carried> {
         lock(&self.carried)
     }
@@ -176,22 +190,16 @@ where
 
     async fn stop(&self, id: &SessionId) -> Result<(), StoreError> {
         let handle = self.carried().get(id).cloned();
-        let last = match handle {
-            Some(handle) => Some(handle.finish(self.clock.now() + FINISH).await),
-            None => None,
+        let Some(handle) = handle else {
+            let Some(record) = self.store.get(id).await? else { return Ok(()) };
+            return self.report_stopped(id, &record.progress).await;
         };
-        let Some(mut record) = self.store.get(id).await? else { return Ok(()) };
-        if !record.progress.status.is_active() {
-            return Ok(());
-        }
-        record.progress = last.filter(|last| last.status.is_active()).unwrap_or(record.progress);
-        let reason = Some("stopped on request".to_owned());
-        let stopped = Progress { status: Status::Stopped, reason, ..record.progress.clone() };
-        let written = self.store.report(id, &stopped).await;
-        match &written {
-            Ok(()) => tracing::info!(session = %id, "session is stopped"),
+        let session = handle.session.clone();
+        let progress = handle.finish(self.clock.now() + FINISH).await;
+        let written = self.report_stopped(id, &progress).await;
+        if written.is_err() {
             // It is not stopped, so it goes on.
-            Err(_) => drop(self.take_up(record)),
+            self.take_up(Record { session, progress });
         }
         written
     }

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 /// How long a session that could not be carried is left alone, at first and at most.
 const PAUSE: Micros = Micros::from_secs(1);
-const LONGEST_PAUSE: Micros = Micros::from_secs(60);
+const LONGEST_PAUSE: Micros = Micros::from_secs(30);
 
 /// Waits until it is said by when to end: at once, when nobody is left to say so.
 async fn told(until: &mut watch::Receiver<Option<Timestamp>>) -> Timestamp {
@@ -89,7 +89,7 @@ where
                     (Vec::new(), true)
                 }
             };
-            self.progress.send_replace(carrier.progress().clone());
+            self.tell(carrier.progress());
             let now = self.clock.now();
             for event in &events {
                 self.say(&mut said, event, now);
@@ -114,6 +114,15 @@ where
             Arc::clone(&self.clock),
         )
         .await
+    }
+
+    /// Tells how the session is doing. What went wrong in a life before is still what went wrong last.
+    fn tell(&self, progress: &Progress) {
+        self.progress.send_modify(|told| {
+            let before = told.last_error.take();
+            *told = progress.clone();
+            told.last_error = told.last_error.take().or(before);
+        });
     }
 
     fn say(&self, said: &mut Said, event: &Event, now: Timestamp) {
