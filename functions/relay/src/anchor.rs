@@ -18,6 +18,10 @@ pub fn stale_patience(seen: &MediaPlaylist) -> Micros {
     Micros(Micros::from(seen.target_duration).0.saturating_mul(STALE_TARGETS))
 }
 
+/// So many segments back, or a window where that is more, may be an old copy; further back is none. A
+/// source that stalled may list several at once.
+const NEAR: u64 = 8;
+
 /// How a playlist that was just seen goes with what was seen before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Anchor {
@@ -39,8 +43,8 @@ pub enum Anchor {
 /// is still at hand. `watched` says that the source was looked at all the time in between.
 ///
 /// Fingerprints tell a restart from an old copy: the same numbers with other segments are a restart.
-/// Where nothing can be compared, numbers more than a window back are one as well, as caches lag by
-/// less; nearer ones are taken for an old copy at first.
+/// Where nothing can be compared, numbers far back are one as well, as caches lag by less; nearer
+/// ones are taken for an old copy at first.
 #[must_use]
 pub fn anchor(
     before: Option<&Rendition>,
@@ -84,7 +88,7 @@ fn follow(
         .chain(recent.into_iter().flat_map(prints))
         .filter_map(|(sequence, print)| Some(fingerprint(segment(seen, sequence)?) == print))
         .collect();
-    let near = newest.since(last) <= seen.segments.len() as u64;
+    let near = newest.since(last) <= (seen.segments.len() as u64).max(NEAR);
     let same = if compared.is_empty() { near } else { compared.contains(&true) };
     match (same, last < newest) {
         (true, true) => Anchor::Stale,
