@@ -17,19 +17,21 @@ help: ## Say what there is
 demo: $(call installed,functions/ferry) ## Play a live channel through the ferry, in your browser: no account, no media
 	cargo run --locked --package ferry -- demo $(ARGS)
 
-check: rust $(call installed,functions/ferry) ## What must be clean: format, lints, documentation
+check: rust $(call installed,functions/ferry) $(call installed,infra) ## What must be clean: format, lints, documentation
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
 	node --check tests/browser/play.mjs
+	npm run check --prefix infra --silent
 	bash -n .ci/run tests/debian.sh tests/fixtures/make-library.sh
 
 # The end-to-end cases wait far more than they work: more of them at once than there are cores.
 test: export RUST_TEST_THREADS ?= 8
-test: $(call installed,functions/ferry) $(call installed,tests/browser) ## Everything: units, simulation, and the real parts end to end
+test: $(call installed,functions/ferry) $(call installed,tests/browser) $(call installed,infra) ## Everything: units, simulation, and the real parts end to end
 	tests/debian.sh apache2=apache2-bin ffmpeg=ffmpeg chromium=chromium curl=curl
 	cargo build --locked --package ferry
 	cargo test --locked --workspace
+	npm test --prefix infra --silent
 
 bench: $(call installed,functions/ferry) $(call installed,tests/bench/peer) ## Measure the ferry against its peer (takes minutes)
 	tests/debian.sh apache2=apache2-bin ffmpeg=ffmpeg curl=curl
