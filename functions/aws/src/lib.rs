@@ -1,0 +1,28 @@
+//! The AWS adapters of the core's ports: sessions in DynamoDB, their secrets in Secrets Manager, and
+//! the runs of the state machine that carry them.
+
+mod config;
+mod error;
+mod hold;
+mod item;
+mod leased;
+mod logs;
+mod runs;
+mod secrets;
+mod sessions;
+mod table;
+
+pub mod custom_resource;
+pub mod metrics;
+
+pub use aws_types::SdkConfig;
+pub use config::{ConfigError, Environment, sdk};
+pub use error::{Error, call_error};
+pub use hold::{Faults, Hold, LEASE, PUT_TIME, Standing};
+pub use item::{Load, Mark};
+pub use leased::LeasedIngest;
+pub use logs::log_to_stdout;
+pub use runs::{Due, Executions, Input, Run, RunId};
+pub use secrets::{ChannelInput, ChannelSecret, Secrets};
+pub use sessions::{DynamoSessions, carried};
+pub use table::Table;

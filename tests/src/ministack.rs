@@ -1,0 +1,79 @@
+//! A stand-in for AWS on this machine.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long it may take to be ready: far more than it does.
+const READY: Duration = Duration::from_secs(30);
+
+/// MiniStack on a free port of 127.0.0.1, until it is dropped.
+#[derive(Debug)]
+pub struct MiniStack {
+    child: Child,
+    /// Where it listens, such as `http://127.0.0.1:40123`.
+    pub url: String,
+}
+
+impl MiniStack {
+    /// Starts one; it is installed where it is missing.
+    ///
+    /// # Panics
+    /// When it cannot be installed or does not start.
+    #[must_use]
+    pub fn start() -> Self {
+        let installed = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("ministack.sh"))
+            .stderr(Stdio::inherit())
+            .output()
+            .expect("bash is there");
+        assert!(installed.status.success(), "tests/ministack.sh failed");
+        let program = String::from_utf8(installed.stdout).expect("a path");
+        let port = free_port();
+        let child = Command::new(program.trim())
+            // It hands its environment on to what it runs.
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", std::env::temp_dir())
+            .env("BIND_HOST", "127.0.0.1")
+            .env("GATEWAY_PORT", port.to_string())
+            .env("LOG_LEVEL", "ERROR")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it was installed");
+        let stack = Self { child, url: format!("http://127.0.0.1:{port}") };
+        let started = Instant::now();
+        while !is_ready(port) {
+            assert!(started.elapsed() < READY, "MiniStack is not ready after {READY:?}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        stack
+    }
+}
+
+impl Drop for MiniStack {
+    fn drop(&mut self) {
+        // It may have gone by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+    listener.local_addr().expect("it is bound").port()
+}
+
+fn is_ready(port: u16) -> bool {
+    let ask = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+        stream.write_all(b"GET /_ministack/health HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
+        let mut answer = [0; 64];
+        let length = stream.read(&mut answer)?;
+        Ok(String::from_utf8_lossy(&answer[..length]).into_owned())
+    };
+    ask().is_ok_and(|answer| answer.contains(" 200"))
+}
