@@ -1,0 +1,38 @@
+//! A source whose failures are counted.
+
+use aws::{Faults, Hold};
+use bytes::Bytes;
+use relay::ports::{Clock, Fetched, Origin, OriginError, Validators};
+use std::sync::Arc;
+use url::Url;
+
+/// A source whose failures its session's hold counts.
+pub struct Counted<O, C> {
+    inner: O,
+    hold: Arc<Hold<C>>,
+}
+
+impl<O: Origin, C: Clock> Counted<O, C> {
+    /// `inner`, counted.
+    pub fn new(inner: O, hold: Arc<Hold<C>>) -> Self {
+        Self { inner, hold }
+    }
+
+    fn count<T>(&self, result: Result<T, OriginError>) -> Result<T, OriginError> {
+        result.inspect_err(|_| self.hold.count(Faults { source: 1, ..Faults::default() }))
+    }
+}
+
+impl<O: Origin, C: Clock> Origin for Counted<O, C> {
+    async fn playlist(
+        &self,
+        url: &Url,
+        known: Option<&Validators>,
+    ) -> Result<Fetched, OriginError> {
+        self.count(self.inner.playlist(url, known).await)
+    }
+
+    async fn segment(&self, url: &Url) -> Result<Bytes, OriginError> {
+        self.count(self.inner.segment(url).await)
+    }
+}

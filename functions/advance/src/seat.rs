@@ -1,0 +1,312 @@
+//! One session in one run.
+
+use crate::counted::Counted;
+use crate::invocation::World;
+use crate::report::{Carried, Report, Turned, log};
+use aws::{Faults, Hold, LeasedIngest, Mark, PUT_TIME, RunId, Standing, carried};
+use futures_util::future::{Either, select};
+use hls::Micros;
+use relay::Timestamp;
+use relay::advance::{Carrier, Step};
+use relay::ports::{Clock, Record};
+use relay::progress::Status;
+use relay::session::{Session, SessionId};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
+use web::clock::TokioClock;
+use web::{HttpOrigin, WebDavIngest};
+
+type Ingest = LeasedIngest<WebDavIngest, TokioClock>;
+type Running = Carrier<Counted<HttpOrigin, TokioClock>, Ingest, Hold<TokioClock>, TokioClock>;
+
+/// A session whose secrets are not there yet is being made; after so long it never will be.
+const BEING_MADE: Micros = Micros::from_secs(30);
+/// A session that cannot be taken up is tried again after so long.
+const RETRY: Micros = Micros::from_secs(1);
+/// Credentials that were refused are read again at most so often.
+const DISTRUST: Micros = Micros::from_secs(10);
+/// How much is carried is said when it has been watched for so long: the bursts of the beginning
+/// even out.
+const WATCHED: Micros = Micros::from_secs(20);
+/// How a session is doing is written so often, beside every change of its state.
+const REPORT: Micros = Micros::from_secs(60);
+
+/// One session in one run.
+pub struct Seat {
+    session: Session,
+    channel: Option<String>,
+    hold: Arc<Hold<TokioClock>>,
+    carrier: Running,
+    counted: Carried,
+    /// What had been carried when the seat was taken, and when that was.
+    first: (Carried, Timestamp),
+    reported: Option<Timestamp>,
+    /// The longest turn since the last report.
+    longest: u64,
+}
+
+/// What a turn came to.
+pub enum Turn {
+    /// Nothing is to be done before this moment.
+    Idle(Box<Seat>, Timestamp),
+    /// It was cut off; the next invocation goes on.
+    Cut,
+    /// It could not be taken up; it is tried again at this moment.
+    Failed(Timestamp),
+    /// A newer run carries the session.
+    Relieved,
+    /// The session is over, or gone.
+    Over,
+}
+
+/// What all turns of an invocation share.
+pub struct Round<'a> {
+    /// The function.
+    pub world: &'a World,
+    /// The run.
+    pub run: &'a RunId,
+    /// Says when to bring to an end what is under way.
+    pub closing: watch::Receiver<bool>,
+    /// Until when.
+    pub closed: Timestamp,
+    /// What happened.
+    pub report: Mutex<Report>,
+}
+
+/// How a turn begins.
+pub enum Begin {
+    /// With what was read of the session, and what was kept of it.
+    Looked(Mark, Option<Box<Seat>>),
+    /// Where it left off.
+    Seated(Box<Seat>),
+    /// From nothing.
+    Afresh,
+}
+
+impl Round<'_> {
+    /// Whether this run may go on with a session whose mark was just read.
+    pub fn holds(&self, mark: &Mark) -> bool {
+        !mark.over && mark.holder.as_ref() == Some(self.run)
+    }
+
+    /// Advances one session until there is nothing to do for now.
+    pub async fn turn(&self, id: &SessionId, begin: Begin) -> Turn {
+        match self.try_turn(id, begin).await {
+            Ok(turn) => turn,
+            Err(reason) => {
+                tracing::error!(session = %id, "cannot take up the session: {reason}");
+                Turn::Failed(self.world.clock.now() + RETRY)
+            }
+        }
+    }
+
+    async fn try_turn(&self, id: &SessionId, begin: Begin) -> Result<Turn, String> {
+        let (mark, kept) = match begin {
+            Begin::Seated(seat) => return Ok(self.drive(*seat).await),
+            Begin::Looked(mark, kept) => (Some(mark), kept),
+            Begin::Afresh => {
+                let table = self.world.sessions.table();
+                (table.mark(id).await.map_err(|error| error.to_string())?, None)
+            }
+        };
+        let Some(mark) = mark else { return Ok(Turn::Over) };
+        if let Some(seat) = kept {
+            let is_newest = seat.hold.look(&mark);
+            if seat.hold.standing() != Standing::Held {
+                return Ok(wind_up(*seat).await);
+            }
+            // Else another environment of this run has carried it on, and knows better.
+            if is_newest {
+                return Ok(self.drive(*seat).await);
+            }
+        }
+        if mark.over {
+            return self.clean_up(&mark).await;
+        }
+        if mark.holder.as_ref().is_some_and(|holder| holder > self.run) {
+            return Ok(Turn::Relieved);
+        }
+        Ok(match self.sit_down(mark).await? {
+            Ok(seat) => self.drive(seat).await,
+            Err(turn) => turn,
+        })
+    }
+
+    /// Ends what somebody began to end.
+    async fn clean_up(&self, mark: &Mark) -> Result<Turn, String> {
+        // Whoever stops it waits as long, and does the rest; this is for when he died.
+        if mark.until.max(mark.from) <= self.world.clock.now() {
+            let finished = self.world.sessions.finish(mark, Status::Stopped, "stopped on request");
+            finished.await.map_err(|error| error.to_string())?;
+        }
+        Ok(Turn::Over)
+    }
+
+    /// Takes a session up.
+    async fn sit_down(&self, mark: Mark) -> Result<Result<Seat, Turn>, String> {
+        let World { sessions, clock, connector, .. } = self.world;
+        let now = clock.now();
+        let record = sessions.record(&mark).await.map_err(|error| error.to_string())?;
+        let Some(record) = record else { return Ok(Err(Turn::Over)) };
+        let Record { session, progress } = record.clone();
+        if !progress.status.is_active() {
+            let finished = sessions.finish(&mark, progress.status, "").await;
+            finished.map_err(|error| error.to_string())?;
+            return Ok(Err(Turn::Over));
+        }
+        let access = sessions.secrets().access(&session.id).await;
+        let Some(access) = access.map_err(|error| error.to_string())? else {
+            if now.since(session.created) < BEING_MADE {
+                return Ok(Err(Turn::Failed(now + RETRY)));
+            }
+            let reason = "its addresses and credentials are gone from the secrets";
+            let finished = sessions.finish(&mark, Status::Failed, reason).await;
+            finished.map_err(|error| error.to_string())?;
+            return Ok(Err(Turn::Over));
+        };
+        let before = Carried::of(&carried(&mark));
+        let run = self.run.clone();
+        let hold = Arc::new(Hold::new(Arc::clone(sessions), Arc::clone(clock), run, record, mark));
+        let leased = |endpoint| {
+            let ingest = connector.ingest(endpoint, session.output);
+            LeasedIngest::new(ingest, Arc::clone(&hold), Arc::clone(clock))
+        };
+        let carrier = Carrier::take(
+            session.clone(),
+            access.source.clone(),
+            Counted::new(connector.origin(&access), Arc::clone(&hold)),
+            access.endpoints.iter().map(leased).collect(),
+            Arc::clone(&hold),
+            Arc::clone(clock),
+        );
+        let carrier = match carrier.await {
+            Ok(carrier) => carrier,
+            Err(error) => {
+                return match hold.standing() {
+                    Standing::Held => Err(error.to_string()),
+                    Standing::Relieved => Ok(Err(Turn::Relieved)),
+                    Standing::Over => Ok(Err(Turn::Over)),
+                };
+            }
+        };
+        let channel = sessions.secrets().channel_of(&session.id);
+        let first = (before, now);
+        let (counted, reported, longest) = (before, None, 0);
+        Ok(Ok(Seat { session, channel, hold, carrier, counted, first, reported, longest }))
+    }
+
+    /// Carries on until there is nothing to do for now, or the invocation closes.
+    async fn drive(&self, mut seat: Seat) -> Turn {
+        let clock = &self.world.clock;
+        let began = clock.now();
+        let mut faults = Faults::default();
+        let came_to = loop {
+            let mut closing = self.closing.clone();
+            let closed = pin!(closing.wait_for(|closing| *closing));
+            let step = {
+                let tick = pin!(seat.carrier.tick());
+                match select(tick, closed).await {
+                    Either::Left((step, _)) => Some(step),
+                    Either::Right(_) => None,
+                }
+            };
+            let more = seat.hold.take_faults();
+            faults.source += more.source;
+            faults.ingest += more.ingest;
+            faults.denied |= more.denied;
+            match &step {
+                Some(Step::Went(events) | Step::Over(events)) => log(&seat.session.id, events),
+                Some(Step::Idle(_)) | None => {}
+            }
+            match (seat.hold.standing(), step) {
+                (Standing::Relieved | Standing::Over, _) => break CameTo::Lost,
+                (Standing::Held, None) => {
+                    seat.carrier.finish(self.closed).await;
+                    break CameTo::Cut;
+                }
+                (Standing::Held, Some(Step::Over(_))) => break CameTo::Over,
+                (Standing::Held, Some(Step::Idle(until))) => break CameTo::Idle(until),
+                (Standing::Held, Some(Step::Went(_))) => {}
+            }
+        };
+        let now = clock.now();
+        let millis = now.since(began).as_millis();
+        seat.longest = seat.longest.max(millis);
+        self.report.lock().unwrap_or_else(PoisonError::into_inner).take(&Turned {
+            session: &seat.session.id,
+            channel: seat.channel.as_deref(),
+            before: seat.counted,
+            progress: seat.carrier.progress(),
+            faults,
+            millis,
+        });
+        seat.counted = Carried::of(seat.carrier.progress());
+        match came_to {
+            CameTo::Lost => wind_up(seat).await,
+            CameTo::Over => Turn::Over,
+            CameTo::Cut => Turn::Cut,
+            CameTo::Idle(until) => {
+                self.tell(&mut seat, now).await;
+                if faults.denied && self.world.distrust(&seat.session.id, now, DISTRUST) {
+                    // With what is in the secret now.
+                    return Turn::Failed(now);
+                }
+                Turn::Idle(Box::new(seat), until)
+            }
+        }
+    }
+
+    /// Writes how a session is doing, and what it weighs.
+    async fn tell(&self, seat: &mut Seat, now: Timestamp) {
+        let (before, since) = seat.first;
+        let watched = now.since(since);
+        let due = match seat.reported {
+            None => watched >= WATCHED,
+            Some(last) => now.since(last) >= REPORT,
+        };
+        if !due {
+            return;
+        }
+        let bytes = seat.counted.bytes.saturating_sub(before.bytes);
+        let bits_per_second = bytes.saturating_mul(8_000) / watched.as_millis().max(1);
+        let (progress, longest) = (seat.carrier.progress(), seat.longest);
+        let told = self.world.sessions.report_weight(
+            &seat.session,
+            progress,
+            Some(bits_per_second),
+            Some(longest),
+        );
+        match told.await {
+            Ok(()) => (seat.reported, seat.longest) = (Some(now), 0),
+            Err(error) => tracing::warn!(session = %seat.session.id, %error, "cannot report"),
+        }
+    }
+}
+
+/// What carrying on came to.
+enum CameTo {
+    Idle(Timestamp),
+    Over,
+    Cut,
+    Lost,
+}
+
+/// Lets what is on its way end, and then gives back a session that this run may carry no more.
+async fn wind_up(mut seat: Seat) -> Turn {
+    let Seat { session, hold, carrier, .. } = &mut seat;
+    // No playlist takes longer; a segment that is still on its way does no harm.
+    let limit = hold.clock().now() + PUT_TIME;
+    {
+        let finished = pin!(carrier.finish(limit));
+        let quiet = pin!(hold.quiet());
+        select(quiet, finished).await;
+    }
+    if let Err(error) = hold.release().await {
+        tracing::warn!(session = %session.id, %error, "cannot give back the lease");
+    }
+    match hold.standing() {
+        Standing::Over => Turn::Over,
+        Standing::Held | Standing::Relieved => Turn::Relieved,
+    }
+}

@@ -1,0 +1,29 @@
+//! The Lambda function.
+
+use aws::Environment;
+use credentials::{Failure, World};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use relay::ports::Clock;
+use serde_json::Value;
+use web::clock::TokioClock;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let environment = Environment(&|name| std::env::var(name).ok());
+    aws::log_to_stdout(&environment);
+    let world = World::new(&environment);
+    let clock = TokioClock::new();
+    lambda_runtime::run(service_fn(|event| answer(&world, &clock, event))).await
+}
+
+async fn answer(
+    world: &Result<World, Failure>,
+    clock: &TokioClock,
+    event: LambdaEvent<Value>,
+) -> Result<(), Failure> {
+    let answer = async {
+        let world = world.as_ref().map_err(Clone::clone)?;
+        world.invoke(event.payload, clock.now().as_secs()).await
+    };
+    answer.await.inspect_err(|failure| tracing::error!("{failure}"))
+}
