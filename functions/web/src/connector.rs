@@ -67,6 +67,9 @@ impl Connector {
             .user_agent(USER_AGENT)
             .connect_timeout(settings.patience.connect)
             .tcp_user_timeout(UNACKNOWLEDGED)
+            // A server that defers accepting (Apache does) has a connection that was never used half
+            // open; after a probe on it, Linux 6.15 and later drop its first request for seconds.
+            .tcp_keepalive(None)
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(IDLE_A_HOST)
             .build()
