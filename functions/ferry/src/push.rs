@@ -4,6 +4,7 @@ mod display;
 mod options;
 
 use crate::ending::Ending;
+use crate::serve::read_authorities;
 use display::Display;
 use ferry::{Ferry, Handle, OpenError, Request, StartError};
 pub use options::PushArgs;
@@ -48,7 +49,9 @@ async fn push(args: PushArgs) -> Result<ExitCode, Failure> {
     };
     let data = args.data.as_deref().or(kept.as_ref().map(tempfile::TempDir::path));
     let data = data.expect("there is one or the other");
-    let settings = Settings { reach: args.reach().await, ..Settings::default() };
+    let extra_roots_pem = read_authorities(args.ca_file.as_deref()).map_err(Failure::Usage)?;
+    let reach = args.reach().await;
+    let settings = Settings { reach, extra_roots_pem, ..Settings::default() };
     let ferry = Ferry::open(data, settings)
         .map_err(|error: OpenError| Failure::Failed(error.to_string()))?;
     let session = start(&ferry, request).await?;

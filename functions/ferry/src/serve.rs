@@ -31,6 +31,9 @@ pub struct ServeArgs {
     /// A file with a token that every request must carry: Authorization: Bearer <TOKEN>
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
+    /// A PEM file with certificates of further authorities, to be trusted beside the public ones
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
 }
 
 /// How long sessions may take to publish what is under way when the process ends.
@@ -59,7 +62,8 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let token = args.token_file.as_deref().map(read_token).transpose()?;
     allow_many_connections();
     let reach = if args.allow_private_addresses { Reach::Anywhere } else { Reach::Public };
-    let settings = Settings { reach, ..Settings::default() };
+    let extra_roots_pem = read_authorities(args.ca_file.as_deref())?;
+    let settings = Settings { reach, extra_roots_pem, ..Settings::default() };
     let ferry = Ferry::open(&args.data, settings).map_err(|error| error.to_string())?;
     let cannot_listen = |error| format!("cannot listen on {}: {error}", args.listen);
     let listener = TcpListener::bind(&args.listen).await.map_err(cannot_listen)?;
@@ -87,6 +91,13 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     tracing::info!("ferry ends: publishing what is under way");
     tokio::join!(ferry.finish(FINISH), async { drop(timeout(LAST_ANSWERS, server).await) });
     Ok(())
+}
+
+/// The certificates in a file, if there is one.
+pub fn read_authorities(path: Option<&Path>) -> Result<Vec<u8>, Failure> {
+    let Some(path) = path else { return Ok(Vec::new()) };
+    std::fs::read(path)
+        .map_err(|error| format!("cannot read the certificates in {}: {error}", path.display()))
 }
 
 fn read_token(path: &Path) -> Result<String, Failure> {

@@ -41,6 +41,8 @@ pub struct Store {
     disk: Arc<Disk>,
     secrets: Arc<Secrets>,
     writer: Writer,
+    /// How many sessions are kept in all, as far as they are over.
+    kept: u64,
 }
 
 /// Why a store was not opened.
@@ -73,8 +75,12 @@ impl Store {
     fn over(disk: Disk, dir: &Path) -> Result<Self, OpenError> {
         let secrets = Secrets::open(&dir.join("access")).map_err(unusable(dir))?;
         let disk = Arc::new(disk);
-        let store =
-            Self { writer: Writer::start(Arc::clone(&disk)), disk, secrets: Arc::new(secrets) };
+        let store = Self {
+            writer: Writer::start(Arc::clone(&disk)),
+            disk,
+            secrets: Arc::new(secrets),
+            kept: KEPT,
+        };
         store
             .sweep()
             .map_err(|error| OpenError::Unusable { path: dir.to_owned(), reason: error.reason })?;
@@ -122,9 +128,13 @@ impl Store {
 impl Sessions for Store {
     async fn create(&self, session: &Session, access: &Access) -> Result<(), CreateError> {
         let (session, access) = (session.clone(), access.clone());
-        let secrets = Arc::clone(&self.secrets);
-        let made = self.writer.write(move |writing| create(writing, &secrets, &session, &access));
-        made.await?
+        let (secrets, kept) = (Arc::clone(&self.secrets), self.kept);
+        let make = move |writing: &WriteTransaction| {
+            let made = create(writing, &secrets, &session, &access)?;
+            forget_oldest(writing, kept)?;
+            Ok(made)
+        };
+        self.writer.write(make).await?
     }
 
     async fn get(&self, id: &SessionId) -> Result<Option<Record>, StoreError> {
@@ -199,15 +209,13 @@ fn create(
     let starting = encode(&Progress::default());
     writing.open_table(PROGRESS)?.insert(id, starting.as_slice())?;
     writing.open_table(ORDER)?.insert((session.created.0, id), ())?;
-    drop(sessions);
-    forget_oldest(writing)?;
     Ok(Ok(()))
 }
 
 /// Removes the oldest sessions that are over, as long as there are more than are kept.
-fn forget_oldest(writing: &WriteTransaction) -> Result<(), redb::Error> {
+fn forget_oldest(writing: &WriteTransaction, kept: u64) -> Result<(), redb::Error> {
     let mut order = writing.open_table(ORDER)?;
-    let surplus = order.len()?.saturating_sub(KEPT);
+    let surplus = order.len()?.saturating_sub(kept);
     if surplus == 0 {
         return Ok(());
     }
@@ -340,4 +348,33 @@ fn failed_io(error: io::Error) -> StoreError {
 
 fn unusable(path: &Path) -> impl Fn(io::Error) -> OpenError + '_ {
     |error| OpenError::Unusable { path: path.to_owned(), reason: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_oldest_that_are_over_are_forgotten() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(dir.path()).unwrap();
+        store.kept = 5;
+        let stopped = Progress { status: Status::Stopped, ..Progress::default() };
+        for (number, over) in
+            [false, true, true, false, true, true, true, true].into_iter().enumerate()
+        {
+            let (id, place) = (format!("s{number}"), format!("https://in.example/{number}/x"));
+            let (session, access) = ::tests::conformance::session(&id, number as u64, &[&place]);
+            store.create(&session, &access).await.unwrap();
+            store.commit(&session.id, None, b"cursor").await.unwrap();
+            if over {
+                store.report(&session.id, &stopped).await.unwrap();
+            }
+        }
+        let page = store.list(&Query { status: None, limit: 10, next: None }).await.unwrap();
+        let kept: Vec<_> = page.sessions.iter().map(|one| one.session.id.0.as_str()).collect();
+        assert_eq!(kept, ["s7", "s6", "s5", "s3", "s0"], "active ones are not forgotten");
+        let id = SessionId("s4".to_owned());
+        assert_eq!((store.get(&id).await.unwrap(), store.cursor(&id).await.unwrap()), (None, None));
+    }
 }

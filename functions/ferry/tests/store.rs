@@ -106,33 +106,6 @@ async fn secrets_are_for_the_owner_alone_and_go_with_the_session() {
     assert_eq!(std::fs::read_dir(data.join("access")).unwrap().count(), 0);
 }
 
-#[tokio::test]
-async fn the_oldest_that_are_over_are_forgotten() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(dir.path()).unwrap();
-    let make = async |number: u64| {
-        let (id, place) = (format!("s{number}"), format!("https://in.example/{number}/channel"));
-        let (session, access) = conformance::session(&id, number, &[&place]);
-        store.create(&session, &access).await.unwrap();
-        session.id
-    };
-    let stopped = Progress { status: Status::Stopped, ..Progress::default() };
-    let active = make(1).await;
-    for number in 2..=1_002 {
-        let id = make(number).await;
-        store.report(&id, &stopped).await.unwrap();
-    }
-    make(1_003).await;
-    let gone = |number: u64| SessionId(format!("s{number}"));
-    assert!(store.get(&active).await.unwrap().is_some(), "an active one is not forgotten");
-    for number in [2, 3, 4] {
-        assert!(store.get(&gone(number)).await.unwrap().is_none(), "{number}");
-    }
-    assert!(store.get(&gone(5)).await.unwrap().is_some());
-    let page = store.list(&Query { status: None, limit: 2_000, next: None }).await.unwrap();
-    assert_eq!(page.sessions.len(), 1_000);
-}
-
 /// Records as the first version wrote them: what is written today must go on being read.
 const SESSION_1: &str = r#"{"id":"a","name":"news","created":1000000,"source":"https://o.example/m.m3u8","output":"mediapackage","endpoints":["https://in.example/a/channel"],"concurrency":4}"#;
 const PROGRESS_1: &str = r#"{"status":"degraded","reason":"r","renditions":[{"name":"video"}],"endpoints":[{"address":"https://in.example/a/channel","healthy":true,"segments":1,"bytes":2,"behind":0,"last_error":null}],"segments":1}"#;

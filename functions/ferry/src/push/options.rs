@@ -55,6 +55,9 @@ pub struct PushArgs {
     /// Remember in this directory how far it came, so that the same command goes on there
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// A PEM file with certificates of further authorities, to be trusted beside the public ones
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
     /// Print one JSON object per change: the session as the API shows it
     #[arg(long)]
     pub json: bool,
