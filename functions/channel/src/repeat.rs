@@ -72,9 +72,7 @@ impl Loop {
         let target_duration = self.settings.target_duration;
         let least = Micros(Micros::from(target_duration).0.saturating_mul(3));
         let shape = Shape { target_duration, window: self.settings.window.max(least) };
-        // What has just ended may be older than `now` by a segment and what the audio runs over.
-        let margin = Micros(Micros::from(target_duration).0.saturating_mul(2));
-        let items = self.items(rendition, now, shape.window + margin);
+        let items = self.items(rendition, now, shape.window);
         live::media_playlist(&items, now, &shape)
     }
 
@@ -85,11 +83,15 @@ impl Loop {
         live::next_change(&items, now).unwrap_or(now)
     }
 
-    /// What plays in the time `back` before `now`, and one item more on either side.
+    /// What plays in the time `back` before `now`, and some more on either side.
+    ///
+    /// The newest listed segment ended before `now` and the next ends after it, each by a segment and by
+    /// what audio may run over or fall short.
     fn items(&self, rendition: &Rendition, now: Timestamp, back: Micros) -> Vec<Item<'_>> {
+        let margin = Micros(Micros::from(self.settings.target_duration).0.saturating_mul(2));
         let since_epoch = now.since(self.settings.epoch);
-        let first = self.index_at(since_epoch - back).saturating_sub(1);
-        let last = self.index_at(since_epoch).saturating_add(1);
+        let first = self.index_at(since_epoch - back - margin).saturating_sub(1);
+        let last = self.index_at(since_epoch + margin).saturating_add(1);
         (first..=last).filter_map(|index| self.item(rendition, index)).collect()
     }
 

@@ -136,3 +136,15 @@ fn a_programme_that_does_not_go_with_the_others_is_refused_with_its_place() {
         assert_eq!(said.join("\n"), reasons, "{name}");
     }
 }
+
+#[test]
+fn boundaries_and_lengths_may_differ_as_much_as_players_bear() {
+    let video = |first: i64| media("s", "ts", &[first, 4_000 - first]);
+    let audio = |last: i64| media("s", "aac", &[2_000, last]);
+    for (first, last, good) in
+        [(2_042, 2_500, true), (2_043, 2_000, false), (1_958, 1_500, true), (2_000, 2_501, false)]
+    {
+        let programme = ladder(video(2_000), video(first), audio(last));
+        assert_eq!(programme.is_ok(), good, "{first} {last}");
+    }
+}

@@ -56,6 +56,34 @@ fn a_channel_has_the_ladder_of_its_first_programme() {
 }
 
 #[test]
+fn a_variant_with_several_groups_of_audio_is_one_rendition_with_the_bandwidth_of_the_richest() {
+    let multivariant = r#"#EXTM3U
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="low",NAME="English",LANGUAGE="en",URI="low.m3u8"
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="high",NAME="English",LANGUAGE="en",URI="high.m3u8"
+#EXT-X-STREAM-INF:BANDWIDTH=400000,AUDIO="low"
+v.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=500000,AUDIO="high"
+v.m3u8
+"#;
+    let audio = || media("s", "aac", &[2_000]);
+    let media =
+        [("v.m3u8", media("s", "ts", &[2_000])), ("low.m3u8", audio()), ("high.m3u8", audio())];
+    let settings =
+        Settings { epoch: Timestamp(0), target_duration: Seconds(2), window: Micros::from_secs(8) };
+    let channel = Loop::new(settings, vec![index("/a/", multivariant, &media).unwrap()]).unwrap();
+    insta::assert_snapshot!(channel.multivariant(), @r#"
+    #EXTM3U
+    #EXT-X-VERSION:4
+    #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="low",NAME="English",LANGUAGE="en",URI="audio_en_2.m3u8"
+    #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="high",NAME="English",LANGUAGE="en",URI="audio_en.m3u8"
+    #EXT-X-STREAM-INF:BANDWIDTH=500000,AUDIO="low"
+    video_500k.m3u8
+    #EXT-X-STREAM-INF:BANDWIDTH=500000,AUDIO="high"
+    video_500k.m3u8
+    "#);
+}
+
+#[test]
 fn a_programme_follows_another_at_a_discontinuity() {
     let channel = channel();
     let now = Timestamp(1_792_577_400_000_000) + Micros::from_millis(8_500 + 1_999);
