@@ -29,8 +29,9 @@ check: rust $(call installed,functions/ferry) $(call installed,infra) ## What mu
 test: export RUST_TEST_THREADS ?= 8
 test: $(call installed,functions/ferry) $(call installed,tests/browser) $(call installed,infra) ## Everything: units, simulation, and the real parts end to end
 	tests/debian.sh apache2=apache2-bin ffmpeg=ffmpeg chromium=chromium curl=curl
-	cargo build --locked --package ferry
-	cargo test --locked --workspace
+	cargo test --locked --workspace --no-run
+	# Built with the rest, so that its dependencies are compiled once.
+	FERRY="$$(realpath "$${CARGO_TARGET_DIR:-target}")/debug/ferry" cargo test --locked --workspace
 	npm test --prefix infra --silent
 
 bench: $(call installed,functions/ferry) $(call installed,tests/bench/peer) ## Measure the ferry against its peer (takes minutes)

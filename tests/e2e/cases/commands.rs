@@ -13,6 +13,7 @@ use std::time::Duration;
 
 #[tokio::test]
 async fn a_push_is_interrupted_and_goes_on_to_the_end() {
+    let ferry = binary();
     let (mut live, published) = Live::start().await;
     let origin = Origin::serve(live.folder.path()).await;
     let apache = Apache::start(DIGEST).await;
@@ -28,7 +29,7 @@ async fn a_push_is_interrupted_and_goes_on_to_the_end() {
         apache.username
     );
     let args: Vec<&str> = words.split(' ').collect();
-    let start = || Process::start(binary(), &args, &folder.path().join("push"));
+    let start = || Process::start(ferry, &args, &folder.path().join("push"));
     let listed = async |count| {
         while observer.segments() < count {
             tokio::time::sleep(Duration::from_millis(50)).await;
