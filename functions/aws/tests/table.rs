@@ -2,12 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use aws::{DynamoSessions, Environment, Hold, LEASE, RunId, Secrets, Standing, Table};
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement,
-    KeyType, Projection, ProjectionType, ScalarAttributeType,
-};
-use aws_types::SdkConfig;
+mod stack;
+
+use aws::{DynamoSessions, Hold, LEASE, RunId, SdkConfig, Secrets, Standing, Table};
+use aws_sdk_dynamodb::types::AttributeValue;
 use hls::Micros;
 use relay::Timestamp;
 use relay::ports::{Clock, CommitError, Revision, Sessions};
@@ -43,13 +41,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let stack = MiniStack::start();
-        let look_up = |name: &str| match name {
-            "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => Some("test".to_owned()),
-            "AWS_REGION" => Some("us-east-1".to_owned()),
-            "AWS_ENDPOINT_URL" => Some(stack.url.clone()),
-            _ => None,
-        };
-        let config = aws::sdk(&Environment(&look_up)).unwrap();
+        let config = stack::config(&stack.url);
         let clock = Arc::new(Hands(AtomicU64::new(1_700_000_000_000_000)));
         Self { _stack: stack, config, tables: AtomicU64::new(0), clock }
     }
@@ -61,38 +53,7 @@ impl World {
     /// An empty table, as the stack makes it.
     async fn made(&self) -> DynamoSessions<Hands> {
         let name = format!("table{}", self.tables.fetch_add(1, Ordering::Relaxed));
-        let text = |name| {
-            let of = ScalarAttributeType::S;
-            AttributeDefinition::builder().attribute_name(name).attribute_type(of).build().unwrap()
-        };
-        let key = |name, of| {
-            KeySchemaElement::builder().attribute_name(name).key_type(of).build().unwrap()
-        };
-        let carried = ["status", "bits_per_second", "tick_ms"].map(str::to_owned).to_vec();
-        let projection = Projection::builder()
-            .projection_type(ProjectionType::Include)
-            .set_non_key_attributes(Some(carried))
-            .build();
-        let index = GlobalSecondaryIndex::builder()
-            .index_name("active")
-            .key_schema(key("active", KeyType::Hash))
-            .key_schema(key("SK", KeyType::Range))
-            .projection(projection)
-            .build()
-            .unwrap();
-        self.raw()
-            .create_table()
-            .table_name(&name)
-            .billing_mode(BillingMode::PayPerRequest)
-            .attribute_definitions(text("PK"))
-            .attribute_definitions(text("SK"))
-            .attribute_definitions(text("active"))
-            .key_schema(key("PK", KeyType::Hash))
-            .key_schema(key("SK", KeyType::Range))
-            .global_secondary_indexes(index)
-            .send()
-            .await
-            .unwrap();
+        stack::table(&self.config, &name).await;
         let secrets = Arc::new(Secrets::new(&self.config, format!("{name}/")));
         let table = Table::new(&self.config, name);
         DynamoSessions::new(table, secrets, Arc::clone(&self.clock))
