@@ -4,9 +4,15 @@ use crate::cli::LogFormat;
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
+/// Crates whose finer lines may show whole addresses and headers, whatever `RUST_LOG` asks for.
+const QUIET: [&str; 4] = ["hyper=off", "hyper_util=off", "reqwest=off", "rustls=off"];
+
 /// Begins to write log lines: those that `RUST_LOG` asks for, or of `level` and above.
 pub fn start(format: LogFormat, level: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    let filter = QUIET.iter().fold(filter, |filter, quiet| {
+        filter.add_directive(quiet.parse().expect("it is a directive"))
+    });
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         LogFormat::Text => {

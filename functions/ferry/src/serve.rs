@@ -5,6 +5,7 @@ use axum::Router;
 use axum::routing::get;
 use clap::Args;
 use ferry::Ferry;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -74,7 +75,8 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let mut ending = Ending::listen()?;
 
     let carried = ferry.go_on().map_err(|error| error.to_string())?.len();
-    println!("http://{address}");
+    // Nobody may be left to read it.
+    let _ = writeln!(std::io::stdout(), "http://{address}");
     tracing::info!(%address, data = %args.data.display(), carried, "ferry is up");
     let routes = ferry.api().merge(Router::new().route("/", get(LANDING)));
     let routes = match token {
