@@ -91,3 +91,17 @@ fn header(text: &str) -> Result<(String, String), &'static str> {
     }
     Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
+
+#[cfg(test)]
+mod options {
+    use super::header;
+
+    #[test]
+    fn a_header_is_a_name_and_a_value() {
+        let header = |text| header(text).map_err(str::to_owned);
+        let pair = |name: &str, value: &str| Ok((name.to_owned(), value.to_owned()));
+        assert_eq!(header("Authorization: Bearer a:b"), pair("Authorization", "Bearer a:b"));
+        assert_eq!(header("X-Empty:"), pair("X-Empty", ""));
+        assert!(header("no colon").is_err() && header(": value").is_err());
+    }
+}

@@ -167,9 +167,14 @@ fn renditions(
             }
             Line::IFrame(_) | Line::Other(_) => continue,
         };
-        let get = |name: &str| attributes.get(name).map(str::to_owned);
+        let get = |name: &str| attributes.get(name).filter(|it| !it.is_empty()).map(str::to_owned);
         let rendition = Rendition {
-            name: names.name(uri).or_else(|| get("NAME")).unwrap_or_else(|| uri.to_owned()),
+            // What is in the variant, or has no address, has no name in a session.
+            name: names
+                .name(uri)
+                .or_else(|| get("NAME"))
+                .or_else(|| get("GROUP-ID"))
+                .unwrap_or_default(),
             role,
             bandwidth: get("BANDWIDTH").and_then(|bandwidth| bandwidth.parse().ok()),
             codecs: get("CODECS"),

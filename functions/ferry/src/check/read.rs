@@ -159,13 +159,13 @@ impl<O: Origin, C: Clock> Reader<'_, O, C> {
         }
     }
 
-    /// Reads on until a time, or until the playlist has ended.
+    /// Reads on until a time, and then once more, or until the playlist has ended.
     async fn watch(&self, watching: &mut Watching, every: Micros, until: Timestamp) {
-        let mut due = self.clock.now() + every;
-        while due <= until && watching.newest.as_ref().is_none_or(|newest| !newest.ended) {
-            self.clock.sleep_until(due).await;
+        let mut now = self.clock.now();
+        while now < until && watching.newest.as_ref().is_none_or(|newest| !newest.ended) {
+            self.clock.sleep_until((now + every).min(until)).await;
+            now = self.clock.now();
             self.look(watching).await;
-            due = (due + every).max(self.clock.now());
         }
     }
 

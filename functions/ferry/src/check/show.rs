@@ -111,7 +111,7 @@ fn lines(media: &Media) -> Vec<String> {
         (media.low_latency, "low-latency parts".to_owned()),
         (
             !media.encryption.is_empty(),
-            media.encryption.iter().fold("encrypted:".to_owned(), |all, one| all + " " + one),
+            format!("encrypted: {}", Vec::from_iter(media.encryption.clone()).join(", ")),
         ),
     ] {
         if there {

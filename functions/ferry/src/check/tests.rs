@@ -96,8 +96,10 @@ fn all_said(report: &Report) -> Vec<String> {
 
 #[test]
 fn a_source_that_keeps_the_rfc_is_fine() {
-    let media = vec![watched("v.m3u8", &[LIVE, LATER]), watched("a.m3u8", &[LIVE, LATER])];
-    let report = of(Some(MAIN), media);
+    let video = include_bytes!("../../../../tests/fixtures/library/bars/360p/000.ts");
+    let sample = Some(Bytes::from_static(video));
+    let read = |uri| Watched { sample: sample.clone(), ..watched(uri, &[LIVE, LATER]) };
+    let report = of(Some(MAIN), vec![read("v.m3u8"), read("a.m3u8")]);
     assert_eq!(all_said(&report), Vec::<String>::new());
     assert!(report.is_fine());
     assert_eq!(report.kind, Kind::Live);
@@ -392,7 +394,8 @@ fn an_output_says_every_reason_why_it_does_not_take_a_source() {
         })
         .collect();
     let many = format!("#EXTM3U\n{variants}");
-    let watched_all = (1..=21).map(|it| watched(&format!("v{it}.m3u8"), &[LIVE])).collect();
+    let sampled_as = |uri: String| Watched { uri, ..sampled(LIVE, video) };
+    let watched_all = (1..=21).map(|it| sampled_as(format!("v{it}.m3u8"))).collect();
     for (name, multivariant, media, reasons) in [
         ("TS", MAIN.to_owned(), vec![sampled(LIVE, video)], vec![]),
         (
@@ -427,6 +430,12 @@ fn an_output_says_every_reason_why_it_does_not_take_a_source() {
             ],
         ),
         ("too many", many, watched_all, vec!["21 streams, and 20 is the limit"]),
+        (
+            "segments that cannot be read",
+            MAIN.to_owned(),
+            vec![watched("v.m3u8", &[LIVE])],
+            vec!["no segment could be read: video-800000"],
+        ),
         ("nothing", MAIN.to_owned(), vec![], vec!["no media playlist could be read"]),
     ] {
         let report = of(Some(&multivariant), media);

@@ -45,6 +45,11 @@ fn reasons(report: &Report) -> Vec<String> {
             media.container.is_some_and(|container| !CONTAINERS.contains(&container))
         });
     say(&mut reasons, "segments are not TS, packed audio or WebVTT", names(other));
+    let unread = media().filter(|(_, media)| {
+        let known = media.maps || media.byte_ranges || !media.encryption.is_empty();
+        media.container.is_none() && !known
+    });
+    say(&mut reasons, "no segment could be read", names(unread));
     let codecs: BTreeSet<&str> = report.codecs.iter().map(String::as_str).collect();
     let known = |codec: &&str| VIDEO.contains(codec) || OTHERS.contains(codec);
     let unknown: Vec<&str> = codecs.iter().copied().filter(|codec| !known(codec)).collect();
