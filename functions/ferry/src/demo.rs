@@ -163,10 +163,10 @@ async fn listen(port: Option<u16>) -> io::Result<TcpListener> {
     }
 }
 
-/// What a folder for one source at one address is called. Another source, or another port, makes another
-/// session: what is kept of one is nothing to the other.
+/// What a folder for one source at one address is called: nothing secret. Another source, or another port,
+/// makes another session, and what is kept of one is nothing to the other.
 fn place(at: SocketAddr, source: Option<&Url>) -> String {
-    let source = source.map_or("patterns", Url::as_str);
+    let source = source.map_or("patterns".to_owned(), |source| Address::of(source).to_string());
     let plain = source.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' });
     format!("{}-{}", at.port(), plain.take(100).collect::<String>())
 }
@@ -220,5 +220,27 @@ impl fmt::Display for Said<'_> {
             writeln!(f, "    {line}\n        {what}")?;
         }
         writeln!(f, "\n  Ctrl-C ends it all.\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_named_after_the_port_and_the_source_without_its_secrets() {
+        let at = SocketAddr::from((Ipv4Addr::LOCALHOST, 8088));
+        assert_eq!(place(at, None), "8088-patterns");
+        let source = Url::parse("https://user:word@a.example/../x/main.m3u8?token=t").unwrap();
+        assert_eq!(place(at, Some(&source)), "8088-https---a-example-x-main-m3u8");
+    }
+
+    #[tokio::test]
+    async fn a_port_that_is_taken_is_an_error_only_where_it_was_asked_for() {
+        let taken = listen(Some(0)).await.unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let error = listen(Some(port)).await.unwrap_err().to_string();
+        assert!(error.starts_with(&format!("cannot listen on 127.0.0.1:{port}: ")), "{error}");
+        assert!(listen(None).await.is_ok());
     }
 }
