@@ -356,7 +356,8 @@ where
     /// Whether to commit now: when there is news, and nothing is under way that will soon be news too.
     fn wants_commit(&self, now: Timestamp) -> bool {
         let paused = self.store_pause.as_ref().is_some_and(|(until, _)| now < *until);
-        let quiet = |patience| !self.began.values().any(|&began| now < began + patience);
+        let quiet =
+            |patience| self.closing || !self.began.values().any(|&began| now < began + patience);
         !paused && self.news().patience().is_some_and(quiet)
     }
 

@@ -3,7 +3,9 @@
 use crate::cursor::{FINGERPRINTS, Former, Rendition, Track};
 use crate::names::{Epoch, Extension};
 use crate::session::Start;
+use crate::settle::dated;
 use hls::{MediaPlaylist, MediaSequence, Micros, Segment, Timestamp};
+use std::collections::BTreeMap;
 
 /// How many target durations from the end a live source is joined (RFC 8216 section 6.3.3).
 const EDGE_TARGETS: u64 = 3;
@@ -39,8 +41,35 @@ pub enum Anchor {
     Stale,
 }
 
-/// Says how `seen` goes with `before`, and with `recent`, the playlist that was seen before where it
-/// is still at hand. `watched` says that the source was looked at all the time in between.
+/// What this run has seen of one numbering: tells a source that begins anew from a cache that lags.
+#[derive(Clone, Debug, Default)]
+pub struct History(BTreeMap<MediaSequence, (u32, Option<Timestamp>)>);
+
+impl History {
+    /// Adds the segments of a playlist, and forgets the oldest.
+    pub fn note(&mut self, playlist: &MediaPlaylist) {
+        let dated = dated(playlist);
+        self.0.extend(dated.map(|(number, segment, made)| (number, (fingerprint(segment), made))));
+        while self.0.len() > REMEMBERED.max(playlist.segments.len()) {
+            self.0.pop_first();
+        }
+    }
+
+    /// Whether a segment is the one that was seen under its number, if one was.
+    fn knows(&self, number: MediaSequence, print: u32, made: Option<Timestamp>) -> Option<bool> {
+        let &(known, before) = self.0.get(&number)?;
+        let moved = before.zip(made).map_or(Micros(0), |(a, b)| a.max(b).since(a.min(b)));
+        Some(known == print && moved < REDATED)
+    }
+}
+
+/// How many segments a run remembers.
+const REMEMBERED: usize = 64;
+
+/// A segment of the same name whose date has moved by as much is another one.
+const REDATED: Micros = Micros::from_secs(3);
+
+/// Says how `seen` goes with `before`, and with the `history` of this run. `watched` says that the source was looked at all the time in between.
 ///
 /// Fingerprints tell a restart from an old copy: the same numbers with other segments are a restart.
 /// Where nothing can be compared, numbers far back are one as well, as caches lag by less; nearer
@@ -48,7 +77,7 @@ pub enum Anchor {
 #[must_use]
 pub fn anchor(
     before: Option<&Rendition>,
-    recent: Option<&MediaPlaylist>,
+    history: &History,
     seen: &MediaPlaylist,
     watched: bool,
     start: Start,
@@ -56,12 +85,12 @@ pub fn anchor(
 ) -> Anchor {
     let Some(before) = before else { return Anchor::Joined(entry(seen, start)) };
     if let Some(former) = before.former.as_ref().filter(|former| now < former.until) {
-        match follow(former.newest, &former.fingerprints, None, seen) {
+        match follow(former.newest, &former.fingerprints, &History::default(), seen) {
             Anchor::Contiguous | Anchor::FellBehind(_) | Anchor::Stale => return Anchor::Stale,
             Anchor::Joined(_) | Anchor::Restarted | Anchor::Renumbered(_) => {}
         }
     }
-    match follow(before.newest, &before.fingerprints, recent, seen) {
+    match follow(before.newest, &before.fingerprints, history, seen) {
         // After a pause the next number alone does not prove that it is the next segment.
         Anchor::Contiguous if !watched && seen.media_sequence > before.newest => Anchor::Restarted,
         anchor => anchor,
@@ -72,7 +101,7 @@ pub fn anchor(
 fn follow(
     newest: MediaSequence,
     fingerprints: &[u32],
-    recent: Option<&MediaPlaylist>,
+    history: &History,
     seen: &MediaPlaylist,
 ) -> Anchor {
     let Some(last) = seen.last_sequence() else { return Anchor::Stale };
@@ -83,10 +112,14 @@ fn follow(
         };
     }
     let first = newest.0.saturating_sub(fingerprints.len().saturating_sub(1) as u64);
-    let known = (first..).map(MediaSequence).zip(fingerprints.iter().copied());
-    let compared: Vec<bool> = known
-        .chain(recent.into_iter().flat_map(prints))
-        .filter_map(|(sequence, print)| Some(fingerprint(segment(seen, sequence)?) == print))
+    let compared: Vec<bool> = dated(seen)
+        .filter_map(|(number, segment, made)| {
+            let print = fingerprint(segment);
+            history.knows(number, print, made).or_else(|| {
+                let index = usize::try_from(number.0.checked_sub(first)?).ok()?;
+                Some(*fingerprints.get(index)? == print)
+            })
+        })
         .collect();
     let near = newest.since(last) <= (seen.segments.len() as u64).max(NEAR);
     let same = if compared.is_empty() { near } else { compared.contains(&true) };
@@ -95,12 +128,6 @@ fn follow(
         (true, false) => Anchor::Contiguous,
         (false, _) => renumbered(fingerprints, seen).map_or(Anchor::Restarted, Anchor::Renumbered),
     }
-}
-
-/// The fingerprints of a playlist's segments.
-fn prints(playlist: &MediaPlaylist) -> impl Iterator<Item = (MediaSequence, u32)> {
-    let numbers = (playlist.media_sequence.0..).map(MediaSequence);
-    numbers.zip(playlist.segments.iter().map(fingerprint))
 }
 
 /// The first segment to carry of a source that is joined.

@@ -1,7 +1,7 @@
 //! Looks at the source.
 
 use super::{Carrier, Done, Event};
-use crate::anchor::{Anchor, anchor, stale_patience, take_up};
+use crate::anchor::{Anchor, History, anchor, stale_patience, take_up};
 use crate::cadence::Cadence;
 use crate::layout::Layout;
 use crate::names::RenditionName;
@@ -53,6 +53,7 @@ pub(super) struct Watch {
     polling: bool,
     pub(super) cadence: Cadence,
     pub(super) error: Option<String>,
+    history: History,
     /// When it last listed something new.
     grew: Timestamp,
     /// When it was last read.
@@ -80,6 +81,7 @@ impl Watch {
             polling: false,
             cadence: Cadence::default(),
             error: None,
+            history: History::default(),
             grew: Timestamp::default(),
             looked: Timestamp::default(),
             stale_since: None,
@@ -299,8 +301,8 @@ where
         let before = self.working.renditions.get(name);
         let watched = now.since(watch.looked) <= Micros::from_secs(playlist.target_duration.0 * 2);
         watch.looked = now;
-        let recent = watch.seen.as_deref();
-        let mut anchor = anchor(before, recent, &playlist, watched, self.session.start, now);
+        let start = self.session.start;
+        let mut anchor = anchor(before, &watch.history, &playlist, watched, start, now);
         if anchor == Anchor::Stale && !playlist.segments.is_empty() {
             let since = *watch.stale_since.get_or_insert(now);
             if now.since(since) >= stale_patience(&playlist) {
@@ -333,6 +335,10 @@ where
             let listed = numbers.map(|n| ((mark.epoch, hls::MediaSequence(n)), now));
             watch.listed_at.extend(listed);
         }
+        if known.is_some_and(|(epoch, _)| epoch != mark.epoch) {
+            watch.history = History::default();
+        }
+        watch.history.note(&playlist);
         watch.known = Some(validators);
         watch.base = base;
         if playlist.ended {

@@ -1,14 +1,41 @@
 use super::{NOW, live, media};
 use hls::{MediaPlaylist, MediaSequence};
-use relay::anchor::{Anchor, anchor, take_up};
+use relay::anchor::{Anchor, History, anchor, take_up};
 use relay::cursor::Rendition;
 use relay::names::Epoch;
 use relay::session::Start;
 
 /// The mark after a playlist was joined.
 fn joined(seen: &MediaPlaylist) -> Rendition {
-    let joined = anchor(None, None, seen, false, Start::Window, NOW);
+    let joined = anchor(None, &History::default(), seen, false, Start::Window, NOW);
     take_up(None, seen, joined, Epoch(7), 1, NOW).unwrap()
+}
+
+fn history(seen: &MediaPlaylist) -> History {
+    let mut history = History::default();
+    history.note(seen);
+    history
+}
+
+#[test]
+fn names_that_come_again_at_another_date_are_a_source_that_begins_anew() {
+    let dated = |from: u64, to: u64, second: u32| {
+        let mut seen = live(from, to, "a");
+        let date = format!("2026-11-21T08:00:{second:02}Z");
+        seen.segments[0].program_date_time = Some(date);
+        seen
+    };
+    let (first, before) = (dated(0, 5, 0), dated(2, 7, 4));
+    let mark = joined(&before);
+    let mut history = history(&first);
+    history.note(&before);
+    for (seen, expected) in [
+        (dated(0, 5, 0), Anchor::Stale),
+        (dated(0, 2, 20), Anchor::Restarted),
+        (dated(3, 7, 6), Anchor::Contiguous),
+    ] {
+        assert_eq!(anchor(Some(&mark), &history, &seen, true, Start::LiveEdge, NOW), expected);
+    }
 }
 
 #[test]
@@ -28,7 +55,7 @@ fn a_playlist_is_taken_up_for_a_reason() {
         let mark = joined(&before);
         let name = format!("{}..", seen.media_sequence);
         assert_eq!(
-            anchor(Some(&mark), None, &seen, false, Start::LiveEdge, NOW),
+            anchor(Some(&mark), &History::default(), &seen, false, Start::LiveEdge, NOW),
             expected,
             "{name}"
         );
@@ -40,7 +67,7 @@ fn the_next_number_is_the_next_segment_while_we_look() {
     let before = live(10, 15, "a");
     let mark = joined(&before);
     let next = live(16, 16, "a");
-    let seen = anchor(Some(&mark), Some(&before), &next, true, Start::LiveEdge, NOW);
+    let seen = anchor(Some(&mark), &history(&before), &next, true, Start::LiveEdge, NOW);
     assert_eq!(seen, Anchor::Contiguous);
 }
 
@@ -50,11 +77,12 @@ fn a_numbering_that_was_left_does_not_come_back_from_a_cache() {
     let afresh = live(0, 2, "b");
     let mark = take_up(Some(&mark), &afresh, Anchor::Restarted, Epoch(7), 1, NOW).unwrap();
     for seen in [live(9, 14, "a"), live(11, 16, "a"), live(18, 23, "a")] {
-        let soon = anchor(Some(&mark), Some(&afresh), &seen, true, Start::LiveEdge, NOW);
+        let soon = anchor(Some(&mark), &history(&afresh), &seen, true, Start::LiveEdge, NOW);
         assert_eq!(soon, Anchor::Stale);
     }
     let later = NOW + hls::Micros::from_secs(60);
-    let seen = anchor(Some(&mark), Some(&afresh), &live(18, 23, "a"), true, Start::LiveEdge, later);
+    let seen =
+        anchor(Some(&mark), &history(&afresh), &live(18, 23, "a"), true, Start::LiveEdge, later);
     assert_eq!(seen, Anchor::FellBehind(15));
 }
 
@@ -63,7 +91,10 @@ fn a_source_that_numbers_afresh_what_it_listed_goes_on_without_a_break() {
     let mark = joined(&live(10, 15, "a"));
     let text = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\na14.ts\n#EXTINF:2,\na15.ts\n#EXTINF:2,\na16.ts\n";
     let expected = Anchor::Renumbered(MediaSequence(2));
-    assert_eq!(anchor(Some(&mark), None, &media(text), false, Start::LiveEdge, NOW), expected);
+    assert_eq!(
+        anchor(Some(&mark), &History::default(), &media(text), false, Start::LiveEdge, NOW),
+        expected
+    );
 }
 
 #[test]
@@ -73,7 +104,10 @@ fn tokens_and_servers_in_addresses_do_not_make_another_segment() {
     for segment in &mut seen.segments {
         segment.uri = format!("https://edge7.example/s/{};session=9?token=t", segment.uri);
     }
-    assert_eq!(anchor(Some(&mark), None, &seen, false, Start::LiveEdge, NOW), Anchor::Contiguous);
+    assert_eq!(
+        anchor(Some(&mark), &History::default(), &seen, false, Start::LiveEdge, NOW),
+        Anchor::Contiguous
+    );
 }
 
 #[test]
@@ -89,7 +123,7 @@ fn a_source_is_joined_where_the_session_says() {
         (ended(live(10, 20, "a")), Start::LiveEdge, 10),
     ] {
         let expected = Anchor::Joined(MediaSequence(entry));
-        assert_eq!(anchor(None, None, &seen, false, start, NOW), expected);
+        assert_eq!(anchor(None, &History::default(), &seen, false, start, NOW), expected);
     }
 }
 

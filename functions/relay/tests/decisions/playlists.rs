@@ -1,6 +1,6 @@
 use super::{NOW, media};
 use hls::{Limits, Playlist};
-use relay::anchor::{anchor, take_up};
+use relay::anchor::{History, anchor, take_up};
 use relay::layout::{Layout, LayoutError};
 use relay::names::{Epoch, Stem};
 use relay::render::render;
@@ -110,7 +110,7 @@ v0/815.ts?token=t
 
 fn shown(text: &str, gone: Option<u64>, window: Option<u64>) -> String {
     let seen = media(text);
-    let joined = anchor(None, None, &seen, false, Start::Window, NOW);
+    let joined = anchor(None, &History::default(), &seen, false, Start::Window, NOW);
     let mark = take_up(None, &seen, joined, Epoch(7), 1, NOW).unwrap();
     let style = Style { window: window.map(hls::Micros::from_secs), deletes: false };
     let fate = |_, n: hls::MediaSequence| match gone {

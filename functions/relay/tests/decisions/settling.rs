@@ -1,7 +1,7 @@
 use super::{NOW, live};
 use hls::{MediaPlaylist, MediaSequence, Micros};
 use proptest::prelude::*;
-use relay::anchor::{Anchor, anchor, take_up};
+use relay::anchor::{Anchor, History, anchor, take_up};
 use relay::cursor::Rendition;
 use relay::names::{Epoch, RenditionName, Stem};
 use relay::plan::{Failure, Fates, View, plan};
@@ -14,7 +14,7 @@ use url::Url;
 const FOLLOW: Style = Style { window: None, deletes: false };
 
 fn take(before: Option<&Rendition>, seen: &MediaPlaylist) -> Rendition {
-    let anchor = anchor(before, None, seen, false, Start::Window, NOW);
+    let anchor = anchor(before, &History::default(), seen, false, Start::Window, NOW);
     take_up(before, seen, anchor, Epoch(0), 1, NOW).unwrap()
 }
 
@@ -124,7 +124,7 @@ proptest! {
                 Turn::Shrink => first = last,
             }
             let seen = live(first, last, &format!("t{tag}_"));
-            let at = anchor(mark.as_ref(), None, &seen, false, Start::Window, NOW);
+            let at = anchor(mark.as_ref(), &History::default(), &seen, false, Start::Window, NOW);
             prop_assume!(at != Anchor::Stale);
             let taken = take_up(mark.as_ref(), &seen, at, Epoch(0), 1, NOW).unwrap();
             let epoch = taken.epoch;
