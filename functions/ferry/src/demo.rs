@@ -93,11 +93,13 @@ pub async fn run(args: DemoArgs) -> ExitCode {
 async fn show(args: DemoArgs) -> Result<(), Box<dyn std::error::Error>> {
     let listener = listen(args.port).await?;
     let at = listener.local_addr()?;
-    // It is removed with all that is in it when this function is left.
-    let temporary = tempfile::Builder::new().prefix("ferry-demo-").tempdir()?;
-    let folder = match &args.data {
-        Some(data) => data.join(place(at, args.source.as_ref())),
-        None => temporary.path().to_owned(),
+    // A temporary folder is removed with all that is in it when this function is left.
+    let (folder, _temporary) = match &args.data {
+        Some(data) => (data.join(place(at, args.source.as_ref())), None),
+        None => {
+            let made = tempfile::Builder::new().prefix("ferry-demo-").tempdir()?;
+            (made.path().to_owned(), Some(made))
+        }
     };
     let page = format!("http://{at}");
     let source = match args.source {
