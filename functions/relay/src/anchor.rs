@@ -84,16 +84,22 @@ pub fn anchor(
     now: Timestamp,
 ) -> Anchor {
     let Some(before) = before else { return Anchor::Joined(entry(seen, start)) };
-    if let Some(former) = before.former.as_ref().filter(|former| now < former.until) {
-        match follow(former.newest, &former.fingerprints, &History::default(), seen) {
-            Anchor::Contiguous | Anchor::FellBehind(_) | Anchor::Stale => return Anchor::Stale,
-            Anchor::Joined(_) | Anchor::Restarted | Anchor::Renumbered(_) => {}
-        }
-    }
-    match follow(before.newest, &before.fingerprints, history, seen) {
+    let anchor = match follow(before.newest, &before.fingerprints, history, seen) {
         // After a pause the next number alone does not prove that it is the next segment.
         Anchor::Contiguous if !watched && seen.media_sequence > before.newest => Anchor::Restarted,
         anchor => anchor,
+    };
+    match (anchor, &before.former) {
+        // What does not go on from here may go on from the numbering that was left: an old copy.
+        (Anchor::FellBehind(_) | Anchor::Restarted | Anchor::Renumbered(_), Some(former))
+            if now < former.until =>
+        {
+            match follow(former.newest, &former.fingerprints, &History::default(), seen) {
+                Anchor::Contiguous | Anchor::FellBehind(_) | Anchor::Stale => Anchor::Stale,
+                Anchor::Joined(_) | Anchor::Restarted | Anchor::Renumbered(_) => anchor,
+            }
+        }
+        _ => anchor,
     }
 }
 

@@ -80,6 +80,9 @@ fn a_numbering_that_was_left_does_not_come_back_from_a_cache() {
         let soon = anchor(Some(&mark), &history(&afresh), &seen, true, Start::LiveEdge, NOW);
         assert_eq!(soon, Anchor::Stale);
     }
+    // The new numbering goes on all the same, also while it is short.
+    let on = anchor(Some(&mark), &history(&afresh), &live(0, 3, "b"), true, Start::LiveEdge, NOW);
+    assert_eq!(on, Anchor::Contiguous);
     let later = NOW + hls::Micros::from_secs(60);
     let seen =
         anchor(Some(&mark), &history(&afresh), &live(18, 23, "a"), true, Start::LiveEdge, later);
