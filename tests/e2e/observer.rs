@@ -42,7 +42,13 @@ struct Known {
 }
 
 /// There was no answer: the endpoint is down, which is not the stream's fault.
-struct Down;
+struct Down(String);
+
+impl From<reqwest::Error> for Down {
+    fn from(error: reqwest::Error) -> Self {
+        Self(error.to_string())
+    }
+}
 
 impl Observer {
     /// Starts to watch the stream whose multivariant playlist is at `playlist`.
@@ -71,6 +77,11 @@ impl Observer {
         self.judge.lock().unwrap().segments()
     }
 
+    /// What was wrong so far.
+    pub fn violations(&self) -> Vec<String> {
+        self.judge.lock().unwrap().violations().to_owned()
+    }
+
     /// Whether every playlist has come to its end.
     pub fn ended(&self) -> bool {
         self.judge.lock().unwrap().ended()
@@ -84,9 +95,9 @@ impl Observer {
         self.look.thorough = true;
         // A kept connection may have been closed in this moment; that is no outage.
         let mut tries = 0;
-        while self.look.at_everything().await.is_err() {
+        while let Err(Down(why)) = self.look.at_everything().await {
             tries += 1;
-            assert!(tries < 5, "the endpoint is down at the end");
+            assert!(tries < 5, "the endpoint is down at the end: {why}");
         }
         let mut judge = self.judge.lock().unwrap();
         let carried = judge.compare(published);
@@ -127,7 +138,7 @@ impl Look {
         let known = self.known.get(url);
         let etag = known.map_or("", |known| &known.etag);
         let request = self.client.get(url).header(header::IF_NONE_MATCH, etag);
-        let response = request.send().await.map_err(|_| Down)?;
+        let response = request.send().await?;
         match (response.status(), known) {
             (StatusCode::NOT_MODIFIED, Some(known)) => Ok(Some(known.text.clone())),
             (StatusCode::NOT_FOUND, Some(_)) => {
@@ -137,7 +148,7 @@ impl Look {
             (StatusCode::NOT_FOUND, None) => Ok(None),
             (StatusCode::OK, _) => {
                 let etag = response.headers()[header::ETAG].to_str().unwrap().to_owned();
-                let text = response.text().await.map_err(|_| Down)?;
+                let text = response.text().await?;
                 let known = Known { etag, text: text.clone(), checked: None };
                 self.known.insert(url.to_owned(), known);
                 Ok(Some(text))
@@ -159,8 +170,8 @@ impl Look {
             for name in segment.needs.iter().chain([&segment.uri]) {
                 if let Err(violation) = self.at_object(name).await? {
                     // It may have left the playlist, and then the endpoint, in the meantime.
-                    let now = self.client.get(url).send().await.map_err(|_| Down)?;
-                    let text = now.text().await.map_err(|_| Down)?;
+                    let now = self.client.get(url).send().await?;
+                    let text = now.text().await?;
                     let mut now = Media::read(&text).unwrap_or_default();
                     now.resolve(uri);
                     if now.segments.iter().any(|now| now.uri == segment.uri) {
@@ -181,7 +192,7 @@ impl Look {
         // Half a segment is one whole answer of half the length: what is read here is compared with
         // what the source published, and its size with every later one.
         let request = if known.is_some() { self.client.head(&url) } else { self.client.get(&url) };
-        let response = request.send().await.map_err(|_| Down)?;
+        let response = request.send().await?;
         if response.status() != StatusCode::OK {
             return Ok(Err(format!("it answers {}", response.status())));
         }
@@ -191,7 +202,7 @@ impl Look {
             Some(size) if length == Some(size) => Ok(Ok(())),
             Some(size) => Ok(Err(format!("it has {length:?} bytes and had {size}"))),
             None => {
-                let bytes = response.bytes().await.map_err(|_| Down)?;
+                let bytes = response.bytes().await?;
                 self.judge.lock().unwrap().read(name, bytes);
                 Ok(Ok(()))
             }

@@ -78,9 +78,14 @@ impl Scene {
         let deadline = Instant::now() + within;
         for (number, observer) in self.observers.iter().enumerate() {
             while observer.segments() < wanted {
-                let (listed, log) = (observer.segments(), self.ferry.log());
-                let late = Instant::now() > deadline;
-                assert!(!late, "endpoint {number} lists {listed} of {wanted} segments\n{log}");
+                if Instant::now() > deadline {
+                    let (listed, log) = (observer.segments(), self.ferry.log());
+                    let sessions = self.ferry.ask(Method::GET, "/sessions", None).await.1;
+                    let wrong = observer.violations().join("\n");
+                    panic!(
+                        "endpoint {number} lists {listed} of {wanted}\n{wrong}\n{sessions:#}\n{log}"
+                    );
+                }
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }

@@ -43,7 +43,7 @@ async fn a_source_that_begins_anew_goes_on_after_a_discontinuity() {
     scene.caught_up(Duration::from_secs(5)).await;
     scene.live.restart();
     scene.publish(3).await;
-    scene.caught_up(Duration::from_secs(5)).await;
+    scene.caught_up(Duration::from_secs(12)).await;
     let outcome = scene.end(&id).await;
     let restarts = |entries: &Vec<Entry>| entries.iter().filter(|e| e.segment.marked).count();
     assert!(outcome.published.values().all(|entries| restarts(entries) == 1));
