@@ -9,7 +9,7 @@ use std::time::Duration;
 async fn ten_kills_in_the_middle_of_uploads_lose_nothing() {
     let mut scene = Scene::start(&[DIGEST, DIGEST]).await;
     let id = scene.carry().await;
-    scene.caught_up(Duration::from_secs(10)).await;
+    scene.caught_up(Duration::from_secs(30)).await;
     for kill in 0..10 {
         // Every other time an endpoint hangs, so that uploads to it are cut off for certain. The other times
         // are spread from before the source is asked to after the playlists are published.
@@ -29,7 +29,7 @@ async fn ten_kills_in_the_middle_of_uploads_lose_nothing() {
         }
         scene.ferry.up().await;
     }
-    scene.caught_up(Duration::from_secs(10)).await;
+    scene.caught_up(Duration::from_secs(30)).await;
     let outcome = scene.end(&id).await;
     outcome.is_whole();
 }
@@ -42,6 +42,6 @@ async fn a_session_goes_on_after_a_stop_and_a_restart() {
     scene.ferry.stop().await;
     scene.publish(2).await;
     scene.ferry.up().await;
-    scene.caught_up(Duration::from_secs(5)).await;
+    scene.caught_up(Duration::from_secs(30)).await;
     scene.end(&id).await.is_whole();
 }

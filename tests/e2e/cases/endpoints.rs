@@ -13,7 +13,7 @@ const OUTAGE: Duration = Duration::from_secs(10);
 async fn outage(told: bool, begin: impl AsyncFn(&mut Apache), end: impl AsyncFn(&mut Apache)) {
     let mut scene = Scene::start(&[DIGEST, DIGEST]).await;
     let id = scene.carry().await;
-    scene.caught_up(Duration::from_secs(10)).await;
+    scene.caught_up(Duration::from_secs(30)).await;
 
     begin(&mut scene.apaches[1]).await;
     let before = scene.observers[0].segments();
@@ -35,7 +35,7 @@ async fn outage(told: bool, begin: impl AsyncFn(&mut Apache), end: impl AsyncFn(
     end(&mut scene.apaches[1]).await;
     let running = |session: &Value| session["status"] == "running";
     scene.ferry.until(&id, "running", Duration::from_secs(8), running).await;
-    scene.caught_up(Duration::from_secs(8)).await;
+    scene.caught_up(Duration::from_secs(30)).await;
     let outcome = scene.end(&id).await;
     outcome.is_whole();
     let names = |endpoint: usize| {

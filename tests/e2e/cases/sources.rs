@@ -14,7 +14,7 @@ async fn a_source_that_fails_for_a_while_loses_nothing() {
         scene.origin.break_down("/", fault);
         tokio::time::sleep(Duration::from_secs(5)).await;
         scene.origin.mend();
-        scene.caught_up(Duration::from_secs(8)).await;
+        scene.caught_up(Duration::from_secs(30)).await;
     }
     scene.end(&id).await.is_whole();
 }
@@ -40,10 +40,10 @@ async fn a_source_that_begins_anew_goes_on_after_a_discontinuity() {
     let id = scene.carry().await;
     // Until it no longer lists what it begins with again.
     scene.publish(7).await;
-    scene.caught_up(Duration::from_secs(5)).await;
+    scene.caught_up(Duration::from_secs(30)).await;
     scene.live.restart();
     scene.publish(3).await;
-    scene.caught_up(Duration::from_secs(12)).await;
+    scene.caught_up(Duration::from_secs(30)).await;
     let outcome = scene.end(&id).await;
     let restarts = |entries: &Vec<Entry>| entries.iter().filter(|e| e.segment.marked).count();
     assert!(outcome.published.values().all(|entries| restarts(entries) == 1));
