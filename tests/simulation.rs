@@ -87,6 +87,20 @@ fn a_calm_minute_is_carried_whole_with_one_write_a_segment() {
     assert!(outcome.polls <= 250, "{} polls", outcome.polls);
     assert!(outcome.largest_cursor <= 1_024, "{} bytes", outcome.largest_cursor);
     assert_eq!(outcome.progress.jumps, 0);
+    // Two variants at two endpoints, each no oftener than it is committed and once as the source lists it.
+    assert!(outcome.renderings <= 2 * 4 * outcome.commits, "{} rendered", outcome.renderings);
+}
+
+#[test]
+fn a_source_that_lists_nothing_new_makes_no_playlist_be_rendered() {
+    let mut scenario = calm();
+    scenario.source.stalls = vec![Trouble { from: 20_000, to: 300_000 }];
+    scenario.source.end = 400_000;
+    let [early, late] =
+        [30_000, 90_000].map(|until| run(&Scenario { until, ..scenario.clone() }, 8));
+    assert!(late.polls >= early.polls + 60, "{} polls and {}", early.polls, late.polls);
+    assert!(early.renderings > 20, "{} rendered", early.renderings);
+    assert_eq!(late.renderings, early.renderings);
 }
 
 #[test]

@@ -96,6 +96,15 @@ pub struct Outcome {
     pub largest_cursor: usize,
     pub commits: u64,
     pub polls: u64,
+    /// Playlists that the last run rendered.
+    pub renderings: u64,
+}
+
+/// What was seen of the runs.
+#[derive(Default)]
+struct Seen {
+    progress: Progress,
+    renderings: u64,
 }
 
 /// A future that dies after it was polled so often: a crash at whichever await that is.
@@ -135,12 +144,12 @@ async fn live(scenario: &Scenario, seed: u64) -> Outcome {
     let store = Arc::new(Store::new(scenario.store_failures, Dice::new(seed, "store")));
     let session = session(scenario, clock.now());
     let url = Url::parse(source::MASTER).unwrap();
-    let mut progress = Progress::default();
+    let mut seen = Seen::default();
     let mut deaths = scenario.deaths.iter().copied();
     let over = loop {
         let death = deaths.next();
         let life = async {
-            let run = carry(&session, &url, &source, &endpoints, &store, &clock, &mut progress);
+            let run = carry(&session, &url, &source, &endpoints, &store, &clock, &mut seen);
             let limit = Duration::from_millis(scenario.until);
             tokio::time::timeout_at(clock.0 + limit, run).await.unwrap_or(false)
         };
@@ -154,11 +163,12 @@ async fn live(scenario: &Scenario, seed: u64) -> Outcome {
     let judgements = [0, 1].map(|index| endpoints[index].judge(&published));
     Outcome {
         judgements,
-        progress,
+        progress: seen.progress,
         over,
         largest_cursor: store.largest(),
         commits: store.commits(),
         polls: source.polls(),
+        renderings: seen.renderings,
     }
 }
 
@@ -169,7 +179,7 @@ async fn carry(
     endpoints: &[Arc<Endpoint>; 2],
     store: &Arc<Store>,
     clock: &Arc<VirtualClock>,
-    progress: &mut Progress,
+    seen: &mut Seen,
 ) -> bool {
     loop {
         let taken = Carrier::take(
@@ -185,15 +195,22 @@ async fn carry(
             continue;
         };
         loop {
-            let step = carrier.step().await;
+            let step = carrier.tick().await;
+            seen.progress.clone_from(carrier.progress());
+            seen.renderings = carrier.renderings();
+            let events = match &step {
+                Step::Idle(until) => {
+                    clock.sleep_until(*until).await;
+                    continue;
+                }
+                Step::Went(events) | Step::Over(events) => events,
+            };
             if std::env::var_os("EVENTS").is_some() {
-                let (Step::Went(events) | Step::Over(events)) = &step else { continue };
                 let at = clock.now().since(BEGIN).as_millis();
                 events.iter().for_each(|event| println!("{at:>6} {event}"));
             }
-            progress.clone_from(carrier.progress());
             if matches!(step, Step::Over(_)) {
-                return progress.status == Status::Ended;
+                return seen.progress.status == Status::Ended;
             }
         }
     }

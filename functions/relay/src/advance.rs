@@ -67,7 +67,7 @@ pub struct Carrier<O, I, S, C> {
     doubtful: Option<Cursor>,
     store_pause: Option<(Timestamp, String)>,
     master: Master,
-    layout: Option<Layout>,
+    layout: Option<(Layout, Version)>,
     watches: BTreeMap<RenditionName, Watch>,
     under_way: FuturesUnordered<Effect>,
     /// When each copy that is under way began.
@@ -77,6 +77,23 @@ pub struct Carrier<O, I, S, C> {
     reported: Status,
     events: Vec<Event>,
     closing: bool,
+    /// The newest version of what playlists are rendered from.
+    newest: Version,
+    /// The version in which the committed cursor last changed.
+    lasted: Version,
+    renderings: u64,
+}
+
+/// Counts the changes of what playlists are rendered from, over all of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Version(u64);
+
+impl Version {
+    /// The next one, which is the newest from here on.
+    fn next(&mut self) -> Self {
+        self.0 += 1;
+        *self
+    }
 }
 
 type Effect = Pin<Box<dyn Future<Output = Done> + Send>>;
@@ -223,6 +240,9 @@ where
             reported: Status::Starting,
             events: Vec::new(),
             closing: false,
+            newest: Version::default(),
+            lasted: Version::default(),
+            renderings: 0,
         };
         carrier.load().await?;
         Ok(carrier)
@@ -232,6 +252,13 @@ where
     #[must_use]
     pub fn progress(&self) -> &Progress {
         &self.progress
+    }
+
+    /// How many playlists this run has rendered, whether they were then stored or not: what a source
+    /// that lists nothing new costs none of.
+    #[must_use]
+    pub fn renderings(&self) -> u64 {
+        self.renderings
     }
 
     /// Goes on until something worth showing has happened, however long that takes.
@@ -368,6 +395,7 @@ where
             Ok(revision) => {
                 self.revision = Some(revision);
                 self.committed = self.working.clone();
+                self.lasted = self.newest.next();
                 self.store_pause = None;
                 for (name, watch) in &mut self.watches {
                     if let Some(mark) = self.committed.renditions.get(name) {
@@ -413,6 +441,7 @@ where
         };
         self.working = cursor.clone();
         self.committed = cursor;
+        self.lasted = self.newest.next();
         self.revision = revision;
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use url::Url;
 
 /// The renditions of a source, and the lines that name them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     lines: Vec<Placed>,
     /// Where each media playlist is read.
@@ -14,7 +14,7 @@ pub struct Layout {
 }
 
 /// A line, and the rendition whose address it holds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Placed {
     line: Line,
     rendition: Option<RenditionName>,

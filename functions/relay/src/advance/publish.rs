@@ -1,6 +1,6 @@
 //! Publishes playlists, and deletes what left them.
 
-use super::{Carrier, Done, Event, News, differs};
+use super::{Carrier, Done, Event, News, Version, differs};
 use crate::layout::Layout;
 use crate::names::{PLAYLIST, RenditionName, Stem};
 use crate::ports::{Clock, Ingest, IngestError, Origin, Sessions};
@@ -34,6 +34,10 @@ pub(super) struct Outlet<I> {
     pub(super) stem: Stem,
     /// What was last stored under each playlist's name, as a hash.
     given: BTreeMap<String, u64>,
+    /// Of which media playlists that is what these would be rendered to.
+    shown: BTreeMap<RenditionName, Basis>,
+    /// The same of the multivariant playlist.
+    shown_multivariant: Option<Naming>,
     /// Renditions whose playlists were stored.
     there: BTreeSet<RenditionName>,
     /// When the first of them was.
@@ -53,12 +57,49 @@ pub(super) struct Outlet<I> {
     pub(super) bytes: u64,
 }
 
+/// What a media playlist is rendered from: as long as it is the same, so is the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Basis {
+    version: Version,
+    complete: bool,
+}
+
+/// What the multivariant playlist is rendered from: how many renditions are there, as they only
+/// become more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Naming {
+    layout: Version,
+    there: usize,
+    bandwidth: Option<u64>,
+}
+
+/// A media playlist to be stored.
+struct Changed {
+    rendition: RenditionName,
+    rendering: Rendering,
+    hash: u64,
+    basis: Basis,
+}
+
 /// A playlist that was stored.
 pub(super) struct Stored {
     name: String,
     hash: u64,
-    /// Of a media playlist: whose, and what it lists.
-    media: Option<(RenditionName, MediaSequence, usize, bool)>,
+    what: What,
+}
+
+/// Which playlist was stored.
+enum What {
+    /// A media playlist: whose, and what it lists.
+    Media {
+        rendition: RenditionName,
+        last: MediaSequence,
+        listed: usize,
+        ended: bool,
+        basis: Basis,
+    },
+    /// The multivariant playlist.
+    Multivariant(Naming),
 }
 
 impl<I> Outlet<I> {
@@ -68,6 +109,8 @@ impl<I> Outlet<I> {
             address,
             ingest: Arc::new(ingest),
             given: BTreeMap::new(),
+            shown: BTreeMap::new(),
+            shown_multivariant: None,
             there: BTreeSet::new(),
             since: None,
             finished: BTreeSet::new(),
@@ -132,15 +175,13 @@ where
                 continue;
             }
             let media = self.changed_media(endpoint);
-            let mut there = self.outlets[endpoint].there.clone();
-            there.extend(media.iter().map(|(rendition, ..)| rendition.clone()));
-            let multivariant = self.changed_multivariant(endpoint, &there, now);
+            let multivariant = self.changed_multivariant(endpoint, &media, now);
             if media.is_empty() && multivariant.is_none() {
                 continue;
             }
             // Until the answer comes, and after a failure, what is stored there is not known.
-            for (rendition, ..) in &media {
-                if let Some(watch) = self.watches.get_mut(rendition) {
+            for changed in &media {
+                if let Some(watch) = self.watches.get_mut(&changed.rendition) {
                     watch.confirmed[endpoint] = false;
                 }
             }
@@ -156,8 +197,11 @@ where
     }
 
     /// The media playlists that say something else than what the endpoint was last given.
-    fn changed_media(&self, endpoint: usize) -> Vec<(RenditionName, Rendering, u64)> {
-        let outlet = &self.outlets[endpoint];
+    ///
+    /// Rendering is most of the work of a wake, so what was compared is not rendered again before
+    /// something that shows in it has changed.
+    fn changed_media(&mut self, endpoint: usize) -> Vec<Changed> {
+        let outlet = &mut self.outlets[endpoint];
         let mut changed = Vec::new();
         for (name, watch) in &self.watches {
             let (Some(mark), Some(seen)) =
@@ -165,46 +209,81 @@ where
             else {
                 continue;
             };
+            let Some(track) = mark.tracks.get(endpoint) else { continue };
+            let complete = watch.fates.complete(mark, track, seen);
+            let basis = Basis { version: watch.version.max(self.lasted), complete };
+            if outlet.shown.get(name) == Some(&basis) {
+                continue;
+            }
             // The newest lines go with the working cursor; only what has lasted is shown.
             let working = self.working.renditions.get(name);
-            let current = working.is_some_and(|working| differs(mark, working) == News::None);
-            let Some(track) = mark.tracks.get(endpoint).filter(|_| current) else { continue };
-            let complete = watch.fates.complete(mark, track, seen);
+            if working.is_none_or(|working| differs(mark, working) != News::None) {
+                continue;
+            }
+            self.renderings += 1;
             let rendering = render(name, mark, track, seen, self.style, &outlet.stem, complete);
-            let Some(rendering) = rendering else { continue };
-            let hash = hash(&rendering.text);
-            if outlet.given.get(&outlet.stem.media(name)) != Some(&hash) {
-                changed.push((name.clone(), rendering, hash));
+            let new = rendering.map(|rendering| (hash(&rendering.text), rendering));
+            let given = outlet.given.get(&outlet.stem.media(name));
+            match new.filter(|(hash, _)| given != Some(hash)) {
+                Some((hash, rendering)) => {
+                    changed.push(Changed { rendition: name.clone(), rendering, hash, basis });
+                }
+                None => {
+                    outlet.shown.insert(name.clone(), basis);
+                }
             }
         }
         changed
     }
 
-    /// The multivariant playlist, when it says something else than what the endpoint was last given.
+    /// The multivariant playlist, when it says something else than what the endpoint was last given,
+    /// or will have been with `media`.
     ///
     /// It waits until all renditions are there, as packagers do not like them to come later; after a
     /// while it is published without those that are missing.
     fn changed_multivariant(
-        &self,
+        &mut self,
         endpoint: usize,
-        there: &BTreeSet<RenditionName>,
+        media: &[Changed],
         now: Timestamp,
-    ) -> Option<(String, u64)> {
-        let outlet = &self.outlets[endpoint];
-        let layout = self.layout.as_ref()?;
+    ) -> Option<(String, u64, Naming)> {
+        let patience = self.patience();
+        let outlet = &mut self.outlets[endpoint];
+        let (layout, version) = self.layout.as_ref()?;
+        let new = media.iter().map(|changed| &changed.rendition);
+        let new = new.filter(|&name| !outlet.there.contains(name));
+        let bandwidth = self.master.single.then_some(self.committed.bandwidth).flatten();
+        let there = outlet.there.len() + new.clone().count();
+        let naming = Naming { layout: *version, there, bandwidth };
+        if outlet.shown_multivariant == Some(naming) {
+            return None;
+        }
+        let there: BTreeSet<_> = outlet.there.iter().chain(new).cloned().collect();
         let complete = layout.renditions.keys().all(|name| there.contains(name));
-        let patient = outlet.since.is_none_or(|since| now < since + self.patience());
+        let patient = outlet.since.is_none_or(|since| now < since + patience);
         if !complete && patient {
             return None;
         }
-        let text = if self.is_single() {
-            Layout::of_media(self.source.clone(), self.committed.bandwidth?)
-                .render(&outlet.stem, there)?
+        self.renderings += 1;
+        let text = if self.master.single {
+            bandwidth.and_then(|bandwidth| {
+                Layout::of_media(self.source.clone(), bandwidth).render(&outlet.stem, &there)
+            })
         } else {
-            layout.render(&outlet.stem, there)?
+            layout.render(&outlet.stem, &there)
         };
-        let hash = hash(&text);
-        (outlet.given.get(&outlet.stem.multivariant()) != Some(&hash)).then_some((text, hash))
+        let new = text.map(|text| (hash(&text), text));
+        let given = outlet.given.get(&outlet.stem.multivariant());
+        match new.filter(|(hash, _)| given != Some(hash)) {
+            Some((hash, text)) => Some((text, hash, naming)),
+            None => {
+                // With what is only on its way the same number may come to be others.
+                if outlet.there.len() == naming.there {
+                    outlet.shown_multivariant = Some(naming);
+                }
+                None
+            }
+        }
     }
 
     fn patience(&self) -> Micros {
@@ -223,10 +302,19 @@ where
     ) {
         self.outlets[endpoint].publishing = false;
         let any = !stored.is_empty();
-        for Stored { name, hash, media } in stored {
+        for Stored { name, hash, what } in stored {
             let outlet = &mut self.outlets[endpoint];
             outlet.given.insert(name, hash);
-            let Some((rendition, last, listed, ended)) = media else { continue };
+            let (rendition, last, listed, ended) = match what {
+                What::Media { rendition, last, listed, ended, basis } => {
+                    outlet.shown.insert(rendition.clone(), basis);
+                    (rendition, last, listed, ended)
+                }
+                What::Multivariant(naming) => {
+                    outlet.shown_multivariant = Some(naming);
+                    continue;
+                }
+            };
             outlet.since.get_or_insert(now);
             outlet.there.insert(rendition.clone());
             if ended {
@@ -333,14 +421,14 @@ where
 async fn publish<I: Ingest>(
     ingest: &I,
     stem: &Stem,
-    media: Vec<(RenditionName, Rendering, u64)>,
-    multivariant: Option<(String, u64)>,
+    media: Vec<Changed>,
+    multivariant: Option<(String, u64, Naming)>,
 ) -> (Vec<Stored>, Result<(), IngestError>) {
-    let puts = media.into_iter().map(|(rendition, rendering, hash)| async move {
+    let puts = media.into_iter().map(|Changed { rendition, rendering, hash, basis }| async move {
         let name = stem.media(&rendition);
         let Rendering { text, last, listed, ended } = rendering;
         ingest.put(&name, PLAYLIST, Bytes::from(text)).await?;
-        Ok(Stored { name, hash, media: Some((rendition, last, listed, ended)) })
+        Ok(Stored { name, hash, what: What::Media { rendition, last, listed, ended, basis } })
     });
     let mut stored = Vec::new();
     let mut result = Ok(());
@@ -350,10 +438,10 @@ async fn publish<I: Ingest>(
             Err(error) => result = Err(error),
         }
     }
-    if let (Ok(()), Some((text, hash))) = (&result, multivariant) {
+    if let (Ok(()), Some((text, hash, naming))) = (&result, multivariant) {
         let name = stem.multivariant();
         match ingest.put(&name, PLAYLIST, Bytes::from(text)).await {
-            Ok(()) => stored.push(Stored { name, hash, media: None }),
+            Ok(()) => stored.push(Stored { name, hash, what: What::Multivariant(naming) }),
             Err(error) => result = Err(error),
         }
     }

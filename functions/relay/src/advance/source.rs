@@ -1,6 +1,6 @@
 //! Looks at the source.
 
-use super::{Carrier, Done, Event};
+use super::{Carrier, Done, Event, Version};
 use crate::anchor::{Anchor, History, anchor, stale_patience, take_up};
 use crate::cadence::Cadence;
 use crate::layout::Layout;
@@ -49,6 +49,8 @@ pub(super) struct Watch {
     /// Where the newest version came from: what its addresses are relative to.
     base: Url,
     pub(super) seen: Option<Arc<MediaPlaylist>>,
+    /// The version in which that last changed.
+    pub(super) version: Version,
     due: Timestamp,
     polling: bool,
     pub(super) cadence: Cadence,
@@ -77,6 +79,7 @@ impl Watch {
             url,
             known: None,
             seen: None,
+            version: Version::default(),
             due: Timestamp::default(),
             polling: false,
             cadence: Cadence::default(),
@@ -186,7 +189,7 @@ where
                 let layout = Layout::of_media(self.source.clone(), 0);
                 let name = layout.renditions.keys().next().cloned();
                 self.follow(&layout, now);
-                self.layout = Some(layout);
+                self.place(layout);
                 if let Some(name) = name {
                     self.saw_media(&name, sent, now, playlist, url, validators);
                 }
@@ -195,11 +198,18 @@ where
         }
     }
 
+    /// Keeps a layout, as another version when it is another.
+    fn place(&mut self, layout: Layout) {
+        if self.layout.as_ref().is_none_or(|(known, _)| *known != layout) {
+            self.layout = Some((layout, self.newest.next()));
+        }
+    }
+
     fn lay_out(&mut self, playlist: MultivariantPlaylist, url: &Url, now: Timestamp) {
         match Layout::of(playlist, url) {
             Ok(layout) => {
                 self.follow(&layout, now);
-                self.layout = Some(layout);
+                self.place(layout);
                 self.master_is_well(now);
             }
             Err(error) => self.fail(now, error.to_string()),
@@ -344,7 +354,10 @@ where
         if playlist.ended {
             watch.ended_at.get_or_insert(now);
         }
-        watch.seen = Some(Arc::new(playlist));
+        if watch.seen.as_deref() != Some(&playlist) {
+            watch.seen = Some(Arc::new(playlist));
+            watch.version = self.newest.next();
+        }
         match anchor {
             Anchor::Joined(entry) => {
                 // Nothing was published before what is carried now.
