@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench rust
+.PHONY: help demo test soak check bench rust
 
 # npm installs what a lock file pins; this is the file that it writes when it is done.
 installed = $(patsubst %/package-lock.json,%/node_modules/.package-lock.json,$(wildcard $(1)/package-lock.json))
@@ -33,6 +33,11 @@ test: $(call installed,functions/ferry) $(call installed,tests/browser) $(call i
 	# Built with the rest, so that its dependencies are compiled once.
 	FERRY="$$(realpath "$${CARGO_TARGET_DIR:-target}")/debug/ferry" cargo test --locked --workspace
 	npm test --prefix infra --silent
+
+soak: export SEEDS ?= 100000
+soak: export SEED ?= 0
+soak: ## Try the promises in virtual time under the faults of many seeds: SEEDS=, SEED= (the first)
+	cargo test --locked --package tests --test simulation -- --nocapture
 
 bench: $(call installed,functions/ferry) $(call installed,tests/bench/peer) ## Measure the ferry against its peer (takes minutes)
 	tests/debian.sh apache2=apache2-bin ffmpeg=ffmpeg curl=curl

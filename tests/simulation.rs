@@ -242,13 +242,13 @@ fn stormy(seed: u64) -> Scenario {
     scenario
 }
 
-/// How many seeds to try, and from which: `SEEDS=1000 SEED=0 cargo test -p tests --test simulation`.
+/// How many seeds to try, and from which: `make soak SEEDS=100000 SEED=0`.
 fn seeds() -> std::ops::Range<u64> {
     let number = |name: &str, default| {
         std::env::var(name).ok().map_or(default, |value| value.parse().expect("a number"))
     };
     let first = number("SEED", 0);
-    first..first + number("SEEDS", 500)
+    first..first + number("SEEDS", 1_000)
 }
 
 /// Runs the scenarios of all seeds; of the first that fails, prints the simplest that still does.

@@ -61,6 +61,8 @@ pub struct Segment {
 }
 
 pub struct Source {
+    /// All that each variant will ever publish.
+    variants: Vec<Vec<Segment>>,
     plan: SourcePlan,
     dice: Dice,
     began: tokio::time::Instant,
@@ -69,7 +71,9 @@ pub struct Source {
 
 impl Source {
     pub fn new(plan: SourcePlan, dice: Dice) -> Self {
-        Self { plan, dice, began: tokio::time::Instant::now(), polls: AtomicU64::new(0) }
+        let variants = (0..plan.variants).map(|variant| segments(&plan, variant)).collect();
+        let began = tokio::time::Instant::now();
+        Self { variants, plan, dice, began, polls: AtomicU64::new(0) }
     }
 
     fn now(&self) -> u64 {
@@ -81,45 +85,15 @@ impl Source {
     }
 
     /// The segments of one variant that are published at `at`.
-    fn variant(&self, variant: usize, at: u64) -> Vec<Segment> {
-        let plan = &self.plan;
-        let mut segments: Vec<Segment> = Vec::new();
-        // The source has been on air for a while when the world begins.
-        let before = plan.window as u64;
-        let (mut epoch, mut number) = (0, plan.first);
-        for place in 0.. {
-            let made = (place + 1) * SEGMENT;
-            let made = made.saturating_sub(before * SEGMENT);
-            let stall = plan.stalls.iter().find(|s| (s.from..s.to).contains(&made));
-            let shown = stall.map_or(made, |stall| stall.to);
-            if shown > at || made > plan.end {
-                break;
-            }
-            let resets = plan.resets.iter().filter(|&&reset| reset <= made).count() as u64;
-            let begins = resets > epoch;
-            if begins {
-                epoch = resets;
-                number = 0;
-            }
-            segments.push(Segment {
-                place,
-                body: format!("v{variant}/{epoch}/{number}"),
-                missing: plan.missing.contains(&place),
-                begins,
-                at: shown,
-                epoch,
-                number,
-                discontinuity: plan.discontinuities > 0 && place % plan.discontinuities == 3,
-            });
-            number += 1;
-        }
-        segments
+    fn variant(&self, variant: usize, at: u64) -> &[Segment] {
+        let segments = &self.variants[variant];
+        &segments[..segments.partition_point(|segment| segment.at <= at)]
     }
 
     /// All that was published until `at`.
     pub fn published(&self, at: u64) -> Published {
         let name = |variant: usize| format!("video-{}", 1_000_000 * (variant + 1));
-        (0..self.plan.variants).map(|v| (name(v), self.variant(v, at))).collect()
+        (0..self.plan.variants).map(|v| (name(v), self.variant(v, at).to_vec())).collect()
     }
 
     fn playlist(&self, variant: usize, at: u64) -> String {
@@ -154,6 +128,41 @@ impl Source {
         }
         Ok(now)
     }
+}
+
+/// All segments of one variant.
+fn segments(plan: &SourcePlan, variant: usize) -> Vec<Segment> {
+    let mut segments: Vec<Segment> = Vec::new();
+    // The source has been on air for a while when the world begins.
+    let before = plan.window as u64;
+    let (mut epoch, mut number) = (0, plan.first);
+    for place in 0.. {
+        let made = (place + 1) * SEGMENT;
+        let made = made.saturating_sub(before * SEGMENT);
+        let stall = plan.stalls.iter().find(|s| (s.from..s.to).contains(&made));
+        let shown = stall.map_or(made, |stall| stall.to);
+        if made > plan.end {
+            break;
+        }
+        let resets = plan.resets.iter().filter(|&&reset| reset <= made).count() as u64;
+        let begins = resets > epoch;
+        if begins {
+            epoch = resets;
+            number = 0;
+        }
+        segments.push(Segment {
+            place,
+            body: format!("v{variant}/{epoch}/{number}"),
+            missing: plan.missing.contains(&place),
+            begins,
+            at: shown,
+            epoch,
+            number,
+            discontinuity: plan.discontinuities > 0 && place % plan.discontinuities == 3,
+        });
+        number += 1;
+    }
+    segments
 }
 
 /// The source as the core sees it.
