@@ -10,7 +10,7 @@ use serde_json::Value;
 async fn main() -> Result<(), Error> {
     aws::log_to_stdout(&environment());
     // A function that is not set up says so to whoever calls it, by a name that he knows.
-    let world = world();
+    let world = world().await;
     lambda_runtime::run(service_fn(|event| answer(&world, event))).await
 }
 
@@ -29,10 +29,10 @@ async fn answer(
     answer.await.inspect_err(|failure| tracing::error!(name = failure.name(), "{failure}"))
 }
 
-fn world() -> Result<World, Failure> {
+async fn world() -> Result<World, Failure> {
     let environment = environment();
     let settings = Settings::read(&environment)?;
-    World::new(settings, &aws::sdk(&environment)?, || getrandom::u32().unwrap_or_default())
+    World::new(settings, &aws::sdk().await, || getrandom::u32().unwrap_or_default())
 }
 
 fn environment() -> Environment<'static> {

@@ -15,8 +15,8 @@ mod table;
 pub mod custom_resource;
 pub mod metrics;
 
-pub use aws_types::SdkConfig;
-pub use config::{ConfigError, Environment, sdk};
+pub use aws_config::SdkConfig;
+pub use config::{ConfigError, Environment, sdk, sdk_at};
 pub use error::{Error, call_error};
 pub use hold::{Faults, Hold, LEASE, PUT_TIME, Standing};
 pub use item::{Load, Mark};

@@ -1,7 +1,7 @@
 //! Runs: executions of the state machine, each of which advances a shard.
 
 use crate::error::{Error, call_error};
-use aws_types::SdkConfig;
+use aws_config::SdkConfig;
 use relay::Timestamp;
 use relay::session::SessionId;
 use serde::{Deserialize, Serialize};

@@ -1,8 +1,8 @@
 //! What must stay secret: in Secrets Manager, one secret a session and one a deployed channel.
 
 use crate::error::{Error, call_error};
+use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::Client;
-use aws_types::SdkConfig;
 use relay::session::{Access, Credentials, Endpoint, SessionId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -6,12 +6,12 @@ use crate::item::{
     json, moment, number, place_in_list, read_load, read_record, session_key, text,
 };
 use crate::runs::RunId;
+use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
     Delete, KeysAndAttributes, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
-use aws_types::SdkConfig;
 use relay::Timestamp;
 use relay::ports::{CreateError, Page, Query, Record, StoreError};
 use relay::progress::{Progress, Status};

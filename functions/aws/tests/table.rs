@@ -39,9 +39,9 @@ struct World {
 }
 
 impl World {
-    fn new() -> Self {
+    async fn new() -> Self {
         let stack = MiniStack::start();
-        let config = stack::config(&stack.url);
+        let config = aws::sdk_at(&stack.url).await;
         let clock = Arc::new(Hands(AtomicU64::new(1_700_000_000_000_000)));
         Self { _stack: stack, config, tables: AtomicU64::new(0), clock }
     }
@@ -86,13 +86,13 @@ const PLACE: &str = "https://in.example/a/channel";
 
 #[tokio::test]
 async fn it_keeps_the_word_of_the_port() {
-    let world = World::new();
+    let world = World::new().await;
     conformance::sessions(|| world.made()).await;
 }
 
 #[tokio::test]
 async fn only_active_sessions_are_dispatched() {
-    let world = World::new();
+    let world = World::new().await;
     let sessions = world.sessions().await;
     for (number, name) in ["a", "b", "c"].into_iter().enumerate() {
         let place = format!("https://in.example/{name}/channel");
@@ -113,7 +113,7 @@ async fn only_active_sessions_are_dispatched() {
 
 #[tokio::test]
 async fn a_newer_run_takes_over_and_publishes_after_the_older_one() {
-    let world = World::new();
+    let world = World::new().await;
     let sessions = world.sessions().await;
     let (session, access) = conformance::session("a", 1, &[PLACE]);
     sessions.create(&session, &access).await.unwrap();
@@ -144,7 +144,7 @@ async fn a_newer_run_takes_over_and_publishes_after_the_older_one() {
 
 #[tokio::test]
 async fn a_run_that_lets_go_is_not_waited_for() {
-    let world = World::new();
+    let world = World::new().await;
     let sessions = world.sessions().await;
     let (session, access) = conformance::session("a", 1, &[PLACE]);
     sessions.create(&session, &access).await.unwrap();
@@ -170,7 +170,7 @@ async fn a_run_that_lets_go_is_not_waited_for() {
 
 #[tokio::test]
 async fn a_lease_that_is_short_is_renewed_before_anything_is_published() {
-    let world = World::new();
+    let world = World::new().await;
     let sessions = world.sessions().await;
     let (session, access) = conformance::session("a", 1, &[PLACE]);
     sessions.create(&session, &access).await.unwrap();
@@ -192,7 +192,7 @@ async fn a_lease_that_is_short_is_renewed_before_anything_is_published() {
 
 #[tokio::test]
 async fn a_session_that_is_stopped_is_let_go_before_its_places_are_free() {
-    let world = World::new();
+    let world = World::new().await;
     let sessions = world.sessions().await;
     let (session, access) = conformance::session("a", 1, &[PLACE]);
     sessions.create(&session, &access).await.unwrap();
@@ -229,7 +229,7 @@ async fn a_session_that_is_stopped_is_let_go_before_its_places_are_free() {
 
 #[tokio::test]
 async fn an_older_writer_leaves_what_it_does_not_know() {
-    let world = World::new();
+    let world = World::new().await;
     let sessions = world.sessions().await;
     let (session, access) = conformance::session("a", 1, &[PLACE]);
     sessions.create(&session, &access).await.unwrap();
@@ -264,7 +264,7 @@ async fn an_older_writer_leaves_what_it_does_not_know() {
 
 #[tokio::test]
 async fn what_changes_with_the_channel_is_not_copied_into_the_session() {
-    let world = World::new();
+    let world = World::new().await;
     let sessions = world.sessions().await;
     let secrets = aws_sdk_secretsmanager::Client::new(&world.config);
     let value = |password: &str| {
@@ -295,7 +295,7 @@ async fn what_changes_with_the_channel_is_not_copied_into_the_session() {
 
 #[tokio::test]
 async fn what_aws_refuses_is_named() {
-    let world = World::new();
+    let world = World::new().await;
     let secrets = Arc::new(Secrets::new(&world.config, "none/".to_owned()));
     let table = Table::new(&world.config, "none".to_owned());
     let sessions = DynamoSessions::new(table, secrets, Arc::clone(&world.clock));

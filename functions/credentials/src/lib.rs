@@ -3,7 +3,7 @@
 mod inputs;
 mod rotation;
 
-use aws::{Environment, custom_resource};
+use aws::{SdkConfig, custom_resource};
 use aws_sdk_mediapackage::Client as MediaPackage;
 use aws_sdk_secretsmanager::Client as SecretsManager;
 use custom_resource::{Kind, Resource};
@@ -19,9 +19,6 @@ pub struct World {
 /// Why an invocation fails.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// The function is not set up.
-    #[error(transparent)]
-    Configuration(#[from] aws::ConfigError),
     /// What it was given is neither a stack's request nor a step of a rotation.
     #[error("the event is neither a stack's nor a rotation's: {0}")]
     Event(String),
@@ -36,7 +33,6 @@ pub enum Failure {
 impl From<Failure> for lambda_runtime::Diagnostic {
     fn from(failure: Failure) -> Self {
         let name = match &failure {
-            Failure::Configuration(_) => "Ferry.BadConfiguration",
             Failure::Event(_) => "Ferry.BadInput",
             Failure::Aws(aws::Error::Denied { .. }) => "Ferry.Denied",
             Failure::Aws(_) => "Ferry.Unavailable",
@@ -47,18 +43,10 @@ impl From<Failure> for lambda_runtime::Diagnostic {
 }
 
 impl World {
-    /// The function, as its environment says.
-    ///
-    /// # Errors
-    /// When a variable is missing.
-    pub fn new(environment: &Environment<'_>) -> Result<Self, Failure> {
-        let config = aws::sdk(environment)?;
-        let mut packager = aws_sdk_mediapackage::config::Builder::from(&config);
-        if let Some(url) = environment.text("AWS_ENDPOINT_URL_MEDIAPACKAGE") {
-            packager = packager.endpoint_url(url);
-        }
-        let packager = MediaPackage::from_conf(packager.build());
-        Ok(Self { packager, secrets: SecretsManager::new(&config) })
+    /// The function, with MediaPackage and everything else where these say.
+    #[must_use]
+    pub fn new(packager: &SdkConfig, config: &SdkConfig) -> Self {
+        Self { packager: MediaPackage::new(packager), secrets: SecretsManager::new(config) }
     }
 
     /// Does what a stack or a rotation asks. `now` is in seconds since 1970.

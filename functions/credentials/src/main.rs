@@ -11,19 +11,17 @@ use web::clock::TokioClock;
 async fn main() -> Result<(), Error> {
     let environment = Environment(&|name| std::env::var(name).ok());
     aws::log_to_stdout(&environment);
-    let world = World::new(&environment);
+    let config = aws::sdk().await;
+    let world = World::new(&config, &config);
     let clock = TokioClock::new();
     lambda_runtime::run(service_fn(|event| answer(&world, &clock, event))).await
 }
 
 async fn answer(
-    world: &Result<World, Failure>,
+    world: &World,
     clock: &TokioClock,
     event: LambdaEvent<Value>,
 ) -> Result<(), Failure> {
-    let answer = async {
-        let world = world.as_ref().map_err(Clone::clone)?;
-        world.invoke(event.payload, clock.now().as_secs()).await
-    };
-    answer.await.inspect_err(|failure| tracing::error!("{failure}"))
+    let answer = world.invoke(event.payload, clock.now().as_secs()).await;
+    answer.inspect_err(|failure| tracing::error!("{failure}"))
 }

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use aws::{ChannelSecret, Environment};
+use aws::ChannelSecret;
 use axum::extract::{Path, State};
 use axum::routing::{get, put};
 use axum::{Json, Router};
@@ -60,16 +60,9 @@ async fn a_channel_has_its_credentials_in_a_secret_and_they_change_in_turn() {
     let stack = MiniStack::start();
     let outside = Outside::default();
     let url = outside.clone().listen().await;
-    let look_up = |name: &str| match name {
-        "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => Some("test".to_owned()),
-        "AWS_REGION" => Some("us-east-1".to_owned()),
-        "AWS_ENDPOINT_URL" => Some(stack.url.clone()),
-        "AWS_ENDPOINT_URL_MEDIAPACKAGE" => Some(url.clone()),
-        _ => None,
-    };
-    let environment = Environment(&look_up);
-    let world = World::new(&environment).unwrap();
-    let secrets = aws_sdk_secretsmanager::Client::new(&aws::sdk(&environment).unwrap());
+    let config = aws::sdk_at(&stack.url).await;
+    let world = World::new(&aws::sdk_at(&url).await, &config);
+    let secrets = aws_sdk_secretsmanager::Client::new(&config);
     secrets.create_secret().name("ferry/channels/main").secret_string("{}").send().await.unwrap();
     let held = async || -> ChannelSecret {
         let value = secrets.get_secret_value().secret_id("ferry/channels/main").send().await;

@@ -1,6 +1,6 @@
 //! The Lambda function.
 
-use aws::{ConfigError, Environment, Executions, Table};
+use aws::{ConfigError, Environment, Executions, SdkConfig, Table};
 use dispatch::Dispatch;
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use relay::ports::Clock;
@@ -34,7 +34,7 @@ impl From<Failure> for Diagnostic {
 async fn main() -> Result<(), Error> {
     let environment = Environment(&|name| std::env::var(name).ok());
     aws::log_to_stdout(&environment);
-    let dispatch = set_up(&environment);
+    let dispatch = set_up(&environment, &aws::sdk().await);
     let clock = TokioClock::new();
     lambda_runtime::run(service_fn(|_: LambdaEvent<Value>| minute(&dispatch, &clock))).await
 }
@@ -48,11 +48,10 @@ async fn minute(
     Ok(minute.inspect_err(|error| tracing::error!(%error, "cannot dispatch"))?)
 }
 
-fn set_up(environment: &Environment<'_>) -> Result<Dispatch, ConfigError> {
-    let config = aws::sdk(environment)?;
+fn set_up(environment: &Environment<'_>, config: &SdkConfig) -> Result<Dispatch, ConfigError> {
     Ok(Dispatch {
-        table: Table::new(&config, environment.required("FERRY_TABLE")?),
-        executions: Executions::new(&config, environment.required("FERRY_STATE_MACHINE")?),
+        table: Table::new(config, environment.required("FERRY_TABLE")?),
+        executions: Executions::new(config, environment.required("FERRY_STATE_MACHINE")?),
         run_seconds: environment.parsed("FERRY_RUN_SECONDS")?.unwrap_or(240),
         metrics: environment.text("FERRY_METRICS").unwrap_or_else(|| "hls-ferry".to_owned()),
     })

@@ -5,7 +5,10 @@ mod on_air;
 mod runs;
 
 use api::Api;
-use aws::{ConfigError, DynamoSessions, Environment, Executions, Secrets, Table, custom_resource};
+use aws::{
+    ConfigError, DynamoSessions, Environment, Executions, SdkConfig, Secrets, Table,
+    custom_resource,
+};
 use axum::Router;
 use lambda_http::Adapter;
 use lambda_http::request::LambdaRequest;
@@ -60,17 +63,20 @@ impl World {
     ///
     /// # Errors
     /// When a variable is missing or malformed.
-    pub fn new(environment: &Environment<'_>, new_id: fn() -> [u8; 10]) -> Result<Self, Failure> {
-        let config = aws::sdk(environment)?;
+    pub fn new(
+        environment: &Environment<'_>,
+        config: &SdkConfig,
+        new_id: fn() -> [u8; 10],
+    ) -> Result<Self, Failure> {
         let clock = Arc::new(TokioClock::new());
-        let secrets = Secrets::new(&config, environment.required("FERRY_SECRETS")?);
+        let secrets = Secrets::new(config, environment.required("FERRY_SECRETS")?);
         let secrets = Arc::new(secrets);
-        let table = Table::new(&config, environment.required("FERRY_TABLE")?);
+        let table = Table::new(config, environment.required("FERRY_TABLE")?);
         let sessions = DynamoSessions::new(table, Arc::clone(&secrets), Arc::clone(&clock));
         let sessions = Arc::new(sessions);
         let machine = environment.required("FERRY_STATE_MACHINE")?;
         let runs = Starts {
-            executions: Executions::new(&config, machine),
+            executions: Executions::new(config, machine),
             sessions: Arc::clone(&sessions),
             clock: Arc::clone(&clock),
             run_seconds: environment.parsed("FERRY_RUN_SECONDS")?.unwrap_or(240),

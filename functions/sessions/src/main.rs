@@ -9,7 +9,7 @@ use sessions::{Failure, World};
 async fn main() -> Result<(), Error> {
     let environment = Environment(&|name| std::env::var(name).ok());
     aws::log_to_stdout(&environment);
-    let world = World::new(&environment, random);
+    let world = World::new(&environment, &aws::sdk().await, random);
     lambda_runtime::run(service_fn(|event| answer(&world, event))).await
 }
 

@@ -30,7 +30,7 @@ fn numbered() -> [u8; 10] {
 impl Scene {
     async fn new() -> Self {
         let stack = MiniStack::start();
-        let config = stack::config(&stack.url);
+        let config = aws::sdk_at(&stack.url).await;
         stack::table(&config, "table").await;
         let input = |number: u8| {
             let url = format!("https://in{number}.example/in/v2/x/x/channel");
@@ -55,7 +55,7 @@ impl Scene {
             "FERRY_CHANNELS" => Some("main,news".to_owned()),
             _ => None,
         };
-        let world = World::new(&Environment(&look_up), numbered).unwrap();
+        let world = World::new(&Environment(&look_up), &config, numbered).unwrap();
         let told = Arc::new(Mutex::new(Vec::new()));
         let keep = Arc::clone(&told);
         let waiting = put(async move |body: String| {

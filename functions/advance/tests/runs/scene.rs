@@ -52,7 +52,7 @@ async fn listen(router: Router) -> String {
 impl Scene {
     pub async fn new() -> Self {
         let stack = MiniStack::start();
-        let direct = stack::config(&stack.url);
+        let direct = aws::sdk_at(&stack.url).await;
         stack::table(&direct, "table").await;
         let calls = Arc::new(Mutex::default());
         let counting = listen(counting(stack.url.clone(), Arc::clone(&calls))).await;
@@ -69,7 +69,7 @@ impl Scene {
             );
         Self {
             _stack: stack,
-            config: stack::config(&counting),
+            config: aws::sdk_at(&counting).await,
             calls,
             sessions: DynamoSessions::new(table, secrets, Arc::clone(&clock)),
             clock,

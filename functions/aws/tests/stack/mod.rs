@@ -1,21 +1,10 @@
 //! What the stack makes, in a stand-in for AWS.
 
-use aws::{Environment, SdkConfig};
+use aws::SdkConfig;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
     ProjectionType, ScalarAttributeType,
 };
-
-/// How to reach what listens at `url`.
-pub fn config(url: &str) -> SdkConfig {
-    let look_up = |name: &str| match name {
-        "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => Some("test".to_owned()),
-        "AWS_REGION" => Some("us-east-1".to_owned()),
-        "AWS_ENDPOINT_URL" => Some(url.to_owned()),
-        _ => None,
-    };
-    aws::sdk(&Environment(&look_up)).unwrap()
-}
 
 /// An empty table.
 pub async fn table(config: &SdkConfig, name: &str) {
