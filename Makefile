@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak check bench rust
+.PHONY: help demo test soak check bench build synth diff deploy deploy-code destroy rust
 
 # npm installs what a lock file pins; this is the file that it writes when it is done.
 installed = $(patsubst %/package-lock.json,%/node_modules/.package-lock.json,$(wildcard $(1)/package-lock.json))
@@ -12,7 +12,7 @@ installed = $(patsubst %/package-lock.json,%/node_modules/.package-lock.json,$(w
 ARGS ?=
 
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(call installed,functions/ferry) ## Play a live channel through the ferry, in your browser: no account, no media
 	cargo run --locked --package ferry -- demo $(ARGS)
@@ -21,9 +21,9 @@ check: rust $(call installed,functions/ferry) $(call installed,infra) ## What mu
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
-	node --check tests/browser/play.mjs
+	for script in $$(git ls-files '*.js' '*.mjs'); do node --check "$$script"; done
 	npm run check --prefix infra --silent
-	bash -n .ci/run tests/debian.sh tests/fixtures/make-library.sh
+	for script in .ci/run $$(git ls-files '*.sh'); do bash -n "$$script"; done
 
 # The end-to-end cases wait far more than they work: more of them at once than there are cores.
 test: export RUST_TEST_THREADS ?= 8
@@ -42,6 +42,27 @@ soak: ## Try the promises in virtual time under the faults of many seeds: SEEDS=
 bench: $(call installed,functions/ferry) $(call installed,tests/bench/peer) ## Measure the ferry against its peer (takes minutes)
 	tests/debian.sh apache2=apache2-bin ffmpeg=ffmpeg curl=curl
 	tests/bench/run.sh $(ARGS)
+
+build: ## Build the Lambda functions for the deploy (ARCH=x86_64 where the configuration says so)
+	infra/build.sh $(ARCH)
+
+# `make deploy ARGS='--require-approval never'` and the like.
+synth: $(call installed,infra) ## Make the templates of the AWS stacks, and check them
+	npm run synth --prefix infra -- $(ARGS)
+
+diff: $(call installed,infra) ## Show what a deploy would change
+	npm run diff --prefix infra -- $(ARGS)
+
+deploy: build $(call installed,infra) ## Build the functions and deploy every stack to AWS
+	npm run deploy --prefix infra -- $(ARGS)
+
+deploy-code: build ## Give the deployed functions new code, and change nothing else
+	for function in advance dispatch sessions credentials; do \
+		PATH="$$PWD/target/cargo-lambda/bin:$$PATH" cargo lambda deploy --binary-name "$$function" $(ARGS); \
+	done
+
+destroy: $(call installed,infra) ## Take every stack away from AWS
+	npm run destroy --prefix infra -- $(ARGS)
 
 rust:
 	@cargo fmt --version >/dev/null && cargo clippy --version >/dev/null || \

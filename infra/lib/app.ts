@@ -11,7 +11,7 @@ export const ferryApp = (props: AppProps = {}): App => new App({ ...props, postC
 
 export interface DeploymentProps {
   readonly ferry: Ferry;
-  /** Where `cargo lambda build` leaves `<name>/bootstrap.zip`. */
+  /** Where `make build` leaves `<name>/bootstrap.zip`. */
   readonly built: string;
   /** How a stack is deployed; absent: as the CDK does. */
   readonly synthesizer?: () => IStackSynthesizer;

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import standard from '../config/ferry.ts';
 import local from '../config/local.ts';
 import { ConfigError, parse } from '../config/schema.ts';
-import { synth } from './synth.ts';
+import { built, synth } from './synth.ts';
 
 const channel = (settings: object) => ({ channels: [{ name: 'main', ...settings }] });
 
@@ -120,5 +120,10 @@ describe('the configuration', () => {
         `${join('nowhere', 'advance', 'bootstrap.zip')} is missing: build the functions first (make build).`,
       ),
     );
+  });
+
+  it('cannot be deployed with functions for another architecture', () => {
+    const needs = `${built} has functions for another architecture: build them for this one (make build ARCH=x86_64).`;
+    assert.throws(() => synth({ relay: { architecture: 'x86_64' } }, built), new ConfigError(needs));
   });
 });

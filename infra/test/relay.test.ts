@@ -85,8 +85,9 @@ describe('the functions', () => {
     const common = { RUST_LOG: 'info' };
     const store = { FERRY_TABLE: '<StoreTable>', FERRY_METRICS: 'hls-ferry' };
     const runs = { FERRY_STATE_MACHINE: '<LoopMachine>', FERRY_RUN_SECONDS: '240' };
-    const secrets = { FERRY_SECRETS: 'hls-ferry/', FERRY_HTTP_SECONDS: '10' };
-    assert.deepEqual(environment('advance'), { ...common, ...store, ...secrets, FERRY_TICK_SECONDS: '30' });
+    const secrets = { FERRY_SECRETS: 'hls-ferry/' };
+    const budgets = { FERRY_HTTP_SECONDS: '10', FERRY_TICK_SECONDS: '30' };
+    assert.deepEqual(environment('advance'), { ...common, ...store, ...secrets, ...budgets });
     assert.deepEqual(environment('dispatch'), { ...common, ...store, ...runs });
     assert.deepEqual(environment('sessions'), {
       ...common,

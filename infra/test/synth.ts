@@ -14,19 +14,27 @@ export interface Resource {
   DependsOn?: string[];
 }
 
-/** A folder of functions that only look like them. */
-export const built = (() => {
+const functions = (architecture: string) => {
   const folder = mkdtempSync(join(tmpdir(), 'ferry-'));
+  writeFileSync(join(folder, 'architecture'), `${architecture}\n`);
   for (const name of ['advance', 'dispatch', 'sessions', 'credentials']) {
     mkdirSync(join(folder, name));
     writeFileSync(join(folder, name, 'bootstrap.zip'), `not ${name}`);
   }
   process.on('exit', () => rmSync(folder, { recursive: true }));
   return folder;
-})();
+};
+
+/** A folder of functions that only look like them. */
+export const built = functions('arm64');
+const builtForX86 = functions('x86_64');
 
 /** The templates of a configuration, by the names of their stacks, and what the rule packs found. */
-export function synth(config: FerryInput, functions = built, change: (app: App) => void = () => {}) {
+export function synth(
+  config: FerryInput,
+  functions = config.relay?.architecture === 'x86_64' ? builtForX86 : built,
+  change: (app: App) => void = () => {},
+) {
   const app = ferryApp();
   deployment(app, { ferry: parse(config), built: functions });
   change(app);

@@ -6,9 +6,9 @@
 
 use crate::error::Error;
 use crate::item::Mark;
+use crate::marks::Written;
 use crate::runs::RunId;
 use crate::sessions::DynamoSessions;
-use crate::table::Written;
 use relay::Timestamp;
 use relay::ports::{
     Clock, CommitError, CreateError, IngestError, Page, Query, Record, Revision, Sessions,

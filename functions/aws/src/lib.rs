@@ -7,6 +7,7 @@ mod hold;
 mod item;
 mod leased;
 mod logs;
+mod marks;
 mod runs;
 mod secrets;
 mod sessions;

@@ -2,8 +2,9 @@
 
 use crate::error::Error;
 use crate::item::Mark;
+use crate::marks::Written;
 use crate::secrets::Secrets;
-use crate::table::{Table, Weight, Written};
+use crate::table::{Table, Weight};
 use relay::cursor;
 use relay::cursor::Rendition;
 use relay::names::RenditionName;

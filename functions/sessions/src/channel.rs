@@ -1,12 +1,12 @@
 //! Sessions to a deployed channel: its addresses and credentials are put into the request.
 
 use aws::{Error, Secrets};
-use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Request;
 use axum::http::{Method, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
+use axum::{Json, Router};
 use relay::session::Endpoint;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -28,13 +28,29 @@ pub fn with_channels(router: Router, channels: Channels) -> Router {
     router.layer(from_fn(move |request: Request, next: Next| {
         let channels = channels.clone();
         async move {
-            if request.method() == Method::POST && request.uri().path() == "/sessions" {
-                fill_in(request, next, &channels).await
-            } else {
-                next.run(request).await
+            match (request.method(), request.uri().path()) {
+                (&Method::POST, "/sessions") => fill_in(request, next, &channels).await,
+                (&Method::GET, "/openapi.json") => Json(described(&channels.names)).into_response(),
+                _ => next.run(request).await,
             }
         }
     }))
+}
+
+/// The API's own description, with the deployed channels as outputs.
+fn described(names: &[String]) -> Value {
+    let mut document: Value = serde_json::from_str(api::OPENAPI).expect("the API's tests read it");
+    let [default, ..] = names else { return document };
+    let output = &mut document["components"]["schemas"]["SessionRequest"]["properties"]["output"];
+    output["required"] = json!(["type"]);
+    output["not"] = json!({ "required": ["channel", "endpoints"] });
+    output["properties"]["channel"] = json!({
+        "type": "string",
+        "enum": names,
+        "default": default,
+        "description": "A channel of this deployment, in the place of endpoints. Its type is mediapackage.",
+    });
+    document
 }
 
 async fn fill_in(request: Request, next: Next, channels: &Channels) -> Response {

@@ -156,6 +156,12 @@ async fn sessions_to_a_deployed_channel_are_made_shown_and_stopped() {
     let list = scene.ask("GET", "/sessions", None).await.1;
     assert_eq!(list["sessions"].as_array().unwrap().len(), 2);
     assert_eq!(scene.ask("GET", "/nowhere", None).await.0, 404);
+
+    let (status, document) = scene.ask("GET", "/openapi.json", None).await;
+    let output = &document["components"]["schemas"]["SessionRequest"]["properties"]["output"];
+    let channel = &output["properties"]["channel"];
+    assert_eq!((status, &channel["enum"]), (200, &json!(["main", "news"])));
+    assert_eq!((&channel["default"], &output["required"]), (&json!("main"), &json!(["type"])));
 }
 
 #[tokio::test]

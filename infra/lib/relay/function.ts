@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
@@ -14,7 +14,7 @@ export type FunctionName = 'advance' | 'dispatch' | 'sessions' | 'credentials';
 
 export interface FerryFunctionProps {
   readonly ferry: Ferry;
-  /** Where `cargo lambda build` leaves `<name>/bootstrap.zip`. */
+  /** Where `make build` leaves `<name>/bootstrap.zip`. */
   readonly built: string;
   readonly description: string;
   readonly memoryMb: number;
@@ -32,6 +32,13 @@ export class FerryFunction extends lambda.Function {
     if (!existsSync(zip)) {
       throw new ConfigError(`${zip} is missing: build the functions first (make build).`);
     }
+    const { architecture } = ferry.relay;
+    const builtFor = join(props.built, 'architecture');
+    if (existsSync(builtFor) && readFileSync(builtFor, 'utf8').trim() !== architecture) {
+      throw new ConfigError(
+        `${props.built} has functions for another architecture: build them for this one (make build ARCH=${architecture}).`,
+      );
+    }
     const functionName = names.function(ferry.name, name);
     const logGroup = new logs.LogGroup(scope, `${name}-log`, {
       logGroupName: `/aws/lambda/${functionName}`,
@@ -48,8 +55,7 @@ export class FerryFunction extends lambda.Function {
       functionName,
       description: props.description,
       runtime: lambda.Runtime.PROVIDED_AL2023,
-      architecture:
-        ferry.relay.architecture === 'arm64' ? lambda.Architecture.ARM_64 : lambda.Architecture.X86_64,
+      architecture: architecture === 'arm64' ? lambda.Architecture.ARM_64 : lambda.Architecture.X86_64,
       handler: 'bootstrap',
       code: lambda.Code.fromAsset(zip),
       memorySize: props.memoryMb,

@@ -14,7 +14,7 @@ import { Watch } from './watch.ts';
 
 export interface RelayProps extends StackProps {
   readonly ferry: Ferry;
-  /** Where `cargo lambda build` leaves `<name>/bootstrap.zip`. */
+  /** Where `make build` leaves `<name>/bootstrap.zip`. */
   readonly built: string;
 }
 
@@ -62,7 +62,6 @@ export class RelayStack extends Stack {
       environment: {
         ...storeAndSecrets,
         ...runs,
-        FERRY_HTTP_SECONDS: `${timeouts.http}`,
         FERRY_CHANNELS: ferry.channels.map(({ name }) => name).join(','),
       },
     });
