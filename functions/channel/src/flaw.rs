@@ -87,15 +87,15 @@ pub enum Flaw {
         expected: u64,
     },
     /// A segment is in another container than the first of its playlist, or of its kind.
-    #[error("{playlist}: segment {segment} is .{found} where .{expected} came before")]
+    #[error("{playlist}: segment {segment} is {found} where {expected} came before")]
     Container {
         /// Its address in the multivariant playlist.
         playlist: String,
         /// The first such segment.
         segment: usize,
-        /// The extension of its address.
+        /// Such as `ts`, `fmp4`, `aac` or `vtt`.
         found: String,
-        /// The extension of those before.
+        /// That of those before.
         expected: String,
     },
     /// A segment is longer than the channel's target duration (RFC 8216 section 4.3.3.1).
@@ -112,16 +112,23 @@ pub enum Flaw {
         /// What it may play at most, when rounded.
         target: Seconds,
     },
-    /// The programme lacks a rendition that the channel has, or has one that the channel lacks.
-    #[error("has {found} {what} where the channel has {expected}")]
-    Ladder {
-        /// `variants` or `audio renditions`.
-        what: &'static str,
-        /// How many it has.
-        found: usize,
-        /// How many the channel has.
-        expected: usize,
+    /// A range of a file does not say where it begins, and follows no other.
+    #[error("{playlist}: segment {segment} is a range of a file that has no known beginning")]
+    Range {
+        /// Its address in the multivariant playlist.
+        playlist: String,
+        /// The first such segment.
+        segment: usize,
     },
+    /// The programme has nothing that could play in a rendition of the channel.
+    #[error("has nothing to play as {rendition}")]
+    Lacks {
+        /// The name of the rendition.
+        rendition: String,
+    },
+    /// The programme's audio is beside its variants, and the channel has it in them.
+    #[error("has its audio beside the variants where the channel has it in them")]
+    Demuxed,
     /// The programme's codecs are not those of the channel.
     #[error("{playlist}: is {found} where the channel is {expected}")]
     Codecs {
@@ -132,6 +139,9 @@ pub enum Flaw {
         /// Those of the channel.
         expected: String,
     },
+    /// The place of the multivariant playlist is no address.
+    #[error("the address of the multivariant playlist cannot be read")]
+    Base,
     /// A loop was given no programme.
     #[error("a loop needs a programme")]
     EmptyLoop,
@@ -140,18 +150,6 @@ pub enum Flaw {
 /// What a channel cannot do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum Unsupported {
-    /// Encrypted segments: the key may not be there for ever.
-    #[error("is encrypted")]
-    Key,
-    /// Segments that need an initialisation section.
-    #[error("needs an initialisation section (EXT-X-MAP)")]
-    Map,
-    /// Segments that are ranges of a larger file.
-    #[error("is a range of a file (EXT-X-BYTERANGE)")]
-    ByteRange,
-    /// Subtitles.
-    #[error("is of subtitles")]
-    Subtitles,
     /// Alternative video.
     #[error("is of alternative video")]
     AlternativeVideo,

@@ -1,181 +1,285 @@
-//! What a channel offers: its renditions, and the multivariant playlist that names them.
+//! What a channel or a programme offers: its renditions, and the multivariant playlist that names them.
 
-use crate::asset::{Asset, Kind, Track};
-use crate::flaw::Flaw;
-use hls::{AttributeList, Line, Seconds, Variant};
+use crate::asset::{Asset, Track};
+use hls::{AttributeList, Line, Media, MultivariantPlaylist, Variant};
+use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 
+/// The renditions of a channel, and what its multivariant playlist says of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ladder {
+    /// The variants by rising bandwidth, then audio, subtitles and I-frames.
+    pub renditions: Vec<Rendition>,
+    pub(crate) lines: Vec<LadderLine>,
+    /// Whether every segment can be decoded by itself.
+    pub(crate) independent: bool,
+}
+
 /// A rendition of a channel: its media playlist is at `<name>.m3u8`, beside the multivariant one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rendition {
     /// Such as `video_360p` or `audio_en`; letters, digits, `-` and `_`.
     pub name: String,
-    /// Which track of each programme it plays.
-    pub(crate) track: usize,
+    /// What it is.
+    pub kind: Kind,
+    /// What its segments are in: `ts`, `fmp4`, `aac`, `vtt`. A playlist cannot mix them, because an
+    /// `EXT-X-MAP` cannot be taken back.
+    pub container: String,
 }
 
-/// The renditions that a programme gives a channel.
-pub(crate) fn renditions(asset: &Asset) -> Vec<Rendition> {
-    let mut renditions: Vec<Rendition> = Vec::new();
-    for (track, of) in asset.tracks.iter().enumerate() {
-        let wanted = wanted_name(asset, of);
-        let names = (1..).map(|count| match count {
-            1 => wanted.clone(),
-            _ => format!("{wanted}_{count}"),
-        });
-        let mut free = names.filter(|name| renditions.iter().all(|other| other.name != *name));
-        let name = free.next().expect("one of the endlessly many names is free");
-        renditions.push(Rendition { name, track });
+/// What a rendition is, and its place among the others.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Named by `EXT-X-STREAM-INF`.
+    Variant {
+        /// Peak bits per second.
+        bandwidth: u64,
+        /// Of the picture; 0 where it is not stated.
+        height: u64,
+        /// The families of its codecs, such as `avc1, mp4a`.
+        codecs: String,
+    },
+    /// Named by an `EXT-X-MEDIA` of audio.
+    Audio {
+        /// As stated, or empty.
+        language: String,
+        /// As stated, or empty.
+        name: String,
+        /// The group it belongs to.
+        group: String,
+    },
+    /// Named by an `EXT-X-MEDIA` of subtitles.
+    Subtitles {
+        /// As stated, or empty.
+        language: String,
+        /// As stated, or empty.
+        name: String,
+        /// The group it belongs to.
+        group: String,
+    },
+    /// Named by `EXT-X-I-FRAME-STREAM-INF`.
+    IFrames {
+        /// Peak bits per second.
+        bandwidth: u64,
+        /// Of the picture; 0 where it is not stated.
+        height: u64,
+    },
+}
+
+/// A line of the multivariant playlist; addresses are those of renditions, by index.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LadderLine {
+    /// The attributes without `BANDWIDTH`.
+    Variant(String, usize),
+    Media(String, Option<usize>),
+    /// The attributes without `BANDWIDTH` and `URI`.
+    IFrames(String, usize),
+}
+
+impl Kind {
+    pub(crate) fn variant(variant: &Variant) -> Self {
+        let codecs = families(variant.attributes.get("CODECS").unwrap_or_default());
+        let (bandwidth, height) = (variant.bandwidth, height(&variant.attributes));
+        Self::Variant { bandwidth, height, codecs }
     }
-    renditions
-}
 
-/// The name that a track has if no other has it.
-fn wanted_name(asset: &Asset, track: &Track) -> String {
-    match &track.kind {
-        Kind::Variant { bandwidth, .. } => {
-            let mut variants = asset.lines.iter().filter_map(|line| match line {
-                Line::Variant(variant) => Some(variant),
-                Line::Media(_) | Line::IFrame(_) | Line::Other(_) => None,
-            });
-            let resolution = variants
-                .find(|variant| variant.uri == track.playlist)
-                .and_then(|variant| variant.attributes.get("RESOLUTION"));
-            match resolution.and_then(|resolution| resolution.split_once('x')) {
-                Some((_, height)) => format!("video_{}p", plain(height)),
-                None => format!("video_{}k", bandwidth / 1_000),
+    pub(crate) fn audio(media: &Media) -> Self {
+        let (language, name, group) = named(media);
+        Self::Audio { language, name, group }
+    }
+
+    pub(crate) fn subtitles(media: &Media) -> Self {
+        let (language, name, group) = named(media);
+        Self::Subtitles { language, name, group }
+    }
+
+    pub(crate) fn iframes(attributes: &AttributeList) -> Self {
+        let bandwidth = attributes.get("BANDWIDTH").and_then(|text| text.parse().ok());
+        Self::IFrames { bandwidth: bandwidth.unwrap_or(0), height: height(attributes) }
+    }
+
+    /// Raises a bandwidth to that of a richer programme.
+    pub(crate) fn lift(&mut self, other: u64) {
+        match self {
+            Self::Variant { bandwidth, .. } | Self::IFrames { bandwidth, .. } => {
+                *bandwidth = other.max(*bandwidth);
             }
+            Self::Audio { .. } | Self::Subtitles { .. } => {}
         }
-        Kind::Audio { language, name, .. } if language.is_empty() => {
-            format!("audio_{}", plain(name))
-        }
-        Kind::Audio { language, .. } => format!("audio_{}", plain(language)),
     }
+
+    pub(crate) fn bandwidth(&self) -> u64 {
+        match self {
+            Self::Variant { bandwidth, .. } | Self::IFrames { bandwidth, .. } => *bandwidth,
+            Self::Audio { .. } | Self::Subtitles { .. } => 0,
+        }
+    }
+
+    /// The name that a rendition of this kind has if no other has it.
+    fn wanted_name(&self) -> String {
+        let or =
+            |language: &str, name: &str| plain(if language.is_empty() { name } else { language });
+        match self {
+            Self::Variant { height: 0, bandwidth, .. } => format!("video_{}k", bandwidth / 1_000),
+            Self::Variant { height, .. } => format!("video_{height}p"),
+            Self::Audio { language, name, .. } => format!("audio_{}", or(language, name)),
+            Self::Subtitles { language, name, .. } => format!("subtitles_{}", or(language, name)),
+            Self::IFrames { height: 0, bandwidth } => format!("iframes_{}k", bandwidth / 1_000),
+            Self::IFrames { height, .. } => format!("iframes_{height}p"),
+        }
+    }
+}
+
+impl Ladder {
+    /// What a programme offers; its tracks are in the order of their kinds.
+    pub(crate) fn of(
+        multivariant: &MultivariantPlaylist,
+        tracks: &[(Kind, String, Track)],
+    ) -> Self {
+        let mut renditions: Vec<Rendition> = Vec::new();
+        for (kind, container, _) in tracks {
+            let wanted = kind.wanted_name();
+            let names = (1..).map(|count| match count {
+                1 => wanted.clone(),
+                _ => format!("{wanted}_{count}"),
+            });
+            let mut free = names.filter(|name| renditions.iter().all(|other| other.name != *name));
+            let name = free.next().expect("one of the endlessly many names is free");
+            let (kind, container) = (kind.clone(), container.clone());
+            renditions.push(Rendition { name, kind, container });
+        }
+        let place = |uri: &str| tracks.iter().position(|(_, _, track)| track.playlist == uri);
+        let line = |line: &Line| match line {
+            Line::Media(media) => {
+                let mut attributes = media.attributes.clone();
+                attributes.remove("URI");
+                Some(LadderLine::Media(attributes.to_string(), media.uri().and_then(place)))
+            }
+            Line::Variant(variant) => {
+                let attributes = without_rates(&variant.attributes);
+                Some(LadderLine::Variant(attributes, place(&variant.uri)?))
+            }
+            Line::IFrame(attributes) => {
+                let rendition = place(attributes.get("URI")?)?;
+                Some(LadderLine::IFrames(without_rates(attributes), rendition))
+            }
+            Line::Other(_) => None,
+        };
+        let independent = Line::Other("#EXT-X-INDEPENDENT-SEGMENTS".to_owned());
+        Self {
+            lines: multivariant.lines.iter().filter_map(line).collect(),
+            independent: multivariant.lines.contains(&independent),
+            renditions,
+        }
+    }
+
+    /// The index of a rendition.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<usize> {
+        self.renditions.iter().position(|rendition| rendition.name == name)
+    }
+
+    /// The multivariant playlist.
+    #[must_use]
+    pub fn multivariant(&self) -> String {
+        let mut text = format!("#EXTM3U\n#EXT-X-VERSION:{}\n", crate::live::VERSION);
+        if self.independent {
+            text.push_str("#EXT-X-INDEPENDENT-SEGMENTS\n");
+        }
+        let name = |rendition: usize| {
+            self.renditions.get(rendition).map_or("", |rendition| rendition.name.as_str())
+        };
+        let bandwidth = |rendition: usize| {
+            self.renditions.get(rendition).map_or(0, |rendition| rendition.kind.bandwidth())
+        };
+        for line in &self.lines {
+            match line {
+                LadderLine::Media(attributes, None) => writeln!(text, "#EXT-X-MEDIA:{attributes}"),
+                LadderLine::Media(attributes, Some(it)) => {
+                    writeln!(text, "#EXT-X-MEDIA:{attributes},URI=\"{}.m3u8\"", name(*it))
+                }
+                LadderLine::Variant(attributes, it) => writeln!(
+                    text,
+                    "#EXT-X-STREAM-INF:BANDWIDTH={}{attributes}\n{}.m3u8",
+                    bandwidth(*it),
+                    name(*it)
+                ),
+                LadderLine::IFrames(attributes, it) => writeln!(
+                    text,
+                    "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH={}{attributes},URI=\"{}.m3u8\"",
+                    bandwidth(*it),
+                    name(*it)
+                ),
+            }
+            .expect("a String takes all that is written to it");
+        }
+        text
+    }
+
+    /// Raises the bandwidths to those of a programme and the tracks that are played of it.
+    pub fn lift(&mut self, asset: &Asset, tracks: &[Option<usize>]) {
+        for (rendition, track) in self.renditions.iter_mut().zip(tracks) {
+            let of = track.and_then(|track| asset.ladder.renditions.get(track));
+            rendition.kind.lift(of.map_or(0, |of| of.kind.bandwidth()));
+        }
+    }
+
+    /// How many counts of segments there are: the variants of a programme have the same, every other
+    /// rendition has its own.
+    pub(crate) fn groups(&self) -> usize {
+        self.renditions.len() + 1 - self.variants()
+    }
+
+    /// The count of segments that a rendition goes by.
+    pub(crate) fn group(&self, rendition: usize) -> usize {
+        rendition.saturating_sub(self.variants() - 1)
+    }
+
+    /// The first rendition of a group.
+    pub(crate) fn first_of(&self, group: usize) -> usize {
+        if group == 0 { 0 } else { group + self.variants() - 1 }
+    }
+
+    fn variants(&self) -> usize {
+        let is_variant = |it: &&Rendition| matches!(it.kind, Kind::Variant { .. });
+        self.renditions.iter().filter(is_variant).count().max(1)
+    }
+}
+
+fn named(media: &Media) -> (String, String, String) {
+    let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+    (text(media.language()), text(media.name()), media.group_id().to_owned())
+}
+
+/// The attributes behind `BANDWIDTH`, each with a comma before it. What one programme takes on average is
+/// not what the channel takes.
+fn without_rates(attributes: &AttributeList) -> String {
+    let mut others = attributes.clone();
+    for name in ["BANDWIDTH", "AVERAGE-BANDWIDTH", "URI"] {
+        others.remove(name);
+    }
+    let others = others.to_string();
+    if others.is_empty() { others } else { format!(",{others}") }
+}
+
+fn height(attributes: &AttributeList) -> u64 {
+    let resolution = attributes.get("RESOLUTION").and_then(|text| text.split_once('x'));
+    resolution.and_then(|(_, height)| height.trim().parse().ok()).unwrap_or(0)
+}
+
+/// The families of a `CODECS` value: what comes before the first point of each.
+fn families(codecs: &str) -> String {
+    let mut families: Vec<&str> =
+        codecs.split(',').filter_map(|codec| codec.trim().split('.').next()).collect();
+    families.sort_unstable();
+    families.dedup();
+    families.join(", ")
 }
 
 /// Text with nothing in it that needs care in a URL.
 fn plain(text: &str) -> String {
     let lower = text.chars().map(|c| c.to_ascii_lowercase());
     lower.map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect()
-}
-
-/// Why `asset` cannot be played on a channel that was made for programmes like `first`.
-pub(crate) fn flaws(asset: &Asset, first: &Asset, target: Seconds) -> Vec<Flaw> {
-    let mut flaws = Vec::new();
-    for (what, is) in [
-        (
-            "variants",
-            (|track: &&Track| matches!(track.kind, Kind::Variant { .. })) as fn(&&Track) -> bool,
-        ),
-        ("audio renditions", |track| matches!(track.kind, Kind::Audio { .. })),
-    ] {
-        let found = asset.tracks.iter().filter(is).count();
-        let expected = first.tracks.iter().filter(is).count();
-        if found != expected {
-            flaws.push(Flaw::Ladder { what, found, expected });
-        }
-    }
-    for track in &asset.tracks {
-        flaws.extend(too_long(track, target));
-    }
-    if asset.tracks.len() == first.tracks.len() {
-        for (track, like) in asset.tracks.iter().zip(&first.tracks) {
-            flaws.extend(unlike(track, like));
-        }
-    }
-    flaws
-}
-
-/// The first segment that is too long: "the EXTINF duration of each Media Segment [..], when rounded to
-/// the nearest integer, MUST be less than or equal to the target duration" (RFC 8216 section 4.3.3.1).
-fn too_long(track: &Track, target: Seconds) -> Option<Flaw> {
-    let rounded = |micros: u64| micros.saturating_add(500_000) / 1_000_000;
-    let place = track.segments.iter().position(|segment| rounded(segment.duration.0) > target.0)?;
-    let duration = track.segments.get(place)?.duration;
-    let playlist = track.playlist.clone();
-    Some(Flaw::TooLong { playlist, segment: place + 1, duration, target })
-}
-
-/// Where a track cannot follow one of another programme in the same rendition.
-fn unlike(track: &Track, like: &Track) -> Vec<Flaw> {
-    let mut flaws = Vec::new();
-    let playlist = || track.playlist.clone();
-    if track.container != like.container {
-        let (found, expected) = (track.container.clone(), like.container.clone());
-        flaws.push(Flaw::Container { playlist: playlist(), segment: 1, found, expected });
-    }
-    if let (Kind::Variant { codecs: found, .. }, Kind::Variant { codecs: expected, .. }) =
-        (&track.kind, &like.kind)
-        && found != expected
-        && !found.is_empty()
-        && !expected.is_empty()
-    {
-        let (found, expected) = (found.clone(), expected.clone());
-        flaws.push(Flaw::Codecs { playlist: playlist(), found, expected });
-    }
-    flaws
-}
-
-/// The multivariant playlist of a channel that plays `assets`: what the first says of itself, with the
-/// bandwidth of the richest.
-pub(crate) fn multivariant(renditions: &[Rendition], assets: &[Asset]) -> String {
-    const INDEPENDENT: &str = "#EXT-X-INDEPENDENT-SEGMENTS";
-    let Some(first) = assets.first() else { return String::new() };
-    // Version 4 is what EXT-X-MEDIA takes (RFC 8216 section 7).
-    let mut text = String::from("#EXTM3U\n#EXT-X-VERSION:4\n");
-    let independent = |asset: &Asset| asset.lines.contains(&Line::Other(INDEPENDENT.to_owned()));
-    if assets.iter().all(independent) {
-        text.push_str(INDEPENDENT);
-        text.push('\n');
-    }
-    for line in &first.lines {
-        let line = match line {
-            Line::Media(media) => {
-                let mut media = media.clone();
-                if let Some(rendition) =
-                    media.uri().and_then(|uri| rendition_of(uri, renditions, first))
-                {
-                    media.attributes.set_quoted("URI", &address(rendition));
-                }
-                Line::Media(media)
-            }
-            Line::Variant(variant) => match rendition_of(&variant.uri, renditions, first) {
-                Some(rendition) => Line::Variant(renamed(variant, rendition, assets)),
-                None => continue,
-            },
-            Line::IFrame(_) | Line::Other(_) => continue,
-        };
-        writeln!(text, "{line}").expect("a String takes all that is written to it");
-    }
-    text
-}
-
-fn rendition_of<'a>(
-    uri: &str,
-    renditions: &'a [Rendition],
-    first: &Asset,
-) -> Option<&'a Rendition> {
-    let playlist = |track: usize| first.tracks.get(track).map(|track| track.playlist.as_str());
-    renditions.iter().find(|rendition| playlist(rendition.track) == Some(uri))
-}
-
-fn address(rendition: &Rendition) -> String {
-    format!("{}.m3u8", rendition.name)
-}
-
-/// A variant at its address on the channel, with the bandwidth that the richest programme needs.
-fn renamed(variant: &Variant, rendition: &Rendition, assets: &[Asset]) -> Variant {
-    let bandwidths =
-        assets.iter().filter_map(|asset| match asset.tracks.get(rendition.track)?.kind {
-            Kind::Variant { bandwidth, .. } => Some(bandwidth),
-            Kind::Audio { .. } => None,
-        });
-    let bandwidth = bandwidths.max().unwrap_or_default().max(variant.bandwidth);
-    let mut others = variant.attributes.clone();
-    others.remove("BANDWIDTH");
-    // That of one programme is not that of the channel.
-    others.remove("AVERAGE-BANDWIDTH");
-    let comma = if others.to_string().is_empty() { "" } else { "," };
-    let attributes = AttributeList::new(&format!("BANDWIDTH={bandwidth}{comma}{others}"));
-    Variant { attributes, between: Vec::new(), uri: address(rendition), bandwidth }
 }

@@ -1,15 +1,34 @@
 //! The channel engine: a VOD library played as live, a pure function of what is scheduled and the clock.
 //!
 //! There is no playhead. A programme is indexed once into an [`Asset`], and what a channel lists at any
-//! moment follows from its indexes and the time, so that every reader gives the same bytes.
+//! moment follows from its schedule, its indexes and the time, so that every reader gives the same bytes.
 
 mod asset;
+mod commit;
+mod edit;
 mod flaw;
+mod index;
 mod ladder;
+mod lines;
 mod live;
+mod mapping;
+mod markers;
+mod order;
+mod play;
 mod repeat;
+mod schedule;
+mod scte35;
+mod timeline;
 
-pub use asset::{Asset, media_playlists};
+pub use asset::{Asset, AssetHash, media_playlists};
+pub use commit::{FREEZE, Refusal, Why, commit};
+pub use edit::{Change, Edit, edit};
 pub use flaw::{Flaw, Unsupported};
-pub use ladder::Rendition;
-pub use repeat::{Loop, Settings};
+pub use ladder::{Kind, Ladder, Rendition};
+pub use mapping::{Tracks, tracks};
+pub use markers::Marker;
+pub use order::{Order, Seed};
+pub use play::{EMPTY_SUBTITLES, Totals};
+pub use repeat::{Loop, OnNow, Settings};
+pub use schedule::{Break, Channel, Entry, Item, Library, Role, Slate, Spot, Wish};
+pub use timeline::{Playlist, Unread};

@@ -1,121 +1,219 @@
 //! A media playlist from what is playing: the window that ends at `now`.
 
-use crate::asset::{Segment, Track};
-use hls::{DiscontinuitySequence, MediaSequence, Micros, Seconds, Timestamp};
+use crate::asset::State;
+use crate::markers::Marks;
+use crate::play::Feed;
+use hls::{Micros, Seconds, Timestamp};
 use std::fmt::Write;
+use std::ops::Range;
 
-/// One showing of a programme, as one rendition sees it, with the totals before it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Item<'a> {
-    pub(crate) track: &'a Track,
-    /// When it begins.
+/// What `EXT-X-MAP` takes (RFC 8216 section 7); one for all, as it must not change.
+pub(crate) const VERSION: u8 = 6;
+
+const NO_KEY: &str = "#EXT-X-KEY:METHOD=NONE\n";
+
+/// A run of segments of one programme, as one rendition shows it, with the totals before it.
+#[derive(Clone, Debug)]
+pub(crate) struct Showing<'a> {
+    pub(crate) feed: Feed<'a>,
+    /// Which segments of the feed.
+    pub(crate) run: Range<usize>,
+    /// When the place `offset` in the programme plays.
     pub(crate) start: Timestamp,
+    pub(crate) offset: Micros,
     /// The number of its first segment.
-    pub(crate) sequence: MediaSequence,
+    pub(crate) sequence: u64,
     /// The discontinuities up to and with the one at its start.
-    pub(crate) discontinuities: DiscontinuitySequence,
+    pub(crate) discontinuities: u64,
+    /// What is said of it beside its segments.
+    pub(crate) marks: Option<Marks<'a>>,
 }
 
 /// What a channel's playlists have in common.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shape {
     pub(crate) target_duration: Seconds,
     pub(crate) window: Micros,
+    /// Whether the playlist is of I-frames.
+    pub(crate) iframes: bool,
 }
 
-/// Renders the window that ends at `now`, from the items that overlap it, oldest first.
+impl Showing<'_> {
+    /// When a place in the programme plays.
+    fn at(&self, place: Micros) -> Timestamp {
+        Timestamp(self.start.0.saturating_add(place.0).saturating_sub(self.offset.0))
+    }
+
+    fn starts(&self, place: usize) -> Timestamp {
+        self.at(self.feed.track().start(place))
+    }
+
+    fn ends(&self, place: usize) -> Timestamp {
+        self.at(self.feed.track().start(place + 1))
+    }
+
+    /// Whether nothing of it has ended.
+    pub(crate) fn is_to_come(&self, now: Timestamp) -> bool {
+        self.ends(self.run.start) > now
+    }
+
+    /// The first place in the run whose segment `is` not.
+    fn partition(&self, is: impl Fn(Timestamp) -> bool) -> usize {
+        let segments = self.feed.track().segments.get(self.run.clone()).unwrap_or_default();
+        self.run.start + segments.partition_point(|segment| is(self.at(segment.end)))
+    }
+
+    fn discontinuity(&self, place: usize) -> bool {
+        let track = self.feed.track();
+        place == self.run.start || track.discontinuities(place) != track.discontinuities(place - 1)
+    }
+
+    fn discontinuities(&self, place: usize) -> u64 {
+        let track = self.feed.track();
+        let inside = track.discontinuities(place) - track.discontinuities(self.run.start);
+        self.discontinuities.saturating_add(inside)
+    }
+}
+
+/// Renders the window that ends at `now`, from what overlaps it, oldest first.
 ///
 /// A segment shows when it ends, and never before the one ahead of it. The first listed segment carries
 /// no discontinuity: the header counts it (RFC 8216 section 4.3.3.3).
-pub(crate) fn media_playlist(items: &[Item], now: Timestamp, shape: &Shape) -> String {
-    let listed = window(items, now, shape.window);
-    let (sequence, discontinuities) = match (listed.first(), items.first()) {
-        (Some(first), _) => (first.sequence(), first.discontinuities()),
-        (None, Some(item)) => (item.sequence, item.discontinuities),
-        (None, None) => Default::default(),
+pub(crate) fn media_playlist(showings: &[Showing], now: Timestamp, shape: &Shape) -> String {
+    let listed = window(showings, now, shape.window);
+    let first = listed.first().map(|(showing, run)| (*showing, run.start));
+    let (sequence, discontinuities) = match (first, showings.first()) {
+        (Some((showing, place)), _) => {
+            let before = (place - showing.run.start) as u64;
+            (showing.sequence.saturating_add(before), showing.discontinuities(place))
+        }
+        (None, Some(showing)) => (showing.sequence, showing.discontinuities),
+        (None, None) => (0, 0),
     };
-    let mut text = String::with_capacity(256 + 160 * listed.len());
-    let written = write!(
-        text,
-        "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:{}\n#EXT-X-MEDIA-SEQUENCE:{sequence}\n",
-        shape.target_duration
-    )
-    .and_then(|()| match discontinuities {
-        DiscontinuitySequence(0) => Ok(()),
-        count => writeln!(text, "#EXT-X-DISCONTINUITY-SEQUENCE:{count}"),
-    })
-    .and_then(|()| {
-        listed.iter().enumerate().try_for_each(|(place, segment)| {
-            if place > 0 && segment.discontinuity() {
+    let count: usize = listed.iter().map(|(_, run)| run.len()).sum();
+    let mut text = String::with_capacity(256 + 192 * count);
+    write_header(&mut text, shape, sequence, discontinuities)
+        .expect("a String takes all that is written to it");
+    let mut state = StateWriter::default();
+    for (showing, run) in &listed {
+        for place in run.clone() {
+            let discontinuity = showing.discontinuity(place);
+            let begins = text_is_at(first, showing, place);
+            if discontinuity && !begins {
                 text.push_str("#EXT-X-DISCONTINUITY\n");
             }
-            writeln!(text, "#EXT-X-PROGRAM-DATE-TIME:{}", segment.start())?;
-            text.write_str(&segment.segment.text)
-        })
-    });
-    written.expect("a String takes all that is written to it");
+            state.write(&mut text, showing.feed.state(place), begins || discontinuity);
+            let start = showing.starts(place);
+            if let Some(marks) = &showing.marks {
+                marks.write(&mut text, place == showing.run.start, start);
+            }
+            writeln!(text, "#EXT-X-PROGRAM-DATE-TIME:{start}")
+                .expect("a String takes all that is written to it");
+            showing.feed.write(&mut text, place);
+        }
+    }
     text
 }
 
-/// When the playlist changes next after `now`; absent where nothing in `items` is yet to come.
-pub(crate) fn next_change(items: &[Item], now: Timestamp) -> Option<Timestamp> {
+/// When the playlist changes next after `now`; absent where nothing in `showings` is yet to come.
+pub(crate) fn next_change(showings: &[Showing], now: Timestamp) -> Option<Timestamp> {
     // A segment waits for the one ahead of it.
-    items.iter().find_map(|item| {
-        let segment = item.track.segments.get(ended(item, now))?;
-        Some(item.start + segment.end)
+    showings.iter().find_map(|showing| {
+        let place = showing.partition(|end| end <= now);
+        (place < showing.run.end).then(|| showing.ends(place))
     })
 }
 
-/// A segment that is listed.
-#[derive(Clone, Copy)]
-struct Listed<'a> {
-    item: &'a Item<'a>,
-    segment: &'a Segment,
-    place: u64,
-}
-
-impl Listed<'_> {
-    fn sequence(&self) -> MediaSequence {
-        self.item.sequence.after(self.place)
-    }
-
-    fn discontinuities(&self) -> DiscontinuitySequence {
-        let before = self.item.discontinuities.0;
-        DiscontinuitySequence(before.saturating_add(self.segment.discontinuities))
-    }
-
-    fn discontinuity(&self) -> bool {
-        self.segment.discontinuity || self.place == 0
-    }
-
-    fn start(&self) -> Timestamp {
-        self.item.start + (self.segment.end - self.segment.duration)
-    }
-
-    fn end(&self) -> Timestamp {
-        self.item.start + self.segment.end
-    }
-}
-
 /// The segments that end in the window, oldest first.
-fn window<'a>(items: &'a [Item<'a>], now: Timestamp, length: Micros) -> Vec<Listed<'a>> {
-    let mut listed: Vec<Listed<'_>> = Vec::new();
-    for item in items {
-        let count = ended(item, now);
-        let segments = item.track.segments.iter().take(count);
-        listed.extend((0..).zip(segments).map(|(place, segment)| Listed { item, segment, place }));
-        if count < item.track.segments.len() {
+fn window<'a, 'b>(
+    showings: &'b [Showing<'a>],
+    now: Timestamp,
+    length: Micros,
+) -> Vec<(&'b Showing<'a>, Range<usize>)> {
+    let mut listed: Vec<(&Showing, Range<usize>)> = Vec::new();
+    for showing in showings {
+        let end = showing.partition(|end| end <= now);
+        if end > showing.run.start {
+            listed.push((showing, showing.run.start..end));
+        }
+        if end < showing.run.end {
             break;
         }
     }
-    if let Some(edge) = listed.last().map(Listed::end) {
-        let out = listed.iter().take_while(|segment| edge.since(segment.end()) >= length).count();
-        listed.drain(..out);
-    }
+    let Some(edge) = listed.last().map(|(showing, run)| showing.ends(run.end - 1)) else {
+        return listed;
+    };
+    // The first that is not out, and all behind it.
+    let is_out = |end: Timestamp| edge.since(end) >= length;
+    let mut begun = false;
+    listed.retain_mut(|(showing, run)| {
+        if !begun {
+            run.start = showing.partition(is_out).min(run.end);
+            begun = run.start < run.end;
+        }
+        begun
+    });
     listed
 }
 
-/// How many segments of an item have ended.
-fn ended(item: &Item, now: Timestamp) -> usize {
-    item.track.segments.partition_point(|segment| item.start + segment.end <= now)
+fn text_is_at(first: Option<(&Showing, usize)>, showing: &Showing, place: usize) -> bool {
+    first.is_some_and(|(of, at)| std::ptr::eq(of, showing) && at == place)
+}
+
+fn write_header(
+    text: &mut String,
+    shape: &Shape,
+    sequence: u64,
+    discontinuities: u64,
+) -> std::fmt::Result {
+    writeln!(
+        text,
+        "#EXTM3U\n#EXT-X-VERSION:{VERSION}\n#EXT-X-TARGETDURATION:{}\n#EXT-X-MEDIA-SEQUENCE:{sequence}",
+        shape.target_duration
+    )?;
+    if discontinuities > 0 {
+        writeln!(text, "#EXT-X-DISCONTINUITY-SEQUENCE:{discontinuities}")?;
+    }
+    if shape.iframes { writeln!(text, "#EXT-X-I-FRAMES-ONLY") } else { Ok(()) }
+}
+
+/// Writes maps and keys where they change, and again where a player may begin to read.
+#[derive(Default)]
+struct StateWriter<'a> {
+    before: Option<&'a State>,
+}
+
+impl<'a> StateWriter<'a> {
+    fn write(&mut self, text: &mut String, state: Option<&'a State>, afresh: bool) {
+        let before = std::mem::replace(&mut self.before, state);
+        if !afresh && (same(before, state) || before == state) {
+            return;
+        }
+        let (old, new) = (before.map_or("", |it| &it.keys), state.map_or("", |it| &it.keys));
+        let has_map = |state: &&State| !state.map.is_empty();
+        match state.filter(has_map) {
+            Some(state) if afresh || before.is_none_or(|it| it.map != state.map) => {
+                change_keys(text, old, &state.map_keys, afresh);
+                text.push_str(&state.map);
+                if new != state.map_keys {
+                    change_keys(text, &state.map_keys, new, false);
+                }
+            }
+            Some(_) | None => change_keys(text, old, new, afresh),
+        }
+    }
+}
+
+fn same(one: Option<&State>, other: Option<&State>) -> bool {
+    one.map(std::ptr::from_ref) == other.map(std::ptr::from_ref)
+}
+
+/// States keys, and first ends those in force where they might stay so.
+fn change_keys(text: &mut String, old: &str, new: &str, afresh: bool) {
+    let takes_their_place =
+        !afresh && !new.is_empty() && old.lines().count() == new.lines().count();
+    if !old.is_empty() && old != new && !takes_their_place {
+        text.push_str(NO_KEY);
+    }
+    text.push_str(new);
 }

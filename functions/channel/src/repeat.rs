@@ -1,20 +1,34 @@
-//! A channel that plays its programmes one after the other, for ever.
+//! A channel that plays its programmes in cycles, for ever.
 
-use crate::asset::{Asset, Track};
+use crate::asset::Asset;
 use crate::flaw::Flaw;
-use crate::ladder::{self, Rendition};
-use crate::live::{self, Item, Shape};
-use hls::{DiscontinuitySequence, MediaSequence, Micros, Seconds, Timestamp};
+use crate::ladder::{Kind, Ladder, Rendition};
+use crate::live::{self, Shape, Showing};
+use crate::mapping::{self, Tracks};
+use crate::order::{Seed, shuffled};
+use crate::play::{Play, Totals};
+use crate::timeline::Playlist;
+use hls::{Micros, Seconds, Timestamp};
+use std::sync::Arc;
 
 /// A loop channel, in closed form: what it lists follows from the time modulo the cycle.
 #[derive(Clone, Debug)]
 pub struct Loop {
     settings: Settings,
-    assets: Vec<Asset>,
-    renditions: Vec<Rendition>,
-    /// Of each programme, how long those before it play.
-    starts: Vec<Micros>,
+    ladder: Ladder,
+    turns: Vec<Turn>,
     cycle: Micros,
+    /// What a cycle adds.
+    totals: Totals,
+}
+
+/// A programme of a loop.
+#[derive(Clone, Debug)]
+struct Turn {
+    asset: Arc<Asset>,
+    tracks: Tracks,
+    /// What it adds.
+    totals: Totals,
 }
 
 /// What does not change in the life of a channel.
@@ -28,117 +42,177 @@ pub struct Settings {
     pub window: Micros,
 }
 
+/// A programme that plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OnNow {
+    /// Which of the loop's programmes.
+    pub place: usize,
+    /// When it began.
+    pub start: Timestamp,
+    /// How long it plays.
+    pub duration: Micros,
+}
+
 impl Loop {
     /// A channel that plays `assets` in their order. Its ladder is that of the first.
     ///
     /// # Errors
     /// Every reason why it cannot play them, and the index of the programme.
-    pub fn new(settings: Settings, assets: Vec<Asset>) -> Result<Self, Vec<(usize, Flaw)>> {
+    pub fn new(settings: Settings, assets: Vec<Arc<Asset>>) -> Result<Self, Vec<(usize, Flaw)>> {
         let Some(first) = assets.first() else { return Err(vec![(0, Flaw::EmptyLoop)]) };
-        let flaws_of = |asset| ladder::flaws(asset, first, settings.target_duration);
-        let all = assets
-            .iter()
-            .enumerate()
-            .flat_map(|(index, asset)| flaws_of(asset).into_iter().map(move |flaw| (index, flaw)));
-        let flaws: Vec<(usize, Flaw)> = all.collect();
+        let ladder = first.ladder().clone();
+        Self::with_ladder(settings, ladder, assets)
+    }
+
+    /// The same with a ladder of its own. Its bandwidths are raised to those of the richest programme.
+    ///
+    /// # Errors
+    /// Every reason why it cannot play them, and the index of the programme.
+    pub fn with_ladder(
+        settings: Settings,
+        mut ladder: Ladder,
+        assets: Vec<Arc<Asset>>,
+    ) -> Result<Self, Vec<(usize, Flaw)>> {
+        let (mut flaws, mut turns) = (Vec::new(), Vec::new());
+        if assets.is_empty() {
+            flaws.push((0, Flaw::EmptyLoop));
+        }
+        let (mut cycle, mut totals) = (Micros(0), Totals::none(&ladder));
+        for (place, asset) in assets.into_iter().enumerate() {
+            match mapping::tracks(&ladder, settings.target_duration, &asset) {
+                Ok(tracks) => {
+                    let play = Play { ladder: &ladder, asset: &asset, tracks: &tracks };
+                    let mut adds = Totals::none(&ladder);
+                    play.add(&mut adds, &play.all(), 1);
+                    play.add(&mut totals, &play.all(), 1);
+                    cycle += asset.duration();
+                    turns.push(Turn { asset, tracks, totals: adds });
+                }
+                Err(all) => flaws.extend(all.into_iter().map(|flaw| (place, flaw))),
+            }
+        }
         if !flaws.is_empty() {
             return Err(flaws);
         }
-        let mut cycle = Micros(0);
-        let mut starts = Vec::with_capacity(assets.len());
-        for asset in &assets {
-            starts.push(cycle);
-            cycle += asset.duration();
+        for turn in &turns {
+            ladder.lift(&turn.asset, &turn.tracks);
         }
-        let renditions = ladder::renditions(first);
-        Ok(Self { settings, assets, renditions, starts, cycle })
+        Ok(Self { settings, ladder, turns, cycle, totals })
     }
 
-    /// The renditions: the variants by rising bandwidth, then the audio.
+    /// The renditions: the variants by rising bandwidth, then the others.
     #[must_use]
     pub fn renditions(&self) -> &[Rendition] {
-        &self.renditions
+        &self.ladder.renditions
+    }
+
+    /// The index of a rendition.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<usize> {
+        self.ladder.find(name)
     }
 
     /// The multivariant playlist. It never changes.
     #[must_use]
     pub fn multivariant(&self) -> String {
-        ladder::multivariant(&self.renditions, &self.assets)
+        self.ladder.multivariant()
     }
 
     /// The media playlist of a rendition at `now`; the same bytes for everyone who asks.
+    ///
+    /// With a seed, the programmes of each cycle are shuffled by it.
     #[must_use]
-    pub fn media_playlist(&self, rendition: &Rendition, now: Timestamp) -> String {
+    pub fn media_playlist(&self, rendition: usize, now: Timestamp, seed: Option<Seed>) -> Playlist {
         let target_duration = self.settings.target_duration;
         let least = Micros(Micros::from(target_duration).0.saturating_mul(3));
-        let shape = Shape { target_duration, window: self.settings.window.max(least) };
-        let items = self.items(rendition, now, shape.window);
-        live::media_playlist(&items, now, &shape)
+        let kind = self.ladder.renditions.get(rendition).map(|it| &it.kind);
+        let shape = Shape {
+            target_duration,
+            window: self.settings.window.max(least),
+            iframes: matches!(kind, Some(Kind::IFrames { .. })),
+        };
+        let showings = self.showings(rendition, now, shape.window, seed);
+        let next = live::next_change(&showings, now);
+        Playlist { text: live::media_playlist(&showings, now, &shape), next }
     }
 
-    /// When the media playlist of a rendition changes next: until then, a copy of it is good.
+    /// What plays at `now`, and what after it.
     #[must_use]
-    pub fn next_change(&self, rendition: &Rendition, now: Timestamp) -> Timestamp {
-        let items = self.items(rendition, now, Micros(0));
-        live::next_change(&items, now).unwrap_or(now)
+    pub fn on_now(&self, now: Timestamp, seed: Option<Seed>, count: usize) -> Vec<OnNow> {
+        let mut on: Vec<OnNow> = Vec::new();
+        let first = now.since(self.settings.epoch).0 / self.cycle.0;
+        for cycle in first.. {
+            let mut start = self.cycle_start(cycle);
+            for place in self.order(cycle, seed) {
+                let duration =
+                    self.turns.get(place).map_or(Micros(0), |turn| turn.asset.duration());
+                if start + duration > now {
+                    on.push(OnNow { place, start, duration });
+                }
+                start = start + duration;
+            }
+            if on.len() >= count {
+                break;
+            }
+        }
+        on.truncate(count);
+        on
+    }
+
+    fn cycle_start(&self, cycle: u64) -> Timestamp {
+        self.settings.epoch + Micros(self.cycle.0.saturating_mul(cycle))
+    }
+
+    fn order(&self, cycle: u64, seed: Option<Seed>) -> Vec<usize> {
+        match seed {
+            Some(seed) => shuffled(seed, cycle, self.turns.len()),
+            None => (0..self.turns.len()).collect(),
+        }
     }
 
     /// What plays in the time `back` before `now`, and some more on either side.
     ///
     /// The newest listed segment ended before `now` and the next ends after it, each by a segment and by
     /// what audio may run over or fall short.
-    fn items(&self, rendition: &Rendition, now: Timestamp, back: Micros) -> Vec<Item<'_>> {
-        let margin = Micros(Micros::from(self.settings.target_duration).0.saturating_mul(2));
-        let since_epoch = now.since(self.settings.epoch);
-        let first = self.index_at(since_epoch - back - margin).saturating_sub(1);
-        let last = self.index_at(since_epoch + margin).saturating_add(1);
-        (first..=last).filter_map(|index| self.item(rendition, index)).collect()
+    fn showings(
+        &self,
+        rendition: usize,
+        now: Timestamp,
+        back: Micros,
+        seed: Option<Seed>,
+    ) -> Vec<Showing<'_>> {
+        let margin = Micros(Micros::from(self.settings.target_duration).0.saturating_mul(2))
+            + Micros::from_secs(12);
+        let from = Timestamp(now.0.saturating_sub(back.0).saturating_sub(margin.0));
+        // Before it begins, what comes next is its beginning.
+        let to = (now + margin).max(self.settings.epoch);
+        let cycle_of = |at: Timestamp| at.since(self.settings.epoch).0 / self.cycle.0;
+        let group = self.ladder.group(rendition);
+        let mut showings = Vec::new();
+        for cycle in cycle_of(from)..=cycle_of(to) {
+            let mut start = self.cycle_start(cycle);
+            let mut sequence = self.totals.sequence(group).saturating_mul(cycle);
+            let mut discontinuities = self.totals.discontinuities.saturating_mul(cycle);
+            for turn in self.order(cycle, seed).iter().filter_map(|place| self.turns.get(*place)) {
+                let end = start + turn.asset.duration();
+                if end >= from && start <= to {
+                    let (asset, tracks) = (turn.asset.as_ref(), turn.tracks.as_slice());
+                    let play = Play { ladder: &self.ladder, asset, tracks };
+                    showings.push(Showing {
+                        feed: play.feed(rendition),
+                        run: play.run(rendition, &play.all()),
+                        start,
+                        offset: Micros(0),
+                        sequence,
+                        discontinuities,
+                        marks: None,
+                    });
+                }
+                start = end;
+                sequence = sequence.saturating_add(turn.totals.sequence(group));
+                discontinuities = discontinuities.saturating_add(turn.totals.discontinuities);
+            }
+        }
+        showings
     }
-
-    /// Which item plays when so much time has passed, counted from the first showing of all.
-    fn index_at(&self, since_epoch: Micros) -> u64 {
-        let cycles = since_epoch.0 / self.cycle.0;
-        let within = Micros(since_epoch.0 % self.cycle.0);
-        let begun = self.starts.partition_point(|start| *start <= within);
-        cycles * count(self.assets.len()) + count(begun).saturating_sub(1)
-    }
-
-    fn item(&self, rendition: &Rendition, index: u64) -> Option<Item<'_>> {
-        let programmes = count(self.assets.len());
-        let cycles = index / programmes;
-        let place = usize::try_from(index % programmes).ok()?;
-        let before = self.tracks(rendition).take(place);
-        let (segments, discontinuities) = totals(before);
-        let (of_cycle, discontinuities_of_cycle) = totals(self.tracks(rendition));
-        Some(Item {
-            track: self.assets.get(place)?.tracks.get(rendition.track)?,
-            start: self.settings.epoch
-                + Micros(self.cycle.0.checked_mul(cycles)?)
-                + *self.starts.get(place)?,
-            sequence: MediaSequence(cycles.checked_mul(of_cycle)?.checked_add(segments)?),
-            // Every showing but the very first begins with one.
-            discontinuities: DiscontinuitySequence(
-                cycles
-                    .checked_mul(discontinuities_of_cycle)?
-                    .checked_add(discontinuities)?
-                    .checked_add(index)?,
-            ),
-        })
-    }
-
-    /// The rendition's track of each programme.
-    fn tracks(&self, rendition: &Rendition) -> impl Iterator<Item = &Track> {
-        self.assets.iter().filter_map(|asset| asset.tracks.get(rendition.track))
-    }
-}
-
-/// How many segments, and discontinuities inside, the tracks have together.
-fn totals<'a>(tracks: impl Iterator<Item = &'a Track>) -> (u64, u64) {
-    tracks.fold((0, 0), |(segments, discontinuities), track| {
-        (segments + count(track.segments.len()), discontinuities + track.discontinuities)
-    })
-}
-
-fn count(length: usize) -> u64 {
-    u64::try_from(length).unwrap_or(u64::MAX)
 }

@@ -1,10 +1,14 @@
 //! Numbers that must not be mixed up.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::{Add, AddAssign, Sub};
 
 /// The number of a segment in its media playlist (RFC 8216 section 3).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
 pub struct MediaSequence(pub u64);
 
 impl MediaSequence {
@@ -22,11 +26,17 @@ impl MediaSequence {
 }
 
 /// How many discontinuities came before a segment (RFC 8216 section 4.3.3.3).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
 pub struct DiscontinuitySequence(pub u64);
 
 /// A length of time in whole microseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
 pub struct Micros(pub u64);
 
 impl Micros {
@@ -87,7 +97,10 @@ pub fn duration(seconds: &str) -> Option<Micros> {
 }
 
 /// A target duration: whole seconds (RFC 8216 section 4.3.3.1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
 pub struct Seconds(pub u64);
 
 impl From<Seconds> for Micros {

@@ -48,7 +48,7 @@ pub fn routes(clock: Arc<TokioClock>) -> Router {
 
 fn channel() -> Loop {
     let settings = Settings { epoch: EPOCH, target_duration: Seconds(2), window: WINDOW };
-    Loop::new(settings, LIBRARY.dirs().map(asset).collect())
+    Loop::new(settings, LIBRARY.dirs().map(|it| Arc::new(asset(it))).collect())
         .expect("the programmes of the library go together: a test plays them")
 }
 
@@ -83,11 +83,10 @@ async fn playlist(
 ) -> Response {
     let now = clock.now();
     let name = playlist.strip_suffix(".m3u8");
-    let rendition = channel.renditions().iter().find(|it| Some(it.name.as_str()) == name);
-    let (text, good_for) = match rendition {
+    let (text, good_for) = match name.and_then(|name| channel.find(name)) {
         Some(rendition) => {
-            let next = channel.next_change(rendition, now);
-            (channel.media_playlist(rendition, now), next.since(now).0 / 1_000_000)
+            let playlist = channel.media_playlist(rendition, now, None);
+            (playlist.text, playlist.next.unwrap_or(now).since(now).0 / 1_000_000)
         }
         None if name == Some("main") => (channel.multivariant(), 60),
         None => return StatusCode::NOT_FOUND.into_response(),
@@ -131,8 +130,9 @@ mod tests {
         let channel = channel();
         let names: Vec<&str> = channel.renditions().iter().map(|it| it.name.as_str()).collect();
         assert_eq!(names, ["video_180p", "video_360p", "audio_en"]);
-        for rendition in channel.renditions() {
-            let text = channel.media_playlist(rendition, EPOCH + Micros::from_secs(1_000_000));
+        for (place, rendition) in channel.renditions().iter().enumerate() {
+            let now = EPOCH + Micros::from_secs(1_000_000);
+            let text = channel.media_playlist(place, now, None).text;
             let Ok(Playlist::Media(media)) = parse(text.as_bytes(), &Limits::default()) else {
                 panic!("not a media playlist: {text}");
             };

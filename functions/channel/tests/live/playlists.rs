@@ -1,11 +1,9 @@
 //! What a channel says, as people would read it.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-mod vod;
-
+use crate::vod::{LADDER, index, media};
 use channel::{Loop, Settings};
 use hls::{Micros, Seconds, Timestamp};
-use vod::{LADDER, index, media};
+use std::sync::Arc;
 
 fn channel() -> Loop {
     let marked = media("s", "ts", &[2_000, 2_000, 1_500])
@@ -35,7 +33,7 @@ fn channel() -> Loop {
         target_duration: Seconds(2),
         window: Micros::from_secs(8),
     };
-    Loop::new(settings, vec![waves.unwrap(), stars.unwrap()]).unwrap()
+    Loop::new(settings, vec![Arc::new(waves.unwrap()), Arc::new(stars.unwrap())]).unwrap()
 }
 
 #[test]
@@ -45,7 +43,7 @@ fn a_channel_has_the_ladder_of_its_first_programme() {
     assert_eq!(names, ["video_180p", "video_360p", "audio_en"]);
     insta::assert_snapshot!(channel.multivariant(), @r#"
     #EXTM3U
-    #EXT-X-VERSION:4
+    #EXT-X-VERSION:6
     #EXT-X-INDEPENDENT-SEGMENTS
     #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="English",LANGUAGE="en",DEFAULT=YES,URI="audio_en.m3u8"
     #EXT-X-STREAM-INF:BANDWIDTH=950000,CODECS="avc1.4d401e,mp4a.40.2",RESOLUTION=640x360,AUDIO="a"
@@ -70,10 +68,11 @@ v.m3u8
         [("v.m3u8", media("s", "ts", &[2_000])), ("low.m3u8", audio()), ("high.m3u8", audio())];
     let settings =
         Settings { epoch: Timestamp(0), target_duration: Seconds(2), window: Micros::from_secs(8) };
-    let channel = Loop::new(settings, vec![index("/a/", multivariant, &media).unwrap()]).unwrap();
+    let channel =
+        Loop::new(settings, vec![Arc::new(index("/a/", multivariant, &media).unwrap())]).unwrap();
     insta::assert_snapshot!(channel.multivariant(), @r#"
     #EXTM3U
-    #EXT-X-VERSION:4
+    #EXT-X-VERSION:6
     #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="low",NAME="English",LANGUAGE="en",URI="audio_en_2.m3u8"
     #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="high",NAME="English",LANGUAGE="en",URI="audio_en.m3u8"
     #EXT-X-STREAM-INF:BANDWIDTH=500000,AUDIO="low"
@@ -87,9 +86,9 @@ v.m3u8
 fn a_programme_follows_another_at_a_discontinuity() {
     let channel = channel();
     let now = Timestamp(1_792_577_400_000_000) + Micros::from_millis(8_500 + 1_999);
-    insta::assert_snapshot!(channel.media_playlist(&channel.renditions()[0], now), @r#"
+    insta::assert_snapshot!(channel.media_playlist(0, now, None).text, @r#"
     #EXTM3U
-    #EXT-X-VERSION:3
+    #EXT-X-VERSION:6
     #EXT-X-TARGETDURATION:2
     #EXT-X-MEDIA-SEQUENCE:0
     #EXT-X-PROGRAM-DATE-TIME:2026-10-21T10:10:00.000Z
@@ -112,10 +111,10 @@ fn a_programme_follows_another_at_a_discontinuity() {
     https://cdn.example/stars/v0/s1.ts
     "#);
     let next = now + Micros::from_millis(1);
-    assert_eq!(channel.next_change(&channel.renditions()[0], now), next);
-    insta::assert_snapshot!(channel.media_playlist(&channel.renditions()[0], next), @r#"
+    assert_eq!(channel.media_playlist(0, now, None).next, Some(next));
+    insta::assert_snapshot!(channel.media_playlist(0, next, None).text, @r#"
     #EXTM3U
-    #EXT-X-VERSION:3
+    #EXT-X-VERSION:6
     #EXT-X-TARGETDURATION:2
     #EXT-X-MEDIA-SEQUENCE:1
     #EXT-X-PROGRAM-DATE-TIME:2026-10-21T10:10:02.000Z
@@ -138,9 +137,9 @@ fn a_programme_follows_another_at_a_discontinuity() {
     #EXTINF:2.000,
     /waves/v0/s0.ts
     "#);
-    insta::assert_snapshot!(channel.media_playlist(&channel.renditions()[2], next), @r#"
+    insta::assert_snapshot!(channel.media_playlist(2, next, None).text, @r#"
     #EXTM3U
-    #EXT-X-VERSION:3
+    #EXT-X-VERSION:6
     #EXT-X-TARGETDURATION:2
     #EXT-X-MEDIA-SEQUENCE:0
     #EXT-X-PROGRAM-DATE-TIME:2026-10-21T10:10:00.000Z
@@ -167,12 +166,69 @@ fn a_programme_follows_another_at_a_discontinuity() {
 fn a_channel_that_has_not_begun_lists_nothing() {
     let channel = channel();
     let now = Timestamp(0);
-    insta::assert_snapshot!(channel.media_playlist(&channel.renditions()[0], now), @r#"
+    insta::assert_snapshot!(channel.media_playlist(0, now, None).text, @r#"
     #EXTM3U
-    #EXT-X-VERSION:3
+    #EXT-X-VERSION:6
     #EXT-X-TARGETDURATION:2
     #EXT-X-MEDIA-SEQUENCE:0
     "#);
     let first = Timestamp(1_792_577_402_000_000);
-    assert_eq!(channel.next_change(&channel.renditions()[0], now), first);
+    assert_eq!(channel.media_playlist(0, now, None).next, Some(first));
+}
+
+/// Two programmes in CMAF: one with keys, ranges, subtitles and I-frames; one with none of that.
+fn cmaf() -> Loop {
+    let ladder = r#"#EXTM3U
+#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="s",NAME="Deutsch",LANGUAGE="de",URI="de.m3u8"
+#EXT-X-STREAM-INF:BANDWIDTH=400000,CODECS="avc1.4d400d,mp4a.40.2",RESOLUTION=320x180,SUBTITLES="s"
+v.m3u8
+#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=40000,RESOLUTION=320x180,URI="i.m3u8"
+"#;
+    let locked = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:7\n\
+        #EXT-X-MAP:URI=\"all.mp4\",BYTERANGE=\"700@0\"\n\
+        #EXTINF:2,\n#EXT-X-BYTERANGE:1000@700\nall.mp4\n\
+        #EXT-X-KEY:METHOD=AES-128,URI=\"k.bin\"\n\
+        #EXTINF:2,\n#EXT-X-BYTERANGE:900\nall.mp4\n\
+        #EXTINF:1,\n#EXT-X-BYTERANGE:500\nall.mp4\n#EXT-X-ENDLIST\n";
+    let frames = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-I-FRAMES-ONLY\n\
+        #EXT-X-MAP:URI=\"all.mp4\",BYTERANGE=\"700@0\"\n\
+        #EXTINF:5,\n#EXT-X-BYTERANGE:100@700\nall.mp4\n#EXT-X-ENDLIST\n";
+    let frames = frames.replace("#EXTINF:5,", "#EXTINF:2,");
+    let first = [
+        ("v.m3u8", locked.to_owned()),
+        ("de.m3u8", media("de", "vtt", &[2_000, 2_000, 1_000])),
+        ("i.m3u8", frames),
+    ];
+    let plain = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=390000,RESOLUTION=320x180\nw.m3u8\n";
+    let second = media("s", "m4s", &[2_000, 1_000]).replacen(
+        "#EXTINF",
+        "#EXT-X-MAP:URI=\"init.mp4\"\n#EXTINF",
+        1,
+    );
+    let assets = [
+        index("/locked/", ladder, &first).unwrap(),
+        index("/plain/", plain, &[("w.m3u8", second)]).unwrap(),
+    ];
+    let settings =
+        Settings { epoch: Timestamp(0), target_duration: Seconds(2), window: Micros::from_secs(8) };
+    Loop::new(settings, assets.into_iter().map(Arc::new).collect()).unwrap()
+}
+
+#[test]
+fn keys_maps_and_ranges_stand_by_themselves_wherever_a_playlist_begins() {
+    let channel = cmaf();
+    let text = channel.media_playlist(0, Timestamp(10_000_000), None).text;
+    insta::assert_snapshot!(text);
+    let text = channel.media_playlist(0, Timestamp(16_000_000), None).text;
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn what_a_programme_lacks_is_silent() {
+    let channel = cmaf();
+    insta::assert_snapshot!(channel.multivariant());
+    let names: Vec<&str> = channel.renditions().iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(names, ["video_180p", "subtitles_de", "iframes_180p"]);
+    insta::assert_snapshot!(channel.media_playlist(1, Timestamp(8_000_000), None).text);
+    insta::assert_snapshot!(channel.media_playlist(2, Timestamp(8_000_000), None).text);
 }

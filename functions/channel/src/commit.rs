@@ -1,0 +1,418 @@
+//! Wishes to entries of the log: what plays when, with which numbers.
+
+use crate::asset::{Asset, AssetHash};
+use crate::flaw::Flaw;
+use crate::mapping::{self, Tracks};
+use crate::play::Totals;
+use crate::schedule::{Break, Channel, Entry, Item, Library, Role, Spot, Wish, length};
+use crate::timeline::{Unread, index};
+use hls::{Micros, Timestamp};
+
+/// What begins before now and so much more stays as it is.
+///
+/// A reader may have learned of the log so long ago, and its clock may be ahead, and still no playlist
+/// goes back: 6 s was safe with 4 s of staleness and 1 s of skew; 1 s was not.
+pub const FREEZE: Micros = Micros::from_secs(6);
+
+/// How far ahead something may be scheduled: a year.
+const AHEAD: Micros = Micros::from_secs(366 * 86_400);
+
+/// Why a wish cannot be granted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field} {why}")]
+pub struct Refusal {
+    /// Which of the wishes, counted from 0.
+    pub wish: usize,
+    /// The field, such as `start` or `breaks[0].at`.
+    pub field: String,
+    /// What is wrong with it.
+    pub why: Why,
+}
+
+/// What is wrong with a field of a wish, or of an edit.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Why {
+    /// There is no index of that name.
+    #[error("is not an asset that was added")]
+    Unknown,
+    /// The channel cannot play it.
+    #[error("cannot be played on this channel: {}", in_words(.0))]
+    Unplayable(Vec<Flaw>),
+    /// It is past, or so near that readers may know what plays then.
+    #[error("must not be before {0}: what plays until then is settled")]
+    Frozen(Timestamp),
+    /// Something else plays then.
+    #[error("must not be before {0}, when what comes before it ends")]
+    Overlaps(Timestamp),
+    /// It is farther ahead than can be planned.
+    #[error("must be within a year")]
+    TooFar,
+    /// Nothing of the asset would play.
+    #[error("leaves nothing of the asset to play")]
+    Empty,
+    /// A break is not in the part that plays.
+    #[error("is not in the part of the asset that plays")]
+    Outside,
+    /// There is nothing to fill a break with.
+    #[error("needs ads, of its own or the channel's, or a slate")]
+    NoAds,
+    /// There is no such entry.
+    #[error("is not an entry of the schedule")]
+    NoEntry,
+}
+
+fn in_words(flaws: &[Flaw]) -> String {
+    let words: Vec<String> = flaws.iter().map(ToString::to_string).collect();
+    words.join("; ")
+}
+
+/// Appends `wishes` to a log that ends with `log`.
+///
+/// New entries are numbered from `next_id`. Where the log has run out, the slate that readers were shown
+/// is written down first.
+///
+/// # Errors
+/// Every reason why a wish cannot be granted; then nothing is.
+pub fn commit(
+    channel: &Channel,
+    log: &[Entry],
+    next_id: u64,
+    wishes: &[Wish],
+    indexes: &Library,
+    now: Timestamp,
+) -> Result<Vec<Entry>, Vec<Refusal>> {
+    let named: Vec<(Option<u64>, Wish)> = wishes.iter().map(|wish| (None, wish.clone())).collect();
+    write(channel, log, next_id, &named, indexes, now)
+}
+
+/// The same for wishes of which some are entries already, and keep their names.
+pub(crate) fn write(
+    channel: &Channel,
+    log: &[Entry],
+    next_id: u64,
+    wishes: &[(Option<u64>, Wish)],
+    indexes: &Library,
+    now: Timestamp,
+) -> Result<Vec<Entry>, Vec<Refusal>> {
+    let last = log.iter().rev().find_map(|entry| entry.items.last());
+    let ads = log.iter().rev().flat_map(|entry| entry.items.iter().rev());
+    let last_ad = ads.filter(|item| item.role == Role::Ad).map(|item| item.asset.clone()).next();
+    let mut writer = Writer {
+        channel,
+        indexes,
+        last: last.cloned(),
+        last_ad,
+        entries: Vec::new(),
+        next_id,
+        refusals: Vec::new(),
+    };
+    writer.settle(now);
+    for (place, (id, wish)) in wishes.iter().enumerate() {
+        writer.grant(place, *id, wish, now);
+    }
+    if writer.refusals.is_empty() { Ok(writer.entries) } else { Err(writer.refusals) }
+}
+
+struct Writer<'a> {
+    channel: &'a Channel,
+    indexes: &'a Library,
+    last: Option<Item>,
+    last_ad: Option<AssetHash>,
+    entries: Vec<Entry>,
+    next_id: u64,
+    refusals: Vec<Refusal>,
+}
+
+/// What is to be played: an asset, its tracks, and segments of it.
+struct Part<'a> {
+    role: Role,
+    hash: &'a AssetHash,
+    title: Option<&'a str>,
+    asset: &'a Asset,
+    tracks: &'a Tracks,
+    first: usize,
+    end: usize,
+    passes: u64,
+}
+
+impl<'a> Writer<'a> {
+    /// Writes down the slate that readers may have been shown.
+    fn settle(&mut self, now: Timestamp) {
+        let frozen = now + FREEZE;
+        if self.at().is_some_and(|at| at < frozen) {
+            self.fill(frozen, |asset, rest| asset.lead().boundary_from(rest));
+        }
+    }
+
+    /// When the next item begins; absent where nothing has begun.
+    fn at(&self) -> Option<Timestamp> {
+        let slate = self.channel.slate.as_ref().map(|_| self.channel.epoch);
+        self.last.as_ref().map(Item::end).or(slate)
+    }
+
+    fn grant(&mut self, place: usize, id: Option<u64>, wish: &Wish, now: Timestamp) {
+        let before = self.refusals.len();
+        let mut refuse = |field: &str, why| {
+            self.refusals.push(Refusal { wish: place, field: field.to_owned(), why });
+        };
+        let Some(asset) = self.indexes.get(&wish.asset) else {
+            return refuse("asset", Why::Unknown);
+        };
+        let (ladder, target) = (&self.channel.ladder, self.channel.target_duration);
+        let tracks = match mapping::tracks(ladder, target, asset) {
+            Ok(tracks) => tracks,
+            Err(flaws) => return refuse("asset", Why::Unplayable(flaws)),
+        };
+        if let Some((field, why)) = self.wrong_start(wish, now) {
+            self.refusals.push(Refusal { wish: place, field, why });
+        }
+        let lead = asset.lead();
+        let first = lead.boundary(wish.offset);
+        let end = match wish.duration {
+            Some(Micros(0)) => first,
+            Some(duration) => lead.boundary(lead.start(first) + duration).max(first + 1),
+            None => asset.segments(),
+        };
+        if first >= asset.segments() || end <= first {
+            let field = if first >= asset.segments() { "offset" } else { "duration" };
+            let field = field.to_owned();
+            return self.refusals.push(Refusal { wish: place, field, why: Why::Empty });
+        }
+        let (channel, indexes) = (self.channel, self.indexes);
+        let mut last_ad = self.last_ad.clone();
+        let mut breaks: Vec<(usize, Vec<Filled>)> = Vec::new();
+        for (number, wished) in wish.breaks.iter().enumerate() {
+            let at = lead.boundary(wished.at);
+            let filled = if wished.at > asset.duration() || !(first..=end).contains(&at) {
+                Err(("at".to_owned(), Why::Outside))
+            } else {
+                filled(channel, indexes, wished, &mut last_ad)
+            };
+            match filled {
+                Ok(ads) => breaks.push((at, ads)),
+                Err((field, why)) => {
+                    let field = format!("breaks[{number}].{field}");
+                    self.refusals.push(Refusal { wish: place, field, why });
+                }
+            }
+        }
+        if self.refusals.len() > before {
+            return;
+        }
+        breaks.sort_by_key(|(at, _)| *at);
+        self.last_ad = last_ad;
+        if let (Some(start), Some(_)) = (wish.start, self.at()) {
+            self.fill(start, |asset, rest| asset.lead().boundary(rest));
+        }
+        let start = match (self.at(), wish.start) {
+            (Some(at), _) => at,
+            (None, Some(start)) => start,
+            // The first of all: there is something to play at once.
+            (None, None) => Timestamp(now.0.saturating_sub(self.channel.launch().0)),
+        };
+        let mut items = Vec::new();
+        let mut from = first;
+        let part = |first, end| Part {
+            role: Role::Programme,
+            hash: &wish.asset,
+            title: wish.title.as_deref(),
+            asset,
+            tracks: &tracks,
+            first,
+            end,
+            passes: 1,
+        };
+        for (at, ads) in &breaks {
+            if *at > from {
+                items.push(self.push(start, part(from, *at)));
+            }
+            items.extend(self.push_break(start, ads));
+            from = *at;
+        }
+        if end > from {
+            items.push(self.push(start, part(from, end)));
+        }
+        let id = id.unwrap_or_else(|| self.take_id());
+        self.entries.push(Entry { id, wish: Some(wish.clone()), items });
+    }
+
+    fn take_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id - 1
+    }
+
+    fn wrong_start(&self, wish: &Wish, now: Timestamp) -> Option<(String, Why)> {
+        let start = wish.start?;
+        let (earliest, slack) = match self.at() {
+            Some(at) => (at, Micros::from(self.channel.target_duration)),
+            None => (Timestamp(now.0.saturating_sub(self.channel.launch().0)), Micros(0)),
+        };
+        let frozen = (now + FREEZE).max(earliest);
+        let why = if start > now + AHEAD {
+            Why::TooFar
+        } else if start + slack >= earliest {
+            return None;
+        } else if start < now + FREEZE {
+            Why::Frozen(frozen)
+        } else {
+            Why::Overlaps(earliest)
+        };
+        Some(("start".to_owned(), why))
+    }
+
+    fn push_break(&mut self, start: Timestamp, ads: &[Filled]) -> Vec<Item> {
+        let begins = self.last.as_ref().map_or(start, Item::end);
+        let duration = ads.iter().fold(Micros(0), |sum, ad| sum + ad.length());
+        let spot = Spot { start: begins, duration };
+        let mut items = Vec::new();
+        for ad in ads {
+            let mut item = self.push(start, ad.part());
+            item.spot = Some(spot);
+            item.returns = item.returns.filter(|before| *before != spot);
+            self.last = Some(item.clone());
+            items.push(item);
+        }
+        items
+    }
+
+    /// What comes after the last item, or is the first at `start`.
+    fn push(&mut self, start: Timestamp, part: Part) -> Item {
+        let ladder = &self.channel.ladder;
+        let totals = match &self.last {
+            Some(last) => match index(self.indexes, &last.asset) {
+                Ok(asset) => last.after(ladder, asset),
+                // The caller gives the indexes of the log with it.
+                Err(_) => last.totals.clone(),
+            },
+            None => Totals::none(ladder),
+        };
+        let item = Item {
+            role: part.role,
+            asset: part.hash.clone(),
+            title: part.title.map(str::to_owned),
+            tracks: part.tracks.clone(),
+            start: self.last.as_ref().map_or(start, Item::end),
+            duration: length(part.asset, part.first, part.end, part.passes),
+            first: part.first,
+            end: part.end,
+            passes: part.passes,
+            totals,
+            spot: None,
+            returns: self.last.as_ref().and_then(|last| last.spot),
+        };
+        self.last = Some(item.clone());
+        item
+    }
+
+    /// Fills up to a time with what plays when nothing is scheduled, cut where `boundary` says.
+    fn fill(&mut self, until: Timestamp, boundary: impl Fn(&Asset, Micros) -> usize) {
+        let Ok(Some(mut item)) = self.channel.filler(self.last.as_ref(), self.indexes) else {
+            return;
+        };
+        let Some(asset) = self.indexes.get(&item.asset) else { return };
+        let Some((end, passes)) = fitting(asset, until.since(item.start), boundary) else { return };
+        (item.end, item.passes) = (end, passes);
+        item.duration = length(asset, 0, end, passes);
+        self.last = Some(item.clone());
+        let id = self.take_id();
+        self.entries.push(Entry { id, wish: None, items: vec![item] });
+    }
+}
+
+/// Something that fills a part of a break.
+struct Filled<'a> {
+    role: Role,
+    hash: &'a AssetHash,
+    asset: &'a Asset,
+    tracks: Tracks,
+    end: usize,
+    passes: u64,
+}
+
+impl Filled<'_> {
+    fn length(&self) -> Micros {
+        length(self.asset, 0, self.end, self.passes)
+    }
+
+    fn part(&self) -> Part<'_> {
+        let Self { role, hash, asset, tracks, end, passes } = self;
+        Part { role: *role, hash, title: None, asset, tracks, first: 0, end: *end, passes: *passes }
+    }
+}
+
+/// How much of a break may be left over: players and replacers bear as much.
+const LEFT_OVER: Micros = Micros::from_millis(500);
+
+/// What fills a break: ads in turn that fit, then the slate, then an ad that is cut.
+fn filled<'a>(
+    channel: &'a Channel,
+    indexes: &'a Library,
+    wished: &'a Break,
+    last_ad: &mut Option<AssetHash>,
+) -> Result<Vec<Filled<'a>>, (String, Why)> {
+    let (names, field) = match wished.ads.as_slice() {
+        [] => (channel.ads.as_slice(), "duration"),
+        ads => (ads, "ads"),
+    };
+    if wished.duration == Micros(0) {
+        return Err(("duration".to_owned(), Why::Empty));
+    }
+    let mut ads = Vec::new();
+    for (place, hash) in names.iter().enumerate() {
+        let name = || if field == "ads" { format!("ads[{place}]") } else { field.to_owned() };
+        let asset = indexes.get(hash).ok_or_else(|| (name(), Why::Unknown))?;
+        let tracks = mapping::tracks(&channel.ladder, channel.target_duration, asset)
+            .map_err(|flaws| (name(), Why::Unplayable(flaws)))?;
+        ads.push((hash, asset, tracks));
+    }
+    let mut left = wished.duration;
+    let mut filled: Vec<Filled> = Vec::new();
+    while left > LEFT_OVER {
+        let after = ads.iter().position(|(hash, ..)| last_ad.as_ref() == Some(*hash));
+        let turn = after.map_or(0, |place| place + 1);
+        let in_turn = || ads.iter().cycle().skip(turn).take(ads.len());
+        let fits = in_turn().find(|(_, asset, _)| asset.duration() <= left + LEFT_OVER);
+        let next = match (fits, &channel.slate) {
+            (Some((hash, asset, tracks)), _) => {
+                let (tracks, end) = (tracks.clone(), asset.segments());
+                Filled { role: Role::Ad, hash, asset, tracks, end, passes: 1 }
+            }
+            (None, Some(slate)) => {
+                let asset = index(indexes, &slate.asset)
+                    .map_err(|_: Unread| ("duration".to_owned(), Why::NoAds))?;
+                let nearest = |asset: &Asset, rest| asset.lead().boundary(rest);
+                let Some((end, passes)) = fitting(asset, left, nearest) else { break };
+                let (hash, tracks) = (&slate.asset, slate.tracks.clone());
+                filled.push(Filled { role: Role::Slate, hash, asset, tracks, end, passes });
+                break;
+            }
+            (None, None) => {
+                let Some((hash, asset, tracks)) = in_turn().next() else { break };
+                let end = asset.lead().boundary(left);
+                if end == 0 {
+                    break;
+                }
+                Filled { role: Role::Ad, hash, asset, tracks: tracks.clone(), end, passes: 1 }
+            }
+        };
+        left = left - next.length();
+        *last_ad = Some(next.hash.clone());
+        filled.push(next);
+    }
+    if filled.is_empty() { Err(("duration".to_owned(), Why::NoAds)) } else { Ok(filled) }
+}
+
+/// Where a repeated asset ends that plays for a time, and in which pass; absent where that is not at all.
+fn fitting(
+    asset: &Asset,
+    time: Micros,
+    boundary: impl Fn(&Asset, Micros) -> usize,
+) -> Option<(usize, u64)> {
+    let length = asset.duration().0.max(1);
+    let (whole, rest) = (time.0 / length, Micros(time.0 % length));
+    match (boundary(asset, rest), whole) {
+        (0, 0) => None,
+        (0, passes) => Some((asset.segments(), passes)),
+        (end, whole) => Some((end, whole + 1)),
+    }
+}

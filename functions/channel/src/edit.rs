@@ -1,0 +1,124 @@
+//! Changes to the part of a schedule that nobody has seen yet.
+
+use crate::asset::Asset;
+use crate::commit::{FREEZE, Refusal, Why, write};
+use crate::schedule::{Channel, Entry, Item, Library, Wish, length};
+use hls::{Micros, Timestamp};
+
+/// A change to a schedule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Edit {
+    /// Wishes behind all others.
+    Append(Vec<Wish>),
+    /// Wishes in the place of all that plays from a moment on; what plays then is cut at the next segment.
+    From(Timestamp, Vec<Wish>),
+    /// Wishes before an entry; it and those behind it play later.
+    Insert(u64, Vec<Wish>),
+    /// Wishes in the place of an entry.
+    Replace(u64, Vec<Wish>),
+    /// Nothing in the place of some entries.
+    Remove(Vec<u64>),
+}
+
+/// What becomes of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// So many entries of the log stay as they are; the others go.
+    pub kept: usize,
+    /// What comes behind them. The first may be an entry that is cut and has kept its name.
+    pub entries: Vec<Entry>,
+}
+
+/// Edits a log. What begins before now and [`FREEZE`] stays.
+///
+/// # Errors
+/// Every reason why it cannot be done; then nothing is.
+pub fn edit(
+    channel: &Channel,
+    log: &[Entry],
+    next_id: u64,
+    edit: Edit,
+    indexes: &Library,
+    now: Timestamp,
+) -> Result<Change, Vec<Refusal>> {
+    let frozen = now + FREEZE;
+    let fresh = |wishes: Vec<Wish>| wishes.into_iter().map(|wish| (None, wish));
+    let refuse = |field: &str, why| vec![Refusal { wish: 0, field: field.to_owned(), why }];
+    let place_of = |id: u64, field: &str| {
+        let place = log.iter().position(|entry| entry.id == id && entry.wish.is_some());
+        let place = place.ok_or_else(|| refuse(field, Why::NoEntry))?;
+        let begins = log.get(place).map_or(Timestamp(0), Entry::start);
+        if begins < frozen { Err(refuse(field, Why::Frozen(frozen))) } else { Ok(place) }
+    };
+    let known = |from: usize| {
+        log.iter().skip(from).filter_map(|it| Some((Some(it.id), it.wish.clone()?))).collect()
+    };
+    let (at, wishes): (Timestamp, Vec<(Option<u64>, Wish)>) = match edit {
+        Edit::Append(wishes) => (Timestamp(u64::MAX), fresh(wishes).collect()),
+        Edit::From(at, _) if at < frozen => return Err(refuse("from", Why::Frozen(frozen))),
+        Edit::From(at, wishes) => (at, fresh(wishes).collect()),
+        Edit::Insert(before, wishes) => {
+            let place = place_of(before, "before")?;
+            let wishes = fresh(wishes).chain(known(place) as Vec<_>).collect();
+            (hole_before(log, place, frozen), wishes)
+        }
+        Edit::Replace(entry, wishes) => {
+            let place = place_of(entry, "entry")?;
+            let wishes = fresh(wishes).chain(known(place + 1) as Vec<_>).collect();
+            (hole_before(log, place, frozen), wishes)
+        }
+        Edit::Remove(ids) => {
+            let places = ids.iter().map(|id| place_of(*id, "entries"));
+            let places = places.collect::<Result<Vec<usize>, _>>()?;
+            let Some(first) = places.into_iter().min() else {
+                return Ok(Change { kept: log.len(), entries: Vec::new() });
+            };
+            let mut wishes: Vec<(Option<u64>, Wish)> = known(first);
+            wishes.retain(|(id, _)| id.is_none_or(|id| !ids.contains(&id)));
+            (hole_before(log, first, frozen), wishes)
+        }
+    };
+    let (kept, cut) = cut(log, at, indexes);
+    let mut log: Vec<Entry> = log.iter().take(kept).cloned().collect();
+    log.extend(cut.clone());
+    let written = write(channel, &log, next_id, &wishes, indexes, now)?;
+    Ok(Change { kept, entries: cut.into_iter().chain(written).collect() })
+}
+
+/// When the slate begins that leads up to an entry, as far as it is not settled.
+fn hole_before(log: &[Entry], place: usize, frozen: Timestamp) -> Timestamp {
+    let begins = |place: usize| log.get(place).map(Entry::start);
+    let hole = place.checked_sub(1).and_then(|before| log.get(before));
+    match hole.filter(|hole| hole.wish.is_none()) {
+        Some(hole) => hole.start().max(frozen),
+        None => begins(place).unwrap_or(frozen),
+    }
+}
+
+/// How many entries end before a moment, and what is left of the one that plays then.
+fn cut(log: &[Entry], at: Timestamp, indexes: &Library) -> (usize, Option<Entry>) {
+    let kept = log.iter().take_while(|entry| entry.end() <= at).count();
+    let Some(entry) = log.get(kept).filter(|entry| entry.start() < at) else {
+        return (kept, None);
+    };
+    let mut items: Vec<Item> = entry.items.iter().filter(|item| item.start < at).cloned().collect();
+    if let Some(last) = items.last_mut()
+        && last.end() > at
+        && let Some(asset) = indexes.get(&last.asset)
+    {
+        cut_item(last, asset, at);
+    }
+    (kept, Some(Entry { items, ..entry.clone() }))
+}
+
+/// Cuts an item at its first boundary that is not before a moment.
+fn cut_item(item: &mut Item, asset: &Asset, at: Timestamp) {
+    let place = at.since(item.start) + asset.lead().start(item.first);
+    let whole = asset.duration().0.max(1);
+    let (passes, rest) = (place.0 / whole, Micros(place.0 % whole));
+    (item.end, item.passes) = match asset.lead().boundary_from(rest) {
+        0 => (asset.segments(), passes),
+        end => (end, passes + 1),
+    };
+    item.duration = length(asset, item.first, item.end, item.passes);
+}
