@@ -133,6 +133,16 @@ impl Ferry {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// The memory that it has now, in bytes, without what is the program itself.
+    pub fn memory(&self) -> u64 {
+        self.process.status("RssAnon")
+    }
+
+    /// The most that it ever had, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        self.process.status("VmHWM")
+    }
+
     /// Everything it logged, over all its lives.
     pub fn log(&self) -> String {
         self.process.stderr()

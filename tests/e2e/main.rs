@@ -22,6 +22,7 @@ mod cases {
     mod crash;
     mod demo;
     mod endpoints;
+    mod overload;
     mod parts;
     mod sources;
 }

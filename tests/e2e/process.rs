@@ -72,6 +72,14 @@ impl Process {
         }
     }
 
+    /// A size from what the system says of it (proc_pid_status(5)), in bytes.
+    pub fn status(&self, field: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
+        let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+        kib << 10
+    }
+
     fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }

@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 /// Crates whose finer lines may show whole addresses and headers, whatever `RUST_LOG` asks for.
-const QUIET: [&str; 4] = ["hyper=off", "hyper_util=off", "reqwest=off", "rustls=off"];
+const QUIET: [&str; 3] = ["hyper=off", "hyper_util=off", "rustls=off"];
 
 /// Begins to write log lines: those that `RUST_LOG` asks for, or of `level` and above.
 pub fn start(format: LogFormat, level: &str) {

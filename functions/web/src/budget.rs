@@ -1,5 +1,6 @@
 //! The bytes of segments that are held at once, over all sessions.
 
+use crate::body::Buffer;
 use bytes::Bytes;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -68,21 +69,22 @@ impl Room {
     }
 
     /// `bytes`, which give the room back when their last clone is dropped.
-    pub(crate) fn hold(mut self, bytes: Vec<u8>) -> Bytes {
-        let spare = self.held.num_permits().saturating_sub(units(bytes.len()) as usize);
+    pub(crate) fn hold(mut self, bytes: Buffer) -> Bytes {
+        let needed = units(bytes.as_ref().len()) as usize;
+        let spare = self.held.num_permits().saturating_sub(needed);
         drop(self.held.split(spare));
         Bytes::from_owner(Held { bytes, _room: self })
     }
 }
 
 struct Held {
-    bytes: Vec<u8>,
+    bytes: Buffer,
     _room: Room,
 }
 
 impl AsRef<[u8]> for Held {
     fn as_ref(&self) -> &[u8] {
-        &self.bytes
+        self.bytes.as_ref()
     }
 }
 
@@ -105,7 +107,7 @@ mod tests {
     #[tokio::test]
     async fn room_comes_back_with_the_last_clone() {
         let budget = Budget::new(8 * UNIT);
-        let bytes = budget.take(6 * UNIT).await.hold(vec![0; 6 * UNIT]);
+        let bytes = budget.take(6 * UNIT).await.hold(Buffer::Heap(vec![0; 6 * UNIT]));
         let slice = bytes.slice(5..7);
         drop(bytes);
         assert!(timeout(MOMENT, budget.take(4 * UNIT)).await.is_err());
@@ -116,7 +118,7 @@ mod tests {
     #[tokio::test]
     async fn what_a_body_did_not_need_comes_back_at_once() {
         let budget = Budget::new(8 * UNIT);
-        let _bytes = budget.take(8 * UNIT).await.hold(vec![0; 100]);
+        let _bytes = budget.take(8 * UNIT).await.hold(Buffer::Heap(vec![0; 100]));
         assert!(timeout(MOMENT, budget.take(7 * UNIT)).await.is_ok());
     }
 
@@ -127,7 +129,7 @@ mod tests {
         assert!(timeout(MOMENT, budget.take(100 * UNIT)).await.is_err());
         drop(small);
         let large = timeout(MOMENT, budget.take(100 * UNIT)).await.unwrap();
-        let large = large.hold(vec![0; 100 * UNIT]);
+        let large = large.hold(Buffer::Heap(vec![0; 100 * UNIT]));
         assert!(timeout(MOMENT, budget.take(1)).await.is_err());
         drop(large);
         assert!(timeout(MOMENT, budget.take(8 * UNIT)).await.is_ok());
@@ -144,7 +146,7 @@ mod tests {
                     room.grow(size * UNIT).await;
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
-                drop(room.hold(vec![0; 6 * UNIT]));
+                drop(room.hold(Buffer::Heap(vec![0; 6 * UNIT])));
             })
         });
         for body in bodies.collect::<Vec<_>>() {

@@ -1,12 +1,12 @@
 //! What a server asks of those who sign in (RFC 9110 section 11.6, RFC 7616, RFC 7617).
 
+use http::Method;
+use http::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use http_auth::digest::Qop;
 use http_auth::{
     BasicClient, ChallengeParser, ChallengeRef, DigestClient, ParamValue, PasswordParams,
 };
 use relay::session::Credentials;
-use reqwest::Method;
-use reqwest::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 
 /// A header of RFC 7616 section 3.5.
 const AUTHENTICATION_INFO: &str = "authentication-info";

@@ -2,15 +2,14 @@
 
 use crate::budget::Budget;
 use crate::guard::Guard;
+use crate::http::Http;
 use crate::names::Names;
 use crate::{HttpOrigin, Settings, WebDavIngest};
 use relay::session::{Access, Endpoint, OutputKind};
-use reqwest::redirect::Policy;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use std::sync::Arc;
-use std::time::Duration;
 use url::Url;
 
 /// Why no connector can be built.
@@ -32,23 +31,11 @@ pub struct Connector {
 
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) http: reqwest::Client,
+    pub(crate) http: Http,
     pub(crate) guard: Guard,
     pub(crate) budget: Budget,
     pub(crate) settings: Settings,
 }
-
-/// Idle connections that are kept to one host: about as many as requests run at once when 200
-/// sessions poll it.
-const IDLE_A_HOST: usize = 256;
-/// How long a connection is kept idle: longer than the usual segment, shorter than the usual
-/// server's patience.
-const IDLE: Duration = Duration::from_secs(30);
-/// How long what was sent may stay without the other side's acknowledgement. A peer that went
-/// away silently is noticed so, before the deadline of an upload.
-const UNACKNOWLEDGED: Duration = Duration::from_secs(8);
-/// What sources and endpoints see in their logs.
-const USER_AGENT: &str = concat!("hls-ferry/", env!("CARGO_PKG_VERSION"));
 
 impl Connector {
     /// A connector that keeps `settings`.
@@ -57,23 +44,8 @@ impl Connector {
     /// When the extra certificates cannot be read, or the machine gives no randomness.
     pub fn new(settings: Settings) -> Result<Self, SetupError> {
         let guard = Guard::new(settings.reach.clone());
-        let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls(&settings.extra_roots_pem)?)
-            .dns_resolver(Arc::new(Names::new(guard.clone())))
-            .no_proxy()
-            .redirect(Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .user_agent(USER_AGENT)
-            .connect_timeout(settings.patience.connect)
-            .tcp_user_timeout(UNACKNOWLEDGED)
-            // A server that defers accepting (Apache does) has a connection that was never used half
-            // open; after a probe on it, Linux 6.15 and later drop its first request for seconds.
-            .tcp_keepalive(None)
-            .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(IDLE_A_HOST)
-            .build()
-            .map_err(|error| SetupError::Client(error.to_string()))?;
+        let tls = tls(&settings.extra_roots_pem)?;
+        let http = Http::new(tls, Names::new(guard.clone()), settings.patience.connect);
         let budget = Budget::new(settings.limits.bytes_in_flight);
         Ok(Self { shared: Arc::new(Shared { http, guard, budget, settings }) })
     }

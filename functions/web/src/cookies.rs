@@ -1,7 +1,7 @@
 //! The cookies of one session.
 
 use cookie_store::CookieStore;
-use reqwest::header::{HeaderMap, HeaderValue, SET_COOKIE};
+use http::header::{HeaderMap, HeaderValue, SET_COOKIE};
 use std::cmp::Reverse;
 use std::sync::{Mutex, PoisonError};
 use url::Url;

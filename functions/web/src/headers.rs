@@ -1,6 +1,6 @@
 //! The request headers of one session.
 
-use reqwest::header::{
+use http::header::{
     ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, EXPECT, HeaderMap, HeaderName, HeaderValue,
     IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE, TE, TRAILER,
     TRANSFER_ENCODING, UPGRADE,

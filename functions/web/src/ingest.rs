@@ -6,11 +6,13 @@ use crate::pace::Pace;
 use crate::sign_in::{Ahead, Next, Own, SignIn, Ticket};
 use crate::wire::{self, Tries};
 use bytes::Bytes;
+use http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, IF_MATCH,
+};
+use http::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
 use relay::ports::{ContentType, Ingest, IngestError};
 use relay::session::{Credentials, Endpoint, OutputKind};
-use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, IF_MATCH};
-use reqwest::{Method, StatusCode};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -216,20 +218,27 @@ impl WebDavIngest {
         if let Some(pace) = &self.pace {
             pace.pass().await;
         }
-        let mut sent = self.shared.http.request(request.method.clone(), request.url.clone());
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
         match request.content_type {
-            Some(kind) => sent = sent.header(CONTENT_TYPE, kind.0),
-            None if request.method == Method::PUT => sent = sent.header(IF_MATCH, NO_SUCH_VERSION),
+            Some(kind) => {
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind.0));
+            }
+            None if request.method == Method::PUT => {
+                headers.insert(IF_MATCH, NO_SUCH_VERSION);
+            }
             None => {}
         }
         if let Some(header) = &ticket.header {
-            sent = sent.header(reqwest::header::AUTHORIZATION, header);
+            headers.insert(AUTHORIZATION, header.clone());
         }
         if request.method == Method::PUT {
             // Said for an empty body as well, which is what it would else be left out for.
-            sent = sent.header(CONTENT_LENGTH, request.body.len()).body(request.body.clone());
+            headers.insert(CONTENT_LENGTH, request.body.len().into());
         }
-        let answer = sent.send().await.map_err(|error| match wire::refusal(&error) {
+        let (method, body) = (request.method.clone(), request.body.clone());
+        let sent = self.shared.http.send(method, request.url, headers, body).await;
+        let answer = sent.map_err(|error| match wire::refusal(&error) {
             Some(refusal) => refused(refusal.to_string()),
             None => Failure::Passing {
                 reason: format!(
@@ -240,7 +249,7 @@ impl WebDavIngest {
                 asked: None,
             },
         })?;
-        let (status, headers) = (answer.status(), answer.headers().clone());
+        let (status, headers) = (answer.status, answer.headers.clone());
         wire::drain(answer).await;
         if wire::is_passing(status) {
             let reason = format!("endpoint answered {} for {}", status.as_u16(), request.shown);

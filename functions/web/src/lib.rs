@@ -3,6 +3,7 @@
 //!
 //! A [`Connector`] is built once and shared by all sessions; what it makes is cheap.
 
+mod body;
 mod budget;
 mod challenge;
 pub mod clock;
@@ -11,6 +12,7 @@ mod cookies;
 mod foresight;
 mod guard;
 mod headers;
+mod http;
 mod ingest;
 mod names;
 mod origin;

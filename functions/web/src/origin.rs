@@ -1,18 +1,21 @@
 //! The origin client.
 
+use crate::body::{Body, Buffer, Flaw};
 use crate::budget::Room;
 use crate::connector::Shared;
 use crate::cookies::Cookies;
 use crate::headers::RequestHeaders;
+use crate::http::{Answer, HttpError};
 use crate::wire::{self, Tries, tail};
 use bytes::Bytes;
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, COOKIE, DATE, ETAG, HeaderMap,
+    HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION,
+};
+use http::{Method, StatusCode};
+use percent_encoding::percent_decode_str;
 use relay::ports::{Fetched, Origin, OriginError, Validators};
 use relay::session::Access;
-use reqwest::header::{
-    ACCEPT_ENCODING, CONTENT_TYPE, COOKIE, DATE, ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE,
-    IF_NONE_MATCH, LAST_MODIFIED, LOCATION,
-};
-use reqwest::{Response, StatusCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
@@ -96,7 +99,7 @@ impl HttpOrigin {
     }
 
     /// Asks for `url`, and for where it redirects to, as `extra` says.
-    async fn get(&self, url: &Url, extra: &HeaderMap) -> Result<(Response, Url), Failure> {
+    async fn get(&self, url: &Url, extra: &HeaderMap) -> Result<(Answer, Url), Failure> {
         let headers = self.headers.as_ref().map_err(|reason| unavailable(reason.clone()))?;
         let mut at = url.clone();
         for _ in 0..=REDIRECTS {
@@ -104,16 +107,22 @@ impl HttpOrigin {
                 .guard
                 .check(&at)
                 .map_err(|refusal| OriginError::Refused { reason: refusal.to_string() })?;
-            let mut request = self.shared.http.get(at.clone()).headers(headers.for_url(&at));
+            let mut all = headers.for_url(&at);
             if let Some(cookies) = self.cookies.to(&at) {
-                request = request.header(COOKIE, cookies);
+                all.append(COOKIE, cookies);
             }
-            let sent = request.headers(extra.clone()).send();
+            if let Some(basic) = basic(&at) {
+                all.entry(AUTHORIZATION).or_insert(basic);
+            }
+            all.extend(extra.clone());
+            all.entry(ACCEPT).or_insert(const { HeaderValue::from_static("*/*") });
+            all.entry(ACCEPT_ENCODING).or_insert(const { HeaderValue::from_static("gzip") });
+            let sent = self.shared.http.send(Method::GET, &at, all, Bytes::new());
             let answer = timeout(self.shared.settings.patience.stall, sent)
                 .await
                 .map_err(|_| self.stalled(url))?
                 .map_err(|error| self.failed(&error, url))?;
-            self.cookies.keep(answer.headers(), &at);
+            self.cookies.keep(&answer.headers, &at);
             let Some(target) = redirect(&answer) else { return Ok((answer, at)) };
             at = at.join(&target).map_err(|_| {
                 unavailable(format!("origin redirects {} to an address that is none", tail(url)))
@@ -130,47 +139,51 @@ impl HttpOrigin {
     /// Reads a body to its end, and says `what` was too long when it is longer than `limit`.
     async fn read(
         &self,
-        mut answer: Response,
+        mut answer: Answer,
         url: &Url,
         (what, limit): (&str, usize),
         mut room: Option<&mut Room>,
-    ) -> Result<Vec<u8>, Failure> {
+    ) -> Result<Buffer, Failure> {
         let too_long = || {
             unavailable(format!("{} is over the limit of {limit} bytes for a {what}", tail(url)))
         };
-        let length = answer.content_length().map(|it| usize::try_from(it).unwrap_or(usize::MAX));
+        let length = plain_length(&answer);
         if length.is_some_and(|length| length > limit) {
             return Err(too_long().into());
         }
-        let mut body = Vec::with_capacity(length.unwrap_or(PLAYLIST_STEP));
+        let buffer = match room {
+            Some(_) => Buffer::pages(length.unwrap_or(STEP)),
+            None => Buffer::small(length.unwrap_or(PLAYLIST_STEP)),
+        };
+        let flawed = |flaw| match flaw {
+            Flaw::TooLong => too_long().into(),
+            Flaw::Encoding => self.failed(&HttpError::Encoding, url),
+        };
+        let mut body = Body::new(buffer, limit, answer.is_gzip());
         loop {
             let chunk = timeout(self.shared.settings.patience.stall, answer.chunk())
                 .await
                 .map_err(|_| self.stalled(url))?
                 .map_err(|error| self.failed(&error, url))?;
             let Some(chunk) = chunk else { break };
-            if chunk.len() > limit - body.len() {
-                return Err(too_long().into());
+            for chunk in chunk.chunks(body.step()) {
+                if let Some(room) = &mut room {
+                    room.grow(body.len_with(chunk)).await;
+                }
+                body.take(chunk).map_err(flawed)?;
             }
-            if let Some(room) = &mut room {
-                room.grow(body.len() + chunk.len()).await;
-            }
-            body.extend_from_slice(&chunk);
         }
-        if length.is_none() {
-            body.shrink_to_fit();
-        }
-        Ok(body)
+        body.end().map_err(flawed)
     }
 
     async fn try_playlist(&self, url: &Url, extra: &HeaderMap) -> Result<Fetched, Failure> {
         let (answer, at) = self.get(url, extra).await?;
-        if answer.status() == StatusCode::NOT_MODIFIED && !extra.is_empty() {
+        if answer.status == StatusCode::NOT_MODIFIED && !extra.is_empty() {
             return Ok(Fetched::Unchanged);
         }
         let answer = expect_ok(answer, url).await?;
         let header = |name| {
-            let value = answer.headers().get(name)?.to_str().ok()?;
+            let value = answer.headers.get(name)?.to_str().ok()?;
             (value.len() <= VALIDATOR_BYTES).then(|| value.to_owned())
         };
         let validators = Validators { etag: header(ETAG), last_modified: header(LAST_MODIFIED) };
@@ -184,18 +197,18 @@ impl HttpOrigin {
     async fn try_segment(&self, url: &Url, extra: &HeaderMap) -> Result<Bytes, Failure> {
         let (answer, _) = self.get(url, extra).await?;
         let answer = expect_ok(answer, url).await?;
-        let kind = answer.headers().get(CONTENT_TYPE).cloned();
+        let kind = answer.headers.get(CONTENT_TYPE).cloned();
         let limit = self.shared.settings.limits.segment_bytes;
-        let length = answer.content_length().map(|it| usize::try_from(it).unwrap_or(usize::MAX));
+        let length = plain_length(&answer);
         let mut room = self.shared.budget.take(length.unwrap_or(STEP).min(limit)).await;
         let body = self.read(answer, url, ("segment", limit), Some(&mut room)).await?;
-        if !is_media(kind.as_ref(), &body) {
-            let what = if body.is_empty() { "nothing" } else { "a web page" };
+        if !is_media(kind.as_ref(), body.as_ref()) {
+            let what = if body.as_ref().is_empty() { "nothing" } else { "a web page" };
             let shown = tail(url);
             return Err(unavailable(format!("origin answered {what} for {shown}")).into());
         }
         let before = self.segment_bytes.load(Ordering::Relaxed);
-        self.segment_bytes.store(body.len().max(before / 8 * 7), Ordering::Relaxed);
+        self.segment_bytes.store(body.as_ref().len().max(before / 8 * 7), Ordering::Relaxed);
         Ok(room.hold(body))
     }
 
@@ -205,7 +218,7 @@ impl HttpOrigin {
         Failure::Passing { reason, asked: None }
     }
 
-    fn failed(&self, error: &reqwest::Error, url: &Url) -> Failure {
+    fn failed(&self, error: &HttpError, url: &Url) -> Failure {
         match wire::refusal(error) {
             Some(refusal) => OriginError::Refused { reason: refusal.to_string() }.into(),
             None => Failure::Passing {
@@ -260,23 +273,42 @@ impl Origin for HttpOrigin {
     }
 }
 
+/// How many bytes an answer's body will have, where that is known.
+fn plain_length(answer: &Answer) -> Option<usize> {
+    answer.content_length().filter(|_| !answer.is_gzip())
+}
+
+/// What signs in with the user info of an address.
+fn basic(url: &Url) -> Option<HeaderValue> {
+    let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let (user, password) = (url.username(), url.password());
+    if user.is_empty() && password.is_none() {
+        return None;
+    }
+    let password = decode(password.unwrap_or_default());
+    let header = http_auth::basic::encode_credentials(&decode(user), &password);
+    let mut header = HeaderValue::try_from(header).ok()?;
+    header.set_sensitive(true);
+    Some(header)
+}
+
 /// Where an answer redirects to.
-fn redirect(answer: &Response) -> Option<String> {
-    if !matches!(answer.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+fn redirect(answer: &Answer) -> Option<String> {
+    if !matches!(answer.status.as_u16(), 301 | 302 | 303 | 307 | 308) {
         return None;
     }
     // Browsers take UTF-8 here as well.
-    Some(String::from_utf8_lossy(answer.headers().get(LOCATION)?.as_bytes()).into_owned())
+    Some(String::from_utf8_lossy(answer.headers.get(LOCATION)?.as_bytes()).into_owned())
 }
 
 /// Gives the answer back when it is the whole of what was asked for.
-async fn expect_ok(answer: Response, url: &Url) -> Result<Response, Failure> {
-    let status = answer.status();
+async fn expect_ok(answer: Answer, url: &Url) -> Result<Answer, Failure> {
+    let status = answer.status;
     if matches!(status, StatusCode::OK | StatusCode::NON_AUTHORITATIVE_INFORMATION) {
         return Ok(answer);
     }
     let reason = format!("origin answered {} for {}", status.as_u16(), tail(url));
-    let asked = wire::retry_after(answer.headers());
+    let asked = wire::retry_after(&answer.headers);
     wire::drain(answer).await;
     Err(match status {
         StatusCode::NOT_FOUND => OriginError::Gone { reason, for_good: false }.into(),

@@ -2,9 +2,9 @@
 
 use crate::challenge::{Challenge, Signed};
 use crate::foresight::Foresight;
+use http::header::{HeaderMap, HeaderValue};
 use relay::ports::IngestError;
 use relay::session::Credentials;
-use reqwest::header::{HeaderMap, HeaderValue};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;

@@ -2,8 +2,9 @@
 
 use crate::Patience;
 use crate::guard::Refusal;
-use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
-use reqwest::{Response, StatusCode};
+use crate::http::{Answer, HttpError, Unconnected};
+use http::StatusCode;
+use http::header::{DATE, HeaderMap, RETRY_AFTER};
 use std::error::Error;
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
@@ -32,16 +33,13 @@ pub(crate) fn tail(url: &Url) -> &str {
 }
 
 /// Why a request came to nothing: the last cause, which knows most and names no address.
-pub(crate) fn cause(error: &reqwest::Error, patience: &Patience) -> String {
-    if error.is_connect() && error.is_timeout() {
+pub(crate) fn cause(error: &HttpError, patience: &Patience) -> String {
+    if behind::<Unconnected>(error).is_some() {
         return format!("no connection within the limit of {} s", patience.connect.as_secs());
     }
     let mut last: &dyn Error = error;
     while let Some(next) = last.source() {
         last = next;
-    }
-    if std::ptr::addr_eq(last, error) {
-        return "the request failed".to_owned();
     }
     let mut text = last.to_string();
     if let Some(number) = text.find(" (os error") {
@@ -54,13 +52,18 @@ pub(crate) fn cause(error: &reqwest::Error, patience: &Patience) -> String {
 }
 
 /// The refusal that is behind an error.
-pub(crate) fn refusal(error: &reqwest::Error) -> Option<Refusal> {
+pub(crate) fn refusal(error: &HttpError) -> Option<Refusal> {
+    behind::<Refusal>(error).cloned()
+}
+
+/// The error of a kind that is behind another.
+fn behind<E: Error + 'static>(error: &HttpError) -> Option<&E> {
     let mut next = error.source();
-    while let Some(error) = next {
-        if let Some(refusal) = error.downcast_ref::<Refusal>() {
-            return Some(refusal.clone());
+    while let Some(source) = next {
+        if let Some(found) = source.downcast_ref() {
+            return Some(found);
         }
-        next = error.source();
+        next = source.source();
     }
     None
 }
@@ -83,8 +86,8 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// Reads the rest of an answer, unless it is long or slow: then its connection is dropped.
-pub(crate) async fn drain(mut answer: Response) {
-    if answer.content_length().is_some_and(|length| length > DRAINED_BYTES as u64) {
+pub(crate) async fn drain(mut answer: Answer) {
+    if answer.content_length().is_some_and(|length| length > DRAINED_BYTES) {
         return;
     }
     let read = async {
