@@ -1,5 +1,6 @@
 //! Reading JSON field by field, so that all that is wrong can be said at once, by name.
 
+use hls::{Micros, Timestamp};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -94,6 +95,27 @@ impl Object {
             errors.add(self.field(name), "must be a whole number");
         }
         number
+    }
+
+    /// The length of time in a field, in seconds with or without decimals.
+    pub fn seconds(&mut self, name: &str, errors: &mut Errors) -> Option<Micros> {
+        let seconds = match self.take(name)? {
+            Value::Number(number) => hls::duration(&number.to_string()),
+            _ => None,
+        };
+        if seconds.is_none() {
+            errors.add(self.field(name), "must be a number of seconds");
+        }
+        seconds
+    }
+
+    /// The moment in a field, as RFC 3339 writes it.
+    pub fn moment(&mut self, name: &str, errors: &mut Errors) -> Option<Timestamp> {
+        let moment = Timestamp::from_date_time(&self.text(name, errors)?);
+        if moment.is_none() {
+            errors.add(self.field(name), "must be a moment such as 2026-11-21T20:15:00Z");
+        }
+        moment
     }
 
     /// The values of an array in a field, each with its name.

@@ -3,6 +3,7 @@
 //! It knows the ports of the core and nothing of what is behind them: no store, no runtime.
 
 mod answers;
+pub mod channels;
 mod fetcher;
 mod fields;
 mod problem;

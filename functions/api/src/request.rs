@@ -287,10 +287,10 @@ fn name(name: Option<String>, errors: &mut Errors) -> Option<String> {
 }
 
 /// A URL that can be asked for, without anything that belongs elsewhere.
-fn address(
+pub(crate) fn address(
     url: Option<String>,
     field: &str,
-    refuses: &impl Fn(&Url) -> Option<String>,
+    refuses: &(impl Fn(&Url) -> Option<String> + ?Sized),
     errors: &mut Errors,
 ) -> Option<Url> {
     let refusal = match url {

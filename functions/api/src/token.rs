@@ -3,24 +3,33 @@
 use crate::problem::Problem;
 use axum::Router;
 use axum::extract::Request;
-use axum::http::header;
+use axum::http::{Method, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::IntoResponse;
 use std::sync::Arc;
 
-/// The routes, for those who know `token` (RFC 6750); `/health` stays open.
+/// The routes, for those who know `token` (RFC 6750); `/health` and what viewers of channels read stay open.
 pub fn with_token(router: Router, token: String) -> Router {
     let token: Arc<str> = token.into();
     router.layer(from_fn(move |request: Request, next: Next| {
         let token = Arc::clone(&token);
         async move {
-            if request.uri().path() == "/health" || carries(&request, &token) {
+            if is_open(&request) || carries(&request, &token) {
                 next.run(request).await
             } else {
                 Problem::unauthorized().into_response()
             }
         }
     }))
+}
+
+fn is_open(request: &Request) -> bool {
+    let path = request.uri().path();
+    let name = path.split(';').next().unwrap_or(path);
+    let of_channel =
+        path.starts_with("/channels/") && (name.ends_with(".m3u8") || name.ends_with(".vtt"));
+    let read = request.method() == Method::GET || request.method() == Method::HEAD;
+    path == "/health" || (read && (of_channel || path == "/live/master.m3u8"))
 }
 
 fn carries(request: &Request, token: &str) -> bool {

@@ -113,6 +113,15 @@ impl Asset {
         self.lead().segments.len()
     }
 
+    /// The longest of its segments.
+    #[must_use]
+    pub fn longest(&self) -> Micros {
+        let lengths = self.tracks.iter().flat_map(|track| {
+            (0..track.segments.len()).map(|place| track.start(place + 1) - track.start(place))
+        });
+        lengths.max().unwrap_or_default()
+    }
+
     /// What names its content.
     #[must_use]
     pub fn hash(&self) -> AssetHash {

@@ -66,7 +66,7 @@ impl Asset {
 }
 
 /// The media playlists of a programme, each once: its address and what it is.
-fn kinds<'a>(
+pub(crate) fn kinds<'a>(
     multivariant: &'a MultivariantPlaylist,
     flaws: &mut Vec<Flaw>,
 ) -> BTreeMap<&'a str, Kind> {

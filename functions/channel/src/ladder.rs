@@ -1,6 +1,7 @@
 //! What a channel or a programme offers: its renditions, and the multivariant playlist that names them.
 
 use crate::asset::{Asset, Track};
+use crate::index::kinds;
 use hls::{AttributeList, Line, Media, MultivariantPlaylist, Variant};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
@@ -117,6 +118,13 @@ impl Kind {
         }
     }
 
+    fn usual_container(&self) -> &'static str {
+        match self {
+            Self::Variant { .. } | Self::Audio { .. } | Self::IFrames { .. } => "ts",
+            Self::Subtitles { .. } => "vtt",
+        }
+    }
+
     /// The name that a rendition of this kind has if no other has it.
     fn wanted_name(&self) -> String {
         let or =
@@ -173,6 +181,29 @@ impl Ladder {
             independent: multivariant.lines.contains(&independent),
             renditions,
         }
+    }
+
+    /// The ladder that a multivariant playlist describes whose media playlists do not matter.
+    ///
+    /// Its renditions are in the containers of those of `like`, or in TS and WebVTT.
+    #[must_use]
+    pub fn described(multivariant: &MultivariantPlaylist, like: Option<&Self>) -> Self {
+        let container = |kind: &Kind| {
+            let same =
+                |it: &&Rendition| std::mem::discriminant(&it.kind) == std::mem::discriminant(kind);
+            let known = like.and_then(|like| like.renditions.iter().find(same));
+            known.map_or_else(|| kind.usual_container().to_owned(), |it| it.container.clone())
+        };
+        let mut tracks: Vec<(Kind, String, Track)> = kinds(multivariant, &mut Vec::new())
+            .into_iter()
+            .map(|(playlist, kind)| {
+                let (states, segments) = (Vec::new(), Vec::new());
+                let track = Track { playlist: playlist.to_owned(), states, segments };
+                (kind.clone(), container(&kind), track)
+            })
+            .collect();
+        tracks.sort_by(|a, b| a.0.cmp(&b.0));
+        Self::of(multivariant, &tracks)
     }
 
     /// The index of a rendition.

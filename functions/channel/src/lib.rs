@@ -15,6 +15,7 @@ mod mapping;
 mod markers;
 mod order;
 mod play;
+pub mod ports;
 mod repeat;
 mod schedule;
 mod scte35;

@@ -2,18 +2,23 @@
 
 use crate::runner::{Handle, Runner};
 use crate::store::{self, Store};
+use api::channels::{Channels, Vods};
 use api::{Api, FieldError, Request};
 use axum::Router;
 use axum::extract;
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn};
+use bytes::Bytes;
 use hls::Micros;
-use relay::ports::{Clock, CreateError, Record, Sessions, StoreError};
+use relay::ports::{
+    Clock, CreateError, Fetched, Origin, OriginError, Record, Sessions, StoreError,
+};
 use relay::progress::Progress;
-use relay::session::{Session, SessionId};
+use relay::session::{Access, Session, SessionId};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use url::Url;
 use web::clock::TokioClock;
 use web::{Connector, Settings, SetupError};
 
@@ -26,6 +31,26 @@ pub struct Ferry {
     runner: Arc<Runner<Store, Connector, TokioClock>>,
     connector: Connector,
     clock: Arc<TokioClock>,
+    channels: Channels<Store, Playlists, TokioClock>,
+}
+
+/// How often schedules are looked at.
+const EXTEND: Duration = Duration::from_secs(30);
+
+/// Reads the playlists of VODs.
+struct Playlists(Connector);
+
+impl Vods for Playlists {
+    async fn playlist(&self, url: &Url) -> Result<(Bytes, Url), OriginError> {
+        let access = Access { source: url.clone(), headers: Vec::new(), endpoints: Vec::new() };
+        match self.0.origin(&access).playlist(url, None).await? {
+            Fetched::Changed { text, url, .. } => Ok((text, url)),
+            Fetched::Unchanged => {
+                let reason = "origin answered 304 to a request without conditions".to_owned();
+                Err(OriginError::Unavailable { reason })
+            }
+        }
+    }
 }
 
 /// Why there is no ferry.
@@ -65,7 +90,15 @@ impl Ferry {
         let (store, connector) = (Arc::new(Store::open(data)?), Connector::new(settings)?);
         let clock = Arc::new(TokioClock::new());
         let runner = Runner::new(Arc::clone(&store), connector.clone(), Arc::clone(&clock));
-        Ok(Self { store, runner: Arc::new(runner), connector, clock })
+        let refuser = connector.clone();
+        let channels = Channels::new(
+            Arc::clone(&store),
+            Arc::new(Playlists(connector.clone())),
+            Arc::clone(&clock),
+            Arc::new(move |url| refuser.refuses(url)),
+            None,
+        );
+        Ok(Self { store, runner: Arc::new(runner), connector, clock, channels })
     }
 
     /// Takes up all active sessions, oldest first.
@@ -107,7 +140,18 @@ impl Ferry {
             new_id: Arc::new(new_id),
             refuses: Arc::new(move |url| connector.refuses(url)),
         };
-        api::router(api).layer(from_fn(to_its_end))
+        let channels = api::channels::router(self.channels.clone());
+        api::router(api).merge(channels).layer(from_fn(to_its_end))
+    }
+
+    /// Extends the schedules that are extended by themselves, for as long as it is polled.
+    pub async fn keep_schedules(&self) {
+        loop {
+            if let Err(error) = self.channels.extend_all().await {
+                tracing::error!(%error, "cannot extend schedules");
+            }
+            tokio::time::sleep(EXTEND).await;
+        }
     }
 
     /// Publishes what is under way and carries nothing more; that may take as long as `within`. The

@@ -43,7 +43,7 @@ const FINISH: Duration = Duration::from_secs(3);
 const LAST_ANSWERS: Duration = Duration::from_millis(3_500);
 
 const LANDING: &str = "OK\n\nHLS Ferry carries live HLS to ingest endpoints.\n\n\
-    GET /sessions      what is carried\nGET /openapi.json  what can be asked\nGET /health        whether all is well\n";
+    GET /sessions      what is carried\nGET /channels      what plays\nGET /openapi.json  what can be asked\nGET /health        whether all is well\n";
 
 /// Serves until it is told to end.
 pub async fn run(args: ServeArgs) -> ExitCode {
@@ -88,8 +88,11 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
         axum::serve(listener, routes).with_graceful_shutdown(async move { told.told().await });
     let server = tokio::spawn(server.into_future());
 
-    // It never ends by itself.
-    ending.told().await;
+    // Neither ends by itself.
+    tokio::select! {
+        () = ending.told() => {}
+        () = ferry.keep_schedules() => {}
+    }
     tracing::info!("ferry ends: publishing what is under way");
     tokio::join!(ferry.finish(FINISH), async { drop(timeout(LAST_ANSWERS, server).await) });
     Ok(())

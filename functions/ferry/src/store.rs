@@ -6,6 +6,7 @@
 
 mod disk;
 mod secrets;
+mod shelf;
 mod writer;
 
 use disk::Disk;

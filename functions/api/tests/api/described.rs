@@ -32,7 +32,12 @@ async fn every_route_is_described_and_every_description_is_a_route() {
     let methods = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
     for (path, described) in paths {
         let described: BTreeSet<String> = operations(described).cloned().collect();
-        let served = world.ask(Method::TRACE, &path.replace("{id}", "x")).await;
+        let served = world
+            .ask(
+                Method::TRACE,
+                &path.replace("{id}", "x").replace("{playlist}", "a.m3u8").replace("{viewer}", "v"),
+            )
+            .await;
         let allowed = served.header("allow").to_ascii_lowercase();
         let served = methods.iter().map(|method| method.as_str().to_ascii_lowercase());
         let served: BTreeSet<String> =
@@ -134,6 +139,17 @@ async fn every_answer_is_as_described() {
     check(&document, &schema("Fetcher"), &fetchers[0], "");
     let refused = world.post("/api/v1/fetcher", &fetcher).await;
     check(&document, &schema("FetcherError"), &refused.json(), "");
+
+    let fill = json!({ "assets": ["show5"], "breaks": { "every": 3, "duration": 4 } });
+    let made = json!({ "slate": "slate3", "ads": ["ad2"], "fill": fill });
+    world.channel(&made).await;
+    check(&document, &schema("Asset"), &world.get("/assets/ad2").await.json(), "");
+    let listed = json!({ "id": "two", "loop": ["ad2"] });
+    let mut channel = world.get("/channels/one").await.json();
+    channel["loop"] = listed["loop"].clone();
+    check(&document, &schema("Channel"), &channel, "");
+    check(&document, &schema("Schedule"), &world.get("/channels/one/schedule").await.json(), "");
+    check(&document, &schema("Now"), &world.get("/channels/one/now").await.json(), "");
 }
 
 /// What each described field may hold, at its limits.

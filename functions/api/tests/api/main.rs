@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod channels;
 mod described;
 mod fetcher;
 mod secrets;
 mod sessions;
+mod shelf;
 mod world;

@@ -1,6 +1,8 @@
 //! A service to ask.
 
+use crate::shelf::{MadeUp, MemoryShelf};
 use api::Api;
+use api::channels::Channels;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
@@ -14,6 +16,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tests::memory::Memory;
 use tower::ServiceExt;
+use url::Url;
 
 /// A process that carries what it is told to, and says what it was told to say.
 pub struct Process {
@@ -97,12 +100,17 @@ impl World {
                 let number = number.fetch_add(1, Ordering::Relaxed);
                 api::session_id([0, 0, 0, 0, 0, 0, 0, 0, 0, number])
             }),
-            refuses: Arc::new(|url| {
-                let private = url.host_str() == Some("127.0.0.1");
-                private.then(|| "127.0.0.1 is not a public address".to_owned())
-            }),
+            refuses: Arc::new(refuses),
         };
-        Self { sessions, process, router: api::router(api) }
+        let channels = Channels::new(
+            Arc::new(MemoryShelf::default()),
+            Arc::new(MadeUp),
+            Arc::new(Ticking::default()),
+            Arc::new(refuses),
+            None,
+        );
+        let router = api::router(api).merge(api::channels::router(channels));
+        Self { sessions, process, router }
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {
@@ -140,6 +148,11 @@ impl World {
         assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text);
         answer.json()["id"].as_str().unwrap().to_owned()
     }
+}
+
+fn refuses(url: &Url) -> Option<String> {
+    let private = url.host_str() == Some("127.0.0.1");
+    private.then(|| "127.0.0.1 is not a public address".to_owned())
 }
 
 /// What makes a session that writes to `place`.

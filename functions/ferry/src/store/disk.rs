@@ -1,6 +1,6 @@
 //! The database file.
 
-use super::{CURSORS, DESTINATIONS, ORDER, OpenError, PROGRESS, SESSIONS};
+use super::{CURSORS, DESTINATIONS, ORDER, OpenError, PROGRESS, SESSIONS, shelf};
 use redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase, WriteTransaction};
 use relay::ports::StoreError;
 use std::fs::OpenOptions;
@@ -86,6 +86,7 @@ pub fn prepare(database: Result<Database, DatabaseError>) -> Result<Database, re
     writing.open_table(ORDER)?;
     writing.open_table(CURSORS)?;
     writing.open_table(DESTINATIONS)?;
+    shelf::prepare(&writing)?;
     writing.commit()?;
     Ok(database)
 }

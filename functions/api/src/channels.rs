@@ -1,0 +1,148 @@
+//! The channel engine's routes: assets, channels, schedules, and the playlists that viewers read.
+
+mod air;
+mod assets;
+mod definition;
+mod fill;
+mod playlists;
+mod routes;
+mod schedule;
+mod shown;
+mod wishes;
+
+use crate::problem::{self, Problem};
+use air::Air;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{StatusCode, header};
+use axum::routing::{get, post};
+use bytes::Bytes;
+use channel::ports::{ChannelRecord, Shelf, ShelfError};
+use hls::Micros;
+use relay::ports::{Clock, OriginError};
+use std::future::Future;
+use std::sync::Arc;
+use url::Url;
+
+/// The longest schedule that is taken in one request.
+const BODY_BYTES: usize = 4 << 20;
+
+/// Reads playlists of VODs.
+pub trait Vods: Send + Sync {
+    /// A playlist, and where it came from in the end.
+    fn playlist(&self, url: &Url)
+    -> impl Future<Output = Result<(Bytes, Url), OriginError>> + Send;
+}
+
+/// What the channel engine is made of.
+pub struct Channels<H, V, C> {
+    /// Where assets, channels and logs last.
+    pub shelf: Arc<H>,
+    /// Reads VODs.
+    pub vods: Arc<V>,
+    /// The time.
+    pub clock: Arc<C>,
+    /// Says why an address may not be connected to, as far as it tells.
+    pub refuses: Arc<crate::Refuses>,
+    /// What is on the air.
+    air: Arc<Air>,
+}
+
+impl<H, V, C> Clone for Channels<H, V, C> {
+    fn clone(&self) -> Self {
+        Self {
+            shelf: Arc::clone(&self.shelf),
+            vods: Arc::clone(&self.vods),
+            clock: Arc::clone(&self.clock),
+            refuses: Arc::clone(&self.refuses),
+            air: Arc::clone(&self.air),
+        }
+    }
+}
+
+impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
+    /// Channels over a shelf.
+    ///
+    /// What others wrote to it is seen after `stale` at the latest; absent: nobody else writes to it.
+    pub fn new(
+        shelf: Arc<H>,
+        vods: Arc<V>,
+        clock: Arc<C>,
+        refuses: Arc<crate::Refuses>,
+        stale: Option<Micros>,
+    ) -> Self {
+        Self { shelf, vods, clock, refuses, air: Arc::new(Air::new(stale)) }
+    }
+
+    /// Extends every schedule that is extended by itself, as far as it is due; says which could not be.
+    ///
+    /// # Errors
+    /// When the shelf cannot be asked.
+    pub async fn extend_all(&self) -> Result<(), ShelfError> {
+        for record in self.shelf.channels().await? {
+            if record.fill.is_some() && !record.gone {
+                fill::extend(self, &record.id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A channel that plays.
+    async fn find(&self, id: &str) -> Result<ChannelRecord, Problem> {
+        match self.shelf.channel(id).await.map_err(|error| failed(&error))? {
+            Some(record) if record.gone => Err(gone(id)),
+            Some(record) => Ok(record),
+            None => Err(no_channel(id)),
+        }
+    }
+}
+
+/// The routes of the channel engine.
+pub fn router<H, V, C>(channels: Channels<H, V, C>) -> Router
+where
+    H: Shelf + 'static,
+    V: Vods + 'static,
+    C: Clock + 'static,
+{
+    Router::new()
+        .route("/assets", get(assets::list::<H, V, C>).post(assets::add::<H, V, C>))
+        .route("/assets/{id}", get(assets::show::<H, V, C>).delete(assets::remove::<H, V, C>))
+        .route("/channels", get(routes::list::<H, V, C>))
+        .route(
+            "/channels/{id}",
+            get(routes::show::<H, V, C>)
+                .put(routes::put::<H, V, C>)
+                .delete(routes::remove::<H, V, C>),
+        )
+        .route("/channels/{id}/now", get(schedule::now::<H, V, C>))
+        .route(
+            "/channels/{id}/schedule",
+            get(schedule::show::<H, V, C>).merge(post(schedule::change::<H, V, C>)),
+        )
+        .route("/channels/{id}/{playlist}", get(playlists::of_channel::<H, V, C>))
+        .route("/channels/{id}/{viewer}/{playlist}", get(playlists::of_viewer::<H, V, C>))
+        .route("/live/master.m3u8", get(playlists::of_peer))
+        .method_not_allowed_fallback(problem::no_method)
+        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .with_state(channels)
+}
+
+fn no_channel(id: &str) -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, format!("there is no channel {id}"))
+}
+
+fn gone(id: &str) -> Problem {
+    Problem::new(StatusCode::GONE, format!("channel {id} was deleted"))
+}
+
+fn failed(error: &ShelfError) -> Problem {
+    tracing::error!(%error, "cannot answer a request");
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the channels cannot be read or written now")
+        .header(header::RETRY_AFTER, "1")
+}
+
+/// Somebody else changed the channel at the same time.
+fn overtaken(id: &str) -> Problem {
+    let detail = format!("channel {id} was changed by another request: try again");
+    Problem::new(StatusCode::CONFLICT, detail)
+}

@@ -1,0 +1,271 @@
+//! What is on the air: the channels that are watched, ready to be read.
+
+use super::{Channels, Vods, failed, gone, no_channel};
+use crate::problem::Problem;
+use axum::http::StatusCode;
+use bytes::Bytes;
+use channel::ports::{ChannelRecord, Shelf};
+use channel::{Asset, AssetHash, Item, Library, Loop, Seed, Settings, Unread};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use hls::{Micros, Timestamp};
+use relay::ports::Clock;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+
+/// How far ahead a channel is made ready at once.
+const AHEAD: Micros = Micros::from_secs(600);
+/// How far before its window.
+const MARGIN: Micros = Micros::from_secs(120);
+/// What nobody asked for so long is put away.
+const IDLE: Micros = Micros::from_secs(120);
+
+/// The channels that are watched.
+pub struct Air {
+    stale: Option<Micros>,
+    on: RwLock<BTreeMap<String, Arc<OnAir>>>,
+    indexes: Mutex<BTreeMap<AssetHash, Weak<Asset>>>,
+}
+
+/// A channel that is ready to be read.
+pub struct OnAir {
+    pub record: ChannelRecord,
+    pub plays: Plays,
+    /// When it was made ready, and until when it is.
+    made: Timestamp,
+    until: Timestamp,
+    asked: AtomicU64,
+    rendered: Mutex<BTreeMap<String, Arc<Rendered>>>,
+}
+
+/// How a channel plays.
+pub enum Plays {
+    Schedule {
+        items: Vec<Item>,
+        indexes: Library,
+    },
+    Cycle(Box<Loop>),
+    /// Nothing has been scheduled that would show what it is.
+    Nothing,
+}
+
+/// A playlist as it is sent.
+#[derive(Debug)]
+pub struct Rendered {
+    pub text: Bytes,
+    pub gzip: Bytes,
+    pub tag: String,
+    made: Timestamp,
+    /// When it changes.
+    pub next: Option<Timestamp>,
+}
+
+impl Air {
+    pub fn new(stale: Option<Micros>) -> Self {
+        Self { stale, on: RwLock::default(), indexes: Mutex::default() }
+    }
+
+    /// Forgets a channel that was changed.
+    pub fn change(&self, id: &str) {
+        self.on.write().unwrap_or_else(PoisonError::into_inner).remove(id);
+    }
+
+    fn ready(&self, id: &str, now: Timestamp) -> Option<Arc<OnAir>> {
+        let on = self.on.read().unwrap_or_else(PoisonError::into_inner);
+        let fresh = |it: &&Arc<OnAir>| {
+            let age = self.stale.is_none_or(|stale| now.since(it.made) < stale);
+            age && now < it.until && now >= it.made
+        };
+        let ready = Arc::clone(on.get(id).filter(fresh)?);
+        ready.asked.store(now.0, Ordering::Relaxed);
+        Some(ready)
+    }
+
+    fn put(&self, id: &str, ready: Arc<OnAir>, now: Timestamp) {
+        let mut on = self.on.write().unwrap_or_else(PoisonError::into_inner);
+        on.retain(|_, it| now.since(Timestamp(it.asked.load(Ordering::Relaxed))) < IDLE);
+        on.insert(id.to_owned(), ready);
+        let mut indexes = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);
+        indexes.retain(|_, index| index.strong_count() > 0);
+    }
+}
+
+impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
+    /// A channel, ready to be read at `now`.
+    pub(super) async fn on_air(&self, id: &str, now: Timestamp) -> Result<Arc<OnAir>, Problem> {
+        if let Some(ready) = self.air.ready(id, now) {
+            return Ok(ready);
+        }
+        let record = match self.shelf.channel(id).await.map_err(|error| failed(&error))? {
+            Some(record) if record.gone => return Err(gone(id)),
+            Some(record) => record,
+            None => return Err(no_channel(id)),
+        };
+        let (plays, until) = match &record.channel {
+            None => (Plays::Nothing, now + AHEAD),
+            Some(channel) if !record.cycle.is_empty() => {
+                let indexes = self.indexes(record.cycle.iter().cloned()).await?;
+                let assets = record.cycle.iter().filter_map(|hash| indexes.get(hash).cloned());
+                let settings = Settings {
+                    epoch: channel.epoch,
+                    target_duration: channel.target_duration,
+                    window: channel.window,
+                };
+                let made = Loop::with_ladder(settings, channel.ladder.clone(), assets.collect());
+                let cycle = made.map_err(|_| unready(id))?;
+                (Plays::Cycle(Box::new(cycle)), now + AHEAD)
+            }
+            Some(channel) => {
+                let back = channel.window() + MARGIN;
+                let from = Timestamp(now.0.saturating_sub(back.0));
+                let until = now + AHEAD;
+                let log = self.shelf.log(id, from, until + MARGIN).await;
+                let log = log.map_err(|error| failed(&error))?;
+                let items: Vec<Item> = log.into_iter().flat_map(|entry| entry.items).collect();
+                let slate = channel.slate.iter().map(|slate| slate.asset.clone());
+                let named = items.iter().map(|item| item.asset.clone()).chain(slate);
+                let indexes = self.indexes(named).await?;
+                (Plays::Schedule { items, indexes }, until)
+            }
+        };
+        let ready = Arc::new(OnAir {
+            record,
+            plays,
+            made: now,
+            until,
+            asked: AtomicU64::new(now.0),
+            rendered: Mutex::default(),
+        });
+        self.air.put(id, Arc::clone(&ready), now);
+        Ok(ready)
+    }
+
+    /// Some indexes; those that are missing are left out.
+    pub(super) async fn indexes(
+        &self,
+        hashes: impl Iterator<Item = AssetHash>,
+    ) -> Result<Library, Problem> {
+        let mut library = Library::new();
+        for hash in hashes {
+            if library.contains_key(&hash) {
+                continue;
+            }
+            let known = {
+                let indexes = self.air.indexes.lock().unwrap_or_else(PoisonError::into_inner);
+                indexes.get(&hash).and_then(Weak::upgrade)
+            };
+            let index = match known {
+                Some(index) => Some(index),
+                None => {
+                    self.shelf.index(&hash).await.map_err(|error| failed(&error))?.map(Arc::new)
+                }
+            };
+            if let Some(index) = index {
+                let mut indexes = self.air.indexes.lock().unwrap_or_else(PoisonError::into_inner);
+                indexes.insert(hash.clone(), Arc::downgrade(&index));
+                library.insert(hash, index);
+            }
+        }
+        Ok(library)
+    }
+}
+
+impl OnAir {
+    /// What plays after the last item that is ready; absent where that is not known yet.
+    pub fn filler(&self) -> Option<Item> {
+        match (&self.plays, &self.record.channel) {
+            (Plays::Schedule { items, indexes }, Some(channel)) => {
+                let last = items.last().filter(|last| last.end() > self.until);
+                let filler = || channel.filler(items.last(), indexes).ok().flatten();
+                if last.is_some() { None } else { filler() }
+            }
+            (Plays::Schedule { .. } | Plays::Cycle(_) | Plays::Nothing, _) => None,
+        }
+    }
+
+    /// The multivariant playlist, or that of a rendition, for everybody or one viewer.
+    ///
+    /// # Errors
+    /// 404 where there is no such playlist, 503 where there is nothing to list yet.
+    pub fn playlist(
+        &self,
+        name: &str,
+        viewer: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Arc<Rendered>, Problem> {
+        if viewer.is_some() {
+            return self.render(name, viewer, now).map(Arc::new);
+        }
+        let known = {
+            let rendered = self.rendered.lock().unwrap_or_else(PoisonError::into_inner);
+            rendered.get(name).map(Arc::clone)
+        };
+        let good = |it: &Rendered| now >= it.made && it.next.is_none_or(|next| now < next);
+        if let Some(known) = known
+            && good(&known)
+        {
+            return Ok(known);
+        }
+        let made = Arc::new(self.render(name, viewer, now)?);
+        let mut rendered = self.rendered.lock().unwrap_or_else(PoisonError::into_inner);
+        rendered.insert(name.to_owned(), Arc::clone(&made));
+        Ok(made)
+    }
+
+    fn render(
+        &self,
+        name: &str,
+        viewer: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Rendered, Problem> {
+        let id = &self.record.id;
+        let no_rendition =
+            || Problem::new(StatusCode::NOT_FOUND, format!("channel {id} has no playlist {name}"));
+        let channel = self.record.channel.as_ref().ok_or_else(|| unready(id))?;
+        let is_master = name == "master" || name == "main" || name == "index";
+        let (text, next) = match &self.plays {
+            Plays::Nothing => return Err(unready(id)),
+            Plays::Cycle(cycle) if is_master => (cycle.multivariant(), None),
+            Plays::Cycle(cycle) => {
+                let rendition = cycle.find(name).ok_or_else(no_rendition)?;
+                let playlist = cycle.media_playlist(rendition, now, viewer.map(Seed::of));
+                (playlist.text, playlist.next)
+            }
+            Plays::Schedule { .. } if viewer.is_some() => {
+                let detail =
+                    format!("channel {id} plays a schedule: only a loop has viewers' channels");
+                return Err(Problem::new(StatusCode::NOT_FOUND, detail));
+            }
+            Plays::Schedule { .. } if is_master => (channel.multivariant(), None),
+            Plays::Schedule { items, indexes } => {
+                let rendition = channel.ladder.find(name).ok_or_else(no_rendition)?;
+                match channel.media_playlist(items, indexes, now, rendition) {
+                    Ok(playlist) => (playlist.text, playlist.next),
+                    Err(Unread::Nothing { .. } | Unread::Index(_)) => return Err(unready(id)),
+                    Err(Unread::Rendition) => return Err(no_rendition()),
+                }
+            }
+        };
+        Ok(Rendered::new(text, next, now))
+    }
+}
+
+impl Rendered {
+    fn new(text: String, next: Option<Timestamp>, made: Timestamp) -> Self {
+        let digest = Sha256::digest(text.as_bytes());
+        let tag = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let mut gzip = GzEncoder::new(Vec::with_capacity(text.len() / 4), Compression::fast());
+        let packed = gzip.write_all(text.as_bytes()).and_then(|()| gzip.finish());
+        let gzip = packed.expect("a Vec takes all that is written to it").into();
+        Self { text: text.into(), gzip, tag, made, next }
+    }
+}
+
+fn unready(id: &str) -> Problem {
+    let detail = format!("channel {id} has nothing to play yet");
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+        .header(axum::http::header::RETRY_AFTER, "2")
+}

@@ -1,0 +1,76 @@
+//! Schedules that are extended by themselves.
+
+use super::schedule::Unchanged;
+use super::{Channels, Vods};
+use channel::ports::{Fill, Shelf, ShelfError};
+use channel::{Break, Edit, Entry, Library, Refusal, Seed, Wish};
+use hls::{Micros, Timestamp};
+use relay::ports::Clock;
+
+/// At most so many programmes at once; the rest comes with the next turn.
+const AT_ONCE: u64 = 500;
+
+/// Extends a schedule as far ahead as it is to be. What cannot be played is left out.
+pub async fn extend<H: Shelf, V: Vods, C: Clock>(
+    channels: &Channels<H, V, C>,
+    id: &str,
+) -> Result<(), ShelfError> {
+    let Some(record) = channels.shelf.channel(id).await? else { return Ok(()) };
+    let Some(fill) = &record.fill else { return Ok(()) };
+    let now = channels.clock.now();
+    let log = channels.shelf.log(id, Timestamp(u64::MAX), Timestamp(u64::MAX)).await?;
+    let end = log.last().map_or(now, Entry::end).max(now);
+    // Not a little every minute.
+    if end + Micros(fill.ahead.0 / 10) >= now + fill.ahead {
+        return Ok(());
+    }
+    let Ok(indexes) = channels.indexes(fill.assets.iter().cloned()).await else { return Ok(()) };
+    let seed = Seed::of(id);
+    let (mut wishes, mut picked, mut until) = (Vec::new(), 0, end);
+    while until < now + fill.ahead && picked < AT_ONCE {
+        let number = record.picked + picked;
+        let Some(place) = fill.order.pick(seed, fill.assets.len(), number) else { return Ok(()) };
+        picked += 1;
+        let Some(wish) = fill.assets.get(place).and_then(|hash| wish(fill, hash, &indexes)) else {
+            continue;
+        };
+        until = until + indexes.get(&wish.asset).map_or(Micros(0), |asset| asset.duration());
+        wishes.push(wish);
+    }
+    loop {
+        match channels.apply(id, &Edit::Append(wishes.clone()), picked).await {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(Unchanged::Refused(refusals))) if !wishes.is_empty() => {
+                let refused = |place: usize| refusals.iter().any(|it: &Refusal| it.wish == place);
+                tracing::warn!(channel = id, reason = %refusals[0], "left out of the schedule");
+                let mut place = 0;
+                wishes.retain(|_| {
+                    place += 1;
+                    !refused(place - 1)
+                });
+            }
+            Ok(Err(_)) | Err(_) => {
+                tracing::warn!(channel = id, "the schedule was not extended");
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// A programme with breaks, none of them close to its end.
+fn wish(fill: &Fill, hash: &channel::AssetHash, indexes: &Library) -> Option<Wish> {
+    let length = indexes.get(hash)?.duration();
+    let breaks = fill.breaks.map_or_else(Vec::new, |(every, duration)| {
+        let moments = (1..).map(|count| Micros(every.0.saturating_mul(count)));
+        let inside = moments.take_while(|at| at.0.saturating_add(every.0 / 2) <= length.0);
+        inside.take(100).map(|at| Break { at, duration, ads: Vec::new() }).collect()
+    });
+    Some(Wish {
+        asset: hash.clone(),
+        title: None,
+        start: None,
+        offset: Micros(0),
+        duration: None,
+        breaks,
+    })
+}

@@ -1,0 +1,206 @@
+//! `/channels`: what plays, and what it is made of.
+
+use super::definition::{Asked, Named};
+use super::fill::extend;
+use super::playlists::is_plain;
+use super::shown::{ChannelAnswer, Names};
+use super::{Channels, Vods, failed, overtaken};
+use crate::fields::{Errors, FieldError};
+use crate::problem::Problem;
+use crate::sessions::read_json;
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::IntoResponse;
+use channel::ports::{ChannelRecord, Fill, Shelf};
+use channel::{AssetHash, Library};
+use relay::ports::Clock;
+
+/// `GET /channels`
+pub async fn list<H: Shelf, V: Vods, C: Clock>(
+    State(channels): State<Channels<H, V, C>>,
+) -> Result<impl IntoResponse, Problem> {
+    let all = channels.shelf.channels().await.map_err(|error| failed(&error))?;
+    let names = Names::read(&*channels.shelf).await.map_err(|error| failed(&error))?;
+    let shown = all.iter().filter(|it| !it.gone).map(|it| ChannelAnswer::new(it, &names));
+    let shown: Vec<ChannelAnswer> = shown.collect();
+    Ok(Json(serde_json::json!({ "channels": shown })))
+}
+
+/// `GET /channels/{id}`
+pub async fn show<H: Shelf, V: Vods, C: Clock>(
+    State(channels): State<Channels<H, V, C>>,
+    Path(id): Path<String>,
+) -> Result<impl IntoResponse, Problem> {
+    let record = channels.find(&id).await?;
+    let names = Names::read(&*channels.shelf).await.map_err(|error| failed(&error))?;
+    Ok(Json(ChannelAnswer::new(&record, &names)))
+}
+
+/// `DELETE /channels/{id}`: it and its schedule go; its addresses answer 410.
+pub async fn remove<H: Shelf, V: Vods, C: Clock>(
+    State(channels): State<Channels<H, V, C>>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let record = channels.find(&id).await?;
+    let revision = record.revision + 1;
+    let record = ChannelRecord { gone: true, revision, ..record };
+    let done = channels.shelf.commit(&record, None, &[]).await.map_err(|error| failed(&error))?;
+    channels.air.change(&id);
+    if done { Ok(StatusCode::NO_CONTENT) } else { Err(overtaken(&id)) }
+}
+
+/// `PUT /channels/{id}`
+pub async fn put<H: Shelf, V: Vods, C: Clock>(
+    State(channels): State<Channels<H, V, C>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<impl IntoResponse, Problem> {
+    let mut errors = Errors::default();
+    let asked = Asked::read(read_json(&headers, body)?, &mut errors);
+    if !is_plain(&id) {
+        errors.add("id", "must be 1 to 64 letters, digits, - or _");
+    }
+    let known = channels.shelf.channel(&id).await.map_err(|error| failed(&error))?;
+    let known = known.filter(|known| !known.gone);
+    let created = known.is_none();
+    let record = channels.wanted(&id, asked, known, &mut errors).await?;
+    let record = record.filter(|_| errors.0.is_empty());
+    let record =
+        record.ok_or_else(|| Problem::fields(StatusCode::UNPROCESSABLE_ENTITY, errors.0))?;
+    if !channels.shelf.commit(&record, None, &[]).await.map_err(|error| failed(&error))? {
+        return Err(overtaken(&id));
+    }
+    channels.air.change(&id);
+    if record.fill.is_some() {
+        extend(&channels, &id).await.map_err(|error| failed(&error))?;
+    }
+    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+    let location = [(header::LOCATION, format!("/channels/{id}"))];
+    let names = Names::read(&*channels.shelf).await.map_err(|error| failed(&error))?;
+    Ok((status, location, Json(ChannelAnswer::new(&record, &names))))
+}
+
+impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
+    async fn wanted(
+        &self,
+        id: &str,
+        asked: Asked,
+        known: Option<ChannelRecord>,
+        errors: &mut Errors,
+    ) -> Result<Option<ChannelRecord>, Problem> {
+        let mut slate = Vec::new();
+        if let Some(name) = &asked.fixed.slate {
+            slate.extend(self.hash("slate".to_owned(), name, errors).await?);
+        }
+        let cycle = self.hashes("loop", &asked.fixed.cycle, errors).await?;
+        let ads = self.hashes("ads", &asked.ads, errors).await?;
+        let picks = match &asked.fill {
+            Some(fill) => self.hashes("fill.assets", &fill.assets, errors).await?,
+            None => Vec::new(),
+        };
+        if !errors.0.is_empty() {
+            return Ok(None);
+        }
+        let hash = |all: &[(String, AssetHash)]| all.iter().map(|(_, hash)| hash.clone()).collect();
+        let (ads_of, cycle_of, picks_of): (Vec<_>, Vec<_>, Vec<_>) =
+            (hash(&ads), hash(&cycle), hash(&picks));
+        let named = slate.into_iter().chain(cycle).chain(picks).chain(ads);
+        let named: Vec<(String, AssetHash)> = named.collect();
+        let indexes = self.indexes(named.iter().map(|(_, hash)| hash.clone())).await?;
+        let named = with_indexes(named, &indexes);
+        let fixed = serde_json::to_string(&asked.fixed).expect("it has string keys only");
+        if let Some(known) = &known
+            && known.fixed != fixed
+        {
+            let detail =
+                "only title, ads and fill can be changed: what viewers have seen must stay true";
+            return Err(Problem::new(StatusCode::CONFLICT, detail));
+        }
+        let before = known.as_ref().and_then(|known| known.channel.clone());
+        let made = match before {
+            Some(before) => {
+                for named in &named {
+                    let tracks =
+                        channel::tracks(&before.ladder, before.target_duration, &named.asset);
+                    if let Err(flaws) = tracks {
+                        errors.0.extend(super::definition::said(&named.field, &flaws));
+                    }
+                }
+                Some(channel::Channel { ads: ads_of, ..before })
+            }
+            None => match asked.fixed.channel(&named, ads_of, self.clock.now()) {
+                Ok(made) => made,
+                Err(all) => {
+                    errors.0.extend(all);
+                    return Ok(None);
+                }
+            },
+        };
+        let fill = asked.fill.map(|fill| Fill {
+            assets: picks_of,
+            order: fill.order,
+            ahead: fill.ahead,
+            breaks: fill.breaks,
+        });
+        let empty = ChannelRecord {
+            id: id.to_owned(),
+            revision: 0,
+            title: None,
+            fixed,
+            channel: None,
+            cycle: cycle_of,
+            fill: None,
+            next_id: 1,
+            picked: 0,
+            gone: false,
+        };
+        let known = known.unwrap_or(empty);
+        let (revision, title) = (known.revision + 1, asked.title);
+        Ok(Some(ChannelRecord { revision, title, channel: made, fill, ..known }))
+    }
+
+    /// The hash of an asset that a field names.
+    pub(super) async fn hash(
+        &self,
+        field: String,
+        name: &str,
+        errors: &mut Errors,
+    ) -> Result<Option<(String, AssetHash)>, Problem> {
+        match self.shelf.asset(name).await.map_err(|error| failed(&error))? {
+            Some(record) => Ok(Some((field, record.hash))),
+            None => {
+                errors.0.push(FieldError {
+                    field,
+                    detail: "is not an asset that was added".to_owned(),
+                });
+                Ok(None)
+            }
+        }
+    }
+
+    /// The same for an array.
+    pub(super) async fn hashes(
+        &self,
+        field: &str,
+        names: &[String],
+        errors: &mut Errors,
+    ) -> Result<Vec<(String, AssetHash)>, Problem> {
+        let mut hashes = Vec::new();
+        for (place, name) in names.iter().enumerate() {
+            hashes.extend(self.hash(format!("{field}[{place}]"), name, errors).await?);
+        }
+        Ok(hashes)
+    }
+}
+
+fn with_indexes(named: Vec<(String, AssetHash)>, indexes: &Library) -> Vec<Named> {
+    let named = named.into_iter().filter_map(|(field, hash)| {
+        let asset = indexes.get(&hash)?.clone();
+        Some(Named { field, hash, asset })
+    });
+    named.collect()
+}

@@ -1,0 +1,244 @@
+//! `/channels/{id}/schedule` and `/now`: what plays when.
+
+use super::air::Plays;
+use super::definition::{Fixed, Named};
+use super::shown::{EntryAnswer, ItemAnswer, Names, NowAnswer};
+use super::wishes::Asked;
+use super::{Channels, Vods, failed, overtaken};
+use crate::fields::{Errors, FieldError};
+use crate::problem::Problem;
+use crate::sessions::read_json;
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::IntoResponse;
+use channel::ports::{ChannelRecord, Shelf};
+use channel::{AssetHash, Change, Edit, Entry, Item, Library, Refusal, Wish, edit};
+use hls::{Micros, Timestamp};
+use relay::ports::Clock;
+
+/// What `GET` shows when nothing is said.
+const DAY: Micros = Micros::from_secs(86_400);
+const MAX_ENTRIES: usize = 5_000;
+/// How many programmes `now` looks ahead.
+const NEXT: usize = 5;
+/// How often a change is tried that others overtake.
+const TRIES: usize = 5;
+
+/// Why a change was not made: the fields of the request, as far as it has some.
+pub enum Unchanged {
+    Refused(Vec<Refusal>),
+    /// The first asset cannot make the channel.
+    Wrong(Vec<FieldError>),
+}
+
+/// `GET /channels/{id}/schedule?from=&to=`
+pub async fn show<H: Shelf, V: Vods, C: Clock>(
+    State(channels): State<Channels<H, V, C>>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<impl IntoResponse, Problem> {
+    channels.find(&id).await?;
+    let (mut from, mut to, mut errors) = (None, None, Errors::default());
+    for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+        let moment = Timestamp::from_date_time(&value);
+        match &*name {
+            "from" => from = moment,
+            "to" => to = moment,
+            _ => errors.add(&*name, "is not a known parameter: from, to"),
+        }
+        if moment.is_none() {
+            errors.add(&*name, "must be a moment such as 2026-11-21T20:15:00Z");
+        }
+    }
+    if !errors.0.is_empty() {
+        return Err(Problem::fields(StatusCode::BAD_REQUEST, errors.0));
+    }
+    let from = from.unwrap_or_else(|| channels.clock.now());
+    let to = to.unwrap_or(from + DAY);
+    let log = channels.shelf.log(&id, from, to).await.map_err(|error| failed(&error))?;
+    let names = Names::read(&*channels.shelf).await.map_err(|error| failed(&error))?;
+    let within = log.iter().filter(|entry| entry.end() > from && entry.start() < to);
+    let entries: Vec<EntryAnswer> =
+        within.take(MAX_ENTRIES).map(|entry| EntryAnswer::new(entry, &names)).collect();
+    Ok(Json(serde_json::json!({ "entries": entries })))
+}
+
+/// `POST /channels/{id}/schedule`
+pub async fn change<H: Shelf, V: Vods, C: Clock>(
+    State(channels): State<Channels<H, V, C>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<impl IntoResponse, Problem> {
+    let body = read_json(&headers, body)?;
+    channels.find(&id).await?;
+    let mut errors = Errors::default();
+    let refused = |errors| Problem::fields(StatusCode::UNPROCESSABLE_ENTITY, errors);
+    let Some(asked) = Asked::read(body, &mut errors) else { return Err(refused(errors.0)) };
+    let edit = match asked {
+        Asked::Append(items) => Edit::Append(channels.wishes(items, &mut errors).await?),
+        Asked::From(at, items) => Edit::From(at, channels.wishes(items, &mut errors).await?),
+        Asked::Before(id, items) => Edit::Insert(id, channels.wishes(items, &mut errors).await?),
+        Asked::Entry(id, items) => Edit::Replace(id, channels.wishes(items, &mut errors).await?),
+        Asked::Remove(ids) => Edit::Remove(ids),
+    };
+    if !errors.0.is_empty() {
+        return Err(refused(errors.0));
+    }
+    let entries = match channels.apply(&id, &edit, 0).await? {
+        Ok(entries) => entries,
+        Err(Unchanged::Wrong(errors)) => return Err(refused(errors)),
+        Err(Unchanged::Refused(refusals)) => {
+            let field = |refusal: &Refusal| match refusal.field.as_str() {
+                field @ ("from" | "before" | "entry") => field.to_owned(),
+                "entries" => "remove".to_owned(),
+                field => format!("items[{}].{field}", refusal.wish),
+            };
+            let said = |refusal: &Refusal| FieldError {
+                field: field(refusal),
+                detail: refusal.why.to_string(),
+            };
+            return Err(refused(refusals.iter().map(said).collect()));
+        }
+    };
+    let names = Names::read(&*channels.shelf).await.map_err(|error| failed(&error))?;
+    let shown: Vec<EntryAnswer> = entries.iter().map(|it| EntryAnswer::new(it, &names)).collect();
+    let location = [(header::LOCATION, format!("/channels/{id}/schedule"))];
+    Ok((StatusCode::CREATED, location, Json(serde_json::json!({ "entries": shown }))))
+}
+
+/// `GET /channels/{id}/now`
+pub async fn now<H: Shelf, V: Vods, C: Clock>(
+    State(channels): State<Channels<H, V, C>>,
+    Path(id): Path<String>,
+) -> Result<impl IntoResponse, Problem> {
+    let now = channels.clock.now();
+    let on_air = channels.on_air(&id, now).await?;
+    let names = Names::read(&*channels.shelf).await.map_err(|error| failed(&error))?;
+    let mut next_break = None;
+    let mut coming: Vec<ItemAnswer> = match (&on_air.plays, &on_air.record.channel) {
+        (Plays::Nothing, _) | (_, None) => Vec::new(),
+        (Plays::Cycle(cycle), _) => {
+            let on = cycle.on_now(now, None, NEXT + 1);
+            let show = |on: &channel::OnNow| {
+                let hash = on_air.record.cycle.get(on.place)?;
+                Some(ItemAnswer::of_loop(hash, on.start, on.start + on.duration, &names))
+            };
+            on.iter().filter_map(show).collect()
+        }
+        (Plays::Schedule { items, .. }, Some(_)) => {
+            let filler = on_air.filler();
+            let all = items.iter().chain(&filler).filter(|item| item.end() > now);
+            let coming: Vec<&Item> = all.collect();
+            let spots = coming.iter().filter_map(|item| item.spot);
+            next_break = spots.clone().find(|spot| spot.start > now);
+            coming.into_iter().take(NEXT + 1).map(|item| ItemAnswer::new(item, &names)).collect()
+        }
+    };
+    let playing = if coming.is_empty() { None } else { Some(coming.remove(0)) };
+    Ok(Json(NowAnswer::new(&on_air.record, now, playing, coming, next_break)))
+}
+
+impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
+    /// Edits the schedule of a channel, and counts programmes that were picked for it.
+    pub(super) async fn apply(
+        &self,
+        id: &str,
+        wanted: &Edit,
+        picked: u64,
+    ) -> Result<Result<Vec<Entry>, Unchanged>, Problem> {
+        for _ in 0..TRIES {
+            let record = self.find(id).await?;
+            if !record.cycle.is_empty() {
+                let detail = format!("channel {id} plays a loop: it has no schedule");
+                return Err(Problem::new(StatusCode::CONFLICT, detail));
+            }
+            let now = self.clock.now();
+            let log = self.shelf.log(id, now, Timestamp(u64::MAX)).await;
+            let log = log.map_err(|error| failed(&error))?;
+            let named = named(&record, &log, wanted);
+            let indexes = self.indexes(named.into_iter()).await?;
+            let channel = match record.channel.clone() {
+                Some(channel) => channel,
+                None => match first_channel(&record, wanted, &indexes, now) {
+                    Ok(channel) => channel,
+                    Err(errors) => return Ok(Err(Unchanged::Wrong(errors))),
+                },
+            };
+            let change = edit(&channel, &log, record.next_id, wanted.clone(), &indexes, now);
+            let Change { kept, entries } = match change {
+                Ok(change) => change,
+                Err(refusals) => return Ok(Err(Unchanged::Refused(refusals))),
+            };
+            let highest = entries.iter().map(|entry| entry.id + 1).max().unwrap_or(0);
+            let record = ChannelRecord {
+                revision: record.revision + 1,
+                next_id: record.next_id.max(highest),
+                picked: record.picked + picked,
+                channel: Some(channel),
+                ..record
+            };
+            let cut = log.get(kept).map(Entry::start);
+            let done = self.shelf.commit(&record, cut, &entries).await;
+            if done.map_err(|error| failed(&error))? {
+                self.air.change(id);
+                return Ok(Ok(entries));
+            }
+        }
+        Err(overtaken(id))
+    }
+}
+
+/// The assets that an edit needs to know.
+fn named(record: &ChannelRecord, log: &[Entry], wanted: &Edit) -> Vec<AssetHash> {
+    fn of_wish(wish: &Wish) -> impl Iterator<Item = AssetHash> {
+        let ads = wish.breaks.iter().flat_map(|it| &it.ads);
+        std::iter::once(&wish.asset).chain(ads).cloned()
+    }
+    let (wishes, kept) = match wanted {
+        Edit::Append(wishes) => (wishes.as_slice(), true),
+        Edit::From(_, wishes) | Edit::Insert(_, wishes) | Edit::Replace(_, wishes) => {
+            (wishes.as_slice(), false)
+        }
+        Edit::Remove(_) => ([].as_slice(), false),
+    };
+    // An addition needs to know what it comes behind; other edits may write anew what is there.
+    let log = if kept { log.split_at(log.len().saturating_sub(1)).1 } else { log };
+    let mut named: Vec<AssetHash> = wishes.iter().flat_map(of_wish).collect();
+    named.extend(log.iter().flat_map(|entry| entry.items.iter().map(|item| item.asset.clone())));
+    named.extend(log.iter().filter_map(|entry| entry.wish.as_ref()).flat_map(of_wish));
+    if let Some(channel) = &record.channel {
+        named.extend(channel.slate.iter().map(|slate| slate.asset.clone()));
+        named.extend(channel.ads.iter().cloned());
+    }
+    named
+}
+
+/// What a channel is by the first programme that is scheduled on it.
+fn first_channel(
+    record: &ChannelRecord,
+    wanted: &Edit,
+    indexes: &Library,
+    now: Timestamp,
+) -> Result<channel::Channel, Vec<FieldError>> {
+    let wishes = match wanted {
+        Edit::Append(wishes) | Edit::From(_, wishes) => wishes.as_slice(),
+        Edit::Insert(..) | Edit::Replace(..) | Edit::Remove(_) => &[],
+    };
+    let named: Vec<Named> = wishes
+        .iter()
+        .enumerate()
+        .filter_map(|(place, wish)| {
+            let (field, hash) = (format!("items[{place}].asset"), wish.asset.clone());
+            Some(Named { field, asset: indexes.get(&hash)?.clone(), hash })
+        })
+        .collect();
+    let fixed: Fixed = serde_json::from_str(&record.fixed).unwrap_or_default();
+    fixed.channel(&named, Vec::new(), now)?.ok_or_else(|| {
+        let detail = "is required: the channel has nothing yet that shows what it is";
+        vec![FieldError { field: "items".to_owned(), detail: detail.to_owned() }]
+    })
+}

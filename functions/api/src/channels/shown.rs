@@ -1,0 +1,237 @@
+//! What is answered about assets, channels and schedules.
+
+use super::definition::Fixed;
+use channel::ports::{AssetRecord, ChannelRecord, Shelf, ShelfError};
+use channel::{Asset, AssetHash, Entry, Item, Marker, Order, Role, Spot};
+use hls::{Micros, Timestamp};
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The ids of assets by the hash of their content.
+pub struct Names(BTreeMap<AssetHash, AssetRecord>);
+
+impl Names {
+    pub async fn read(shelf: &impl Shelf) -> Result<Self, ShelfError> {
+        let assets = shelf.assets().await?;
+        Ok(Self(assets.into_iter().map(|asset| (asset.hash.clone(), asset)).collect()))
+    }
+
+    /// The id, or the hash of one that was removed or changed since.
+    fn id(&self, hash: &AssetHash) -> String {
+        self.0.get(hash).map_or_else(|| hash.0.clone(), |asset| asset.id.clone())
+    }
+
+    fn title(&self, hash: &AssetHash) -> Option<String> {
+        self.0.get(hash).and_then(|asset| asset.title.clone())
+    }
+
+    fn ids(&self, hashes: &[AssetHash]) -> Vec<String> {
+        hashes.iter().map(|hash| self.id(hash)).collect()
+    }
+}
+
+/// An asset as the API shows it.
+#[derive(Debug, Serialize)]
+pub struct AssetAnswer {
+    id: String,
+    title: Option<String>,
+    url: String,
+    hash: AssetHash,
+    duration: Value,
+    added: String,
+    renditions: Option<Vec<String>>,
+}
+
+impl AssetAnswer {
+    pub fn new(record: &AssetRecord, index: Option<&Asset>) -> Self {
+        let names = |asset: &Asset| {
+            asset.ladder().renditions.iter().map(|rendition| rendition.name.clone()).collect()
+        };
+        Self {
+            id: record.id.clone(),
+            title: record.title.clone(),
+            url: record.url.clone(),
+            hash: record.hash.clone(),
+            duration: seconds(record.duration),
+            added: record.added.to_string(),
+            renditions: index.map(names),
+        }
+    }
+}
+
+/// A channel as the API shows it.
+#[derive(Debug, Serialize)]
+pub struct ChannelAnswer {
+    id: String,
+    title: Option<String>,
+    /// The path of its multivariant playlist.
+    url: String,
+    target_duration: Option<u64>,
+    window_seconds: Option<Value>,
+    slate: Option<String>,
+    #[serde(rename = "loop")]
+    cycle: Vec<String>,
+    ads: Vec<String>,
+    markers: BTreeSet<Marker>,
+    fill: Option<FillAnswer>,
+    renditions: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct FillAnswer {
+    assets: Vec<String>,
+    order: Order,
+    ahead_seconds: Value,
+    breaks: Option<FillBreaks>,
+}
+
+#[derive(Debug, Serialize)]
+struct FillBreaks {
+    every: Value,
+    duration: Value,
+}
+
+impl ChannelAnswer {
+    pub fn new(record: &ChannelRecord, names: &Names) -> Self {
+        let channel = record.channel.as_ref();
+        let fixed: Fixed = serde_json::from_str(&record.fixed).unwrap_or_default();
+        let fill = record.fill.as_ref().map(|fill| FillAnswer {
+            assets: names.ids(&fill.assets),
+            order: fill.order,
+            ahead_seconds: seconds(fill.ahead),
+            breaks: fill.breaks.map(|(every, duration)| FillBreaks {
+                every: seconds(every),
+                duration: seconds(duration),
+            }),
+        });
+        let renditions = channel.iter().flat_map(|it| &it.ladder.renditions);
+        Self {
+            id: record.id.clone(),
+            title: record.title.clone(),
+            url: format!("/channels/{}/master.m3u8", record.id),
+            target_duration: channel.map(|it| it.target_duration.0).or(fixed.target_duration),
+            window_seconds: channel.map(|it| seconds(it.window)),
+            slate: fixed.slate,
+            cycle: fixed.cycle,
+            ads: channel.map_or_else(Vec::new, |it| names.ids(&it.ads)),
+            markers: channel.map_or_else(BTreeSet::new, |it| it.markers.clone()),
+            fill,
+            renditions: renditions.map(|rendition| rendition.name.clone()).collect(),
+        }
+    }
+}
+
+/// An entry of a schedule as the API shows it.
+#[derive(Debug, Serialize)]
+pub struct EntryAnswer {
+    id: u64,
+    /// Absent where the channel filled a hole.
+    asset: Option<String>,
+    title: Option<String>,
+    start: String,
+    end: String,
+    items: Vec<ItemAnswer>,
+}
+
+/// What plays without interruption.
+#[derive(Debug, Serialize)]
+pub struct ItemAnswer {
+    role: Role,
+    asset: String,
+    title: Option<String>,
+    start: String,
+    /// Absent where it plays until something else is scheduled.
+    end: Option<String>,
+    /// The ad break that it is part of.
+    #[serde(rename = "break")]
+    spot: Option<SpotAnswer>,
+}
+
+/// An ad break.
+#[derive(Debug, Serialize)]
+pub struct SpotAnswer {
+    start: String,
+    duration: Value,
+}
+
+impl EntryAnswer {
+    pub fn new(entry: &Entry, names: &Names) -> Self {
+        let wish = entry.wish.as_ref();
+        let title = wish.and_then(|wish| wish.title.clone().or_else(|| names.title(&wish.asset)));
+        Self {
+            id: entry.id,
+            asset: wish.map(|wish| names.id(&wish.asset)),
+            title,
+            start: entry.start().to_string(),
+            end: entry.end().to_string(),
+            items: entry.items.iter().map(|item| ItemAnswer::new(item, names)).collect(),
+        }
+    }
+}
+
+impl ItemAnswer {
+    pub fn new(item: &Item, names: &Names) -> Self {
+        Self {
+            role: item.role,
+            asset: names.id(&item.asset),
+            title: item.title.clone().or_else(|| names.title(&item.asset)),
+            start: item.start.to_string(),
+            end: (item.duration != Micros(u64::MAX)).then(|| item.end().to_string()),
+            spot: item.spot.map(SpotAnswer::new),
+        }
+    }
+
+    /// A programme of a loop.
+    pub fn of_loop(hash: &AssetHash, start: Timestamp, end: Timestamp, names: &Names) -> Self {
+        Self {
+            role: Role::Programme,
+            asset: names.id(hash),
+            title: names.title(hash),
+            start: start.to_string(),
+            end: Some(end.to_string()),
+            spot: None,
+        }
+    }
+}
+
+impl SpotAnswer {
+    pub fn new(spot: Spot) -> Self {
+        Self { start: spot.start.to_string(), duration: seconds(spot.duration) }
+    }
+}
+
+/// What plays now, and then.
+#[derive(Debug, Serialize)]
+pub struct NowAnswer {
+    channel: String,
+    title: Option<String>,
+    now: String,
+    playing: Option<ItemAnswer>,
+    next: Vec<ItemAnswer>,
+    next_break: Option<SpotAnswer>,
+}
+
+impl NowAnswer {
+    pub fn new(
+        record: &ChannelRecord,
+        now: Timestamp,
+        playing: Option<ItemAnswer>,
+        next: Vec<ItemAnswer>,
+        next_break: Option<Spot>,
+    ) -> Self {
+        Self {
+            channel: record.id.clone(),
+            title: record.title.clone(),
+            now: now.to_string(),
+            playing,
+            next,
+            next_break: next_break.map(SpotAnswer::new),
+        }
+    }
+}
+
+/// A number of seconds with as many decimals as it takes.
+fn seconds(micros: Micros) -> Value {
+    serde_json::from_str(&micros.to_string()).expect("it is a number")
+}

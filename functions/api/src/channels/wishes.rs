@@ -1,0 +1,143 @@
+//! What a schedule is asked to be.
+
+use super::definition::names;
+use super::{Channels, Vods};
+use crate::fields::{Errors, Object};
+use crate::problem::Problem;
+use channel::ports::Shelf;
+use channel::{AssetHash, Break, Wish};
+use hls::{Micros, Timestamp};
+use relay::ports::Clock;
+use serde_json::Value;
+
+pub(crate) const FIELDS: [&str; 5] = ["items", "from", "before", "entry", "remove"];
+pub(crate) const ITEM_FIELDS: [&str; 6] =
+    ["asset", "title", "start", "offset", "duration", "breaks"];
+pub(crate) const BREAK_FIELDS: [&str; 3] = ["at", "duration", "ads"];
+
+/// More are taken in several requests.
+const MAX_ITEMS: usize = 5_000;
+const MAX_BREAKS: usize = 100;
+
+/// A change to a schedule that is asked for.
+#[derive(Debug)]
+pub enum Asked {
+    Append(Vec<ItemAsked>),
+    From(Timestamp, Vec<ItemAsked>),
+    Before(u64, Vec<ItemAsked>),
+    Entry(u64, Vec<ItemAsked>),
+    Remove(Vec<u64>),
+}
+
+/// A programme that is asked for, by the name of its asset.
+#[derive(Debug)]
+pub struct ItemAsked {
+    path: String,
+    asset: String,
+    wish: Wish,
+    /// The ads of each break.
+    ads: Vec<Vec<String>>,
+}
+
+impl Asked {
+    pub fn read(body: Value, errors: &mut Errors) -> Option<Self> {
+        let mut fields = Object::of("", body, errors)?;
+        fields.only(&FIELDS, errors);
+        let from = fields.moment("from", errors);
+        let (before, entry) = (fields.number("before", errors), fields.number("entry", errors));
+        let mut removed = Vec::new();
+        for (field, value) in fields.array("remove", errors) {
+            match value.as_u64() {
+                Some(id) => removed.push(id),
+                None => errors.add(field, "must be the id of an entry"),
+            }
+        }
+        let places = [from.is_some(), before.is_some(), entry.is_some(), !removed.is_empty()];
+        if places.iter().filter(|it| **it).count() > 1 {
+            errors.add("body", "must hold one of from, before, entry and remove at most");
+            return None;
+        }
+        let items = fields.array("items", errors);
+        if items.is_empty() && removed.is_empty() && from.is_none() {
+            errors.add("items", "must hold at least one programme");
+        }
+        if items.len() > MAX_ITEMS {
+            errors.add("items", format!("must be at most {MAX_ITEMS}"));
+            return None;
+        }
+        let items: Vec<ItemAsked> = items
+            .into_iter()
+            .filter_map(|(path, value)| ItemAsked::read(path, value, errors))
+            .collect();
+        Some(match (from, before, entry) {
+            (Some(from), _, _) => Self::From(from, items),
+            (None, Some(before), _) => Self::Before(before, items),
+            (None, None, Some(entry)) => Self::Entry(entry, items),
+            (None, None, None) if !removed.is_empty() => Self::Remove(removed),
+            (None, None, None) => Self::Append(items),
+        })
+    }
+}
+
+impl ItemAsked {
+    fn read(path: String, value: Value, errors: &mut Errors) -> Option<Self> {
+        let mut fields = Object::of(&path, value, errors)?;
+        fields.only(&ITEM_FIELDS, errors);
+        let asset = fields.text("asset", errors);
+        if asset.is_none() {
+            errors.add(fields.field("asset"), "is required");
+        }
+        let (mut breaks, mut ads) = (Vec::new(), Vec::new());
+        let all = fields.array("breaks", errors);
+        if all.len() > MAX_BREAKS {
+            errors.add(fields.field("breaks"), format!("must be at most {MAX_BREAKS}"));
+        }
+        for (path, value) in all.into_iter().take(MAX_BREAKS) {
+            let Some(mut of) = Object::of(&path, value, errors) else { continue };
+            of.only(&BREAK_FIELDS, errors);
+            let required = |of: &mut Object, name: &str, errors: &mut Errors| {
+                let seconds = of.seconds(name, errors);
+                if seconds.is_none() {
+                    errors.add(of.field(name), "is required, in seconds");
+                }
+                seconds.unwrap_or_default()
+            };
+            let at = required(&mut of, "at", errors);
+            let duration = required(&mut of, "duration", errors);
+            breaks.push(Break { at, duration, ads: Vec::new() });
+            ads.push(names(&mut of, "ads", errors));
+        }
+        let wish = Wish {
+            asset: AssetHash(String::new()),
+            title: fields.text("title", errors),
+            start: fields.moment("start", errors),
+            offset: fields.seconds("offset", errors).unwrap_or(Micros(0)),
+            duration: fields.seconds("duration", errors),
+            breaks,
+        };
+        Some(Self { path, asset: asset?, wish, ads })
+    }
+}
+
+impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
+    /// Wishes with the hashes of the assets that they name.
+    pub(super) async fn wishes(
+        &self,
+        asked: Vec<ItemAsked>,
+        errors: &mut Errors,
+    ) -> Result<Vec<Wish>, Problem> {
+        let mut wishes = Vec::new();
+        for ItemAsked { path, asset, mut wish, ads } in asked {
+            if let Some((_, hash)) = self.hash(format!("{path}.asset"), &asset, errors).await? {
+                wish.asset = hash;
+            }
+            for (place, (wished, names)) in wish.breaks.iter_mut().zip(&ads).enumerate() {
+                let field = format!("{path}.breaks[{place}].ads");
+                let hashes = self.hashes(&field, names, errors).await?;
+                wished.ads = hashes.into_iter().map(|(_, hash)| hash).collect();
+            }
+            wishes.push(wish);
+        }
+        Ok(wishes)
+    }
+}

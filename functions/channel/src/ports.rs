@@ -1,0 +1,135 @@
+//! What keeps assets, channels and logs. Adapters implement it; nothing here names one.
+
+use crate::asset::{Asset, AssetHash};
+use crate::order::Order;
+use crate::schedule::{Channel, Entry};
+use hls::{Micros, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::future::Future;
+
+/// An asset that was added.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssetRecord {
+    /// What its owner calls it.
+    pub id: String,
+    /// What it is called in public.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Names its index.
+    pub hash: AssetHash,
+    /// Where its multivariant playlist lies, without a query string.
+    pub url: String,
+    /// How long it plays.
+    pub duration: Micros,
+    /// When it was added.
+    pub added: Timestamp,
+}
+
+/// A channel that was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelRecord {
+    /// Names it in addresses.
+    pub id: String,
+    /// Counts its versions; a new one takes the place of that before it, or of none.
+    pub revision: u64,
+    /// What it is called in public.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// What was asked for that must not change: JSON of whoever asked.
+    pub fixed: String,
+    /// What it is; absent until something shows what its ladder is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<Channel>,
+    /// What it plays in a loop; empty: it has a schedule.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cycle: Vec<AssetHash>,
+    /// What extends its schedule by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fill: Option<Fill>,
+    /// The id of the next entry of its log.
+    pub next_id: u64,
+    /// How many programmes were picked for it.
+    #[serde(default)]
+    pub picked: u64,
+    /// Whether it was deleted: nothing plays there any more.
+    #[serde(default)]
+    pub gone: bool,
+}
+
+/// How a schedule is extended by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fill {
+    /// What is picked from.
+    pub assets: Vec<AssetHash>,
+    /// How.
+    pub order: Order,
+    /// How far ahead of the clock.
+    pub ahead: Micros,
+    /// How far apart breaks are in a programme, and how long; absent: there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaks: Option<(Micros, Micros)>,
+}
+
+/// Where assets, channels and logs last. Every call that returns `Ok` has lasted.
+pub trait Shelf: Send + Sync {
+    /// Adds an asset, or puts another in the place of that with its id. Indexes stay, for schedules name them.
+    fn add_asset(
+        &self,
+        record: &AssetRecord,
+        index: &Asset,
+    ) -> impl Future<Output = Result<(), ShelfError>> + Send;
+
+    /// All assets, by id.
+    fn assets(&self) -> impl Future<Output = Result<Vec<AssetRecord>, ShelfError>> + Send;
+
+    /// The asset with an id.
+    fn asset(
+        &self,
+        id: &str,
+    ) -> impl Future<Output = Result<Option<AssetRecord>, ShelfError>> + Send;
+
+    /// Removes an asset from what may be scheduled; whether it was there.
+    fn remove_asset(&self, id: &str) -> impl Future<Output = Result<bool, ShelfError>> + Send;
+
+    /// An index.
+    fn index(
+        &self,
+        hash: &AssetHash,
+    ) -> impl Future<Output = Result<Option<Asset>, ShelfError>> + Send;
+
+    /// All channels, by id, also those that are gone.
+    fn channels(&self) -> impl Future<Output = Result<Vec<ChannelRecord>, ShelfError>> + Send;
+
+    /// The channel with an id.
+    fn channel(
+        &self,
+        id: &str,
+    ) -> impl Future<Output = Result<Option<ChannelRecord>, ShelfError>> + Send;
+
+    /// The entries of a channel's log that end after `from` and begin before `to`, oldest first, and the last
+    /// of all where that is none of them and ends before.
+    fn log(
+        &self,
+        id: &str,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> impl Future<Output = Result<Vec<Entry>, ShelfError>> + Send;
+
+    /// Puts a channel in the place of its version before (revision 1: of none, or one that is gone), takes
+    /// the entries that begin at `cut` or later from its log, and adds `entries`; all of it or nothing.
+    /// Whether it was done: it is not when somebody else was first. The log of one that is gone goes.
+    fn commit(
+        &self,
+        record: &ChannelRecord,
+        cut: Option<Timestamp>,
+        entries: &[Entry],
+    ) -> impl Future<Output = Result<bool, ShelfError>> + Send;
+}
+
+/// The shelf could not be asked; it may answer later.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("shelf: {reason}")]
+pub struct ShelfError {
+    /// Why, without secrets.
+    pub reason: String,
+}
