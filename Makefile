@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak check bench build synth diff deploy deploy-code destroy rust
+.PHONY: help demo test e2e soak check bench build synth diff deploy deploy-code destroy rust
 
 # npm installs what a lock file pins; this is the file that it writes when it is done.
 installed = $(patsubst %/package-lock.json,%/node_modules/.package-lock.json,$(wildcard $(1)/package-lock.json))
@@ -28,11 +28,16 @@ check: rust $(call installed,functions/ferry) $(call installed,infra) ## What mu
 # The end-to-end cases wait far more than they work: more of them at once than there are cores.
 test: export RUST_TEST_THREADS ?= 8
 test: $(call installed,functions/ferry) $(call installed,tests/browser) $(call installed,infra) ## Everything: units, simulation, and the real parts end to end
-	tests/debian.sh apache2=apache2-bin ffmpeg=ffmpeg chromium=chromium curl=curl
+	tests/debian.sh apache2=apache2-bin ffmpeg=ffmpeg chromium=chromium curl=curl strip=binutils
 	cargo test --locked --workspace --no-run
 	# Built with the rest, so that its dependencies are compiled once.
-	FERRY="$$(realpath "$${CARGO_TARGET_DIR:-target}")/debug/ferry" cargo test --locked --workspace
+	built="$$(realpath "$${CARGO_TARGET_DIR:-target}")/debug"; FERRY="$$built/ferry" FUNCTIONS="$$built" cargo test --locked --workspace
 	npm test --prefix infra --silent
+
+e2e: export RUST_TEST_THREADS ?= 8
+e2e: $(call installed,functions/ferry) $(call installed,tests/browser) $(call installed,infra) ## The real parts end to end alone: on one machine, and on a local AWS
+	tests/debian.sh apache2=apache2-bin ffmpeg=ffmpeg chromium=chromium curl=curl strip=binutils
+	cargo test --locked --package tests --test e2e $(ARGS)
 
 soak: export SEEDS ?= 100000
 soak: export SEED ?= 0

@@ -147,6 +147,14 @@ impl Apache {
         }
     }
 
+    /// The endpoint as MediaPackage tells an input of a channel, and where its users are kept.
+    pub fn input(&self, id: &str) -> serde_json::Value {
+        serde_json::json!({
+            "id": id, "url": self.endpoint(), "username": self.username, "password": self.password,
+            "realm": REALM, "users": self.path("users.digest"),
+        })
+    }
+
     /// What was asked of it so far, in the order of the answers.
     pub fn requests(&self) -> Vec<Request> {
         let log = fs::read_to_string(self.path("access.log")).unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use crate::http;
 use crate::process::{Process, free_port};
+use crate::program::Program;
 use reqwest::{Client, Method};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -18,24 +19,27 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// the variable FERRY names.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        if let Some(other) = std::env::var_os("FERRY") {
-            return other.into();
-        }
-        let tests = std::env::current_exe().unwrap();
-        let folder = tests.ancestors().nth(2).expect("it lies in <target>/<profile>/deps");
-        let profile = match folder.file_name().and_then(|name| name.to_str()) {
-            Some("debug") | None => "dev",
-            Some(profile) => profile,
-        };
-        let status = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()))
-            .args(["build", "--quiet", "--package", "ferry", "--bin", "ferry"])
-            .args(["--profile", profile, "--target-dir"])
-            .arg(folder.parent().expect("as above"))
-            .status();
-        assert!(status.is_ok_and(|status| status.success()), "ferry was not built");
-        folder.join("ferry")
+    BINARY.get_or_init(|| match std::env::var_os("FERRY") {
+        Some(other) => other.into(),
+        None => built(&["ferry"]).join("ferry"),
     })
+}
+
+/// The folder of these packages' binaries, built from what is in the tree now with the profile of the tests.
+pub fn built(packages: &[&str]) -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let folder = tests.ancestors().nth(2).expect("it lies in <target>/<profile>/deps");
+    let profile = match folder.file_name().and_then(|name| name.to_str()) {
+        Some("debug") | None => "dev",
+        Some(profile) => profile,
+    };
+    let status = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()))
+        .args(["build", "--quiet", "--bins", "--profile", profile, "--target-dir"])
+        .arg(folder.parent().expect("as above"))
+        .args(packages.iter().map(|package| format!("--package={package}")))
+        .status();
+    assert!(status.is_ok_and(|status| status.success()), "{packages:?} were not built");
+    folder.to_owned()
 }
 
 /// `ferry serve` with its data in a folder of its own.
@@ -76,59 +80,6 @@ impl Ferry {
         self.answers().await;
     }
 
-    /// Status and body of an answer of the API; a body that is not JSON is a string.
-    pub async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
-        let mut request = self.client.request(method, format!("{}{path}", self.address()));
-        if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body.to_string());
-        }
-        let response = request.send().await.unwrap();
-        let status = response.status().as_u16();
-        let text = response.text().await.unwrap();
-        self.answers.lock().unwrap().push_str(&text);
-        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
-    }
-
-    /// Makes a session that must be taken, and gives its id.
-    pub async fn make(&self, session: Value) -> String {
-        let (status, answer) = self.ask(Method::POST, "/sessions", Some(session)).await;
-        assert_eq!(status, 201, "{answer}");
-        answer["id"].as_str().unwrap_or_else(|| panic!("no id in {answer}")).to_owned()
-    }
-
-    /// How a session is doing.
-    pub async fn session(&self, id: &str) -> Value {
-        let (status, answer) = self.ask(Method::GET, &format!("/sessions/{id}"), None).await;
-        assert_eq!(status, 200, "{answer}");
-        answer
-    }
-
-    /// Waits until a session is as `wanted` says.
-    pub async fn until(
-        &self,
-        id: &str,
-        what: &str,
-        within: Duration,
-        wanted: impl Fn(&Value) -> bool,
-    ) -> Value {
-        let deadline = Instant::now() + within;
-        loop {
-            let session = self.session(id).await;
-            if wanted(&session) {
-                return session;
-            }
-            let log = || self.log();
-            assert!(Instant::now() < deadline, "not {what} in {within:?}: {session:#}\n{}", log());
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    }
-
-    /// Waits until a session has carried its source to the end.
-    pub async fn until_ended(&self, id: &str) -> Value {
-        let ended = |session: &Value| session["status"] == "ended";
-        self.until(id, "ended", Duration::from_secs(20), ended).await
-    }
-
     pub fn address(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
@@ -141,21 +92,6 @@ impl Ferry {
     /// The most that it ever had, in bytes.
     pub fn peak_memory(&self) -> u64 {
         self.process.status("VmHWM")
-    }
-
-    /// Everything it logged, over all its lives.
-    pub fn log(&self) -> String {
-        self.process.stderr()
-    }
-
-    /// Promise 9: none of `secrets` is in a log line or an answer.
-    pub fn keeps(&self, secrets: &[&str]) {
-        let told = [self.log(), self.process.stdout(), self.answers.lock().unwrap().clone()];
-        for (place, text) in ["log", "standard output", "answers"].iter().zip(told) {
-            for secret in secrets {
-                assert!(!text.contains(secret), "a secret is in the {place}:\n{text}");
-            }
-        }
     }
 
     fn process(data: &TempDir, port: u16) -> Process {
@@ -174,5 +110,36 @@ impl Ferry {
             assert!(Instant::now() < deadline, "ferry does not answer\n{}", self.log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+}
+
+impl Program for Ferry {
+    async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
+        let mut request = self.client.request(method, format!("{}{path}", self.address()));
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body.to_string());
+        }
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        let text = response.text().await.unwrap();
+        self.answers.lock().unwrap().push_str(&text);
+        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
+    fn log(&self) -> String {
+        self.process.stderr()
+    }
+
+    fn keeps(&self, secrets: &[&str]) {
+        let told = [self.log(), self.process.stdout(), self.answers.lock().unwrap().clone()];
+        for (place, text) in ["log", "standard output", "answers"].iter().zip(told) {
+            for secret in secrets {
+                assert!(!text.contains(secret), "a secret is in the {place}:\n{text}");
+            }
+        }
+    }
+
+    async fn end(&mut self) {
+        self.stop().await;
     }
 }

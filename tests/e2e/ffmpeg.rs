@@ -25,12 +25,17 @@ pub struct Live {
 impl Live {
     /// Two variants with sound, segments of 2 s, and a window of six of them.
     pub async fn start() -> (Self, Published) {
+        Self::listing(6).await
+    }
+
+    /// The same with a window of so many segments.
+    pub async fn listing(window: usize) -> (Self, Published) {
         let folder = tempfile::tempdir().unwrap();
         let args = format!(
             "-hide_banner -loglevel error -re -f lavfi -i testsrc2=s=320x180:r={FRAMES_PER_SECOND} \
              -re -f lavfi -i sine=r=48000 -filter_complex [0:v]split[a][b];[b]scale=160:90[c] \
              -map [a] -map 1:a -map [c] -map 1:a {ENCODER} -b:v:0 200k -b:v:1 60k -c:a aac -b:a 32k \
-             -f hls -hls_time 2 -hls_list_size 6 -hls_delete_threshold 4 \
+             -f hls -hls_time 2 -hls_list_size {window} -hls_delete_threshold 4 \
              -hls_flags delete_segments+program_date_time+independent_segments+temp_file \
              -master_pl_name main.m3u8 -var_stream_map v:0,a:0,name:high|v:1,a:1,name:low"
         );

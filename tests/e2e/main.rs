@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
 mod apache;
+mod cloud;
 mod ferry;
 mod ffmpeg;
 mod http;
@@ -12,12 +13,15 @@ mod origin;
 mod playlist;
 mod probe;
 mod process;
+mod program;
 mod published;
 mod scene;
+mod wire;
 
 mod cases {
     mod api;
     mod carry;
+    mod cloud;
     mod commands;
     mod crash;
     mod demo;

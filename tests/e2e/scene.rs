@@ -6,16 +6,17 @@ use crate::ffmpeg::Live;
 use crate::judge::Carried;
 use crate::observer::Observer;
 use crate::origin::Origin;
+use crate::program::Program;
 use crate::published::{Published, Renditions};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-pub struct Scene {
+pub struct Scene<P = Ferry> {
     pub live: Live,
     pub published: Published,
     pub origin: Origin,
-    pub ferry: Ferry,
+    pub ferry: P,
     pub apaches: Vec<Apache>,
     pub observers: Vec<Observer>,
 }
@@ -36,8 +37,13 @@ impl Scene {
         for auth in endpoints {
             apaches.push(Apache::start(*auth).await);
         }
-        let ferry = Ferry::serve().await;
-        let (live, published) = Live::start().await;
+        Self::of(Ferry::serve().await, apaches, Live::start().await).await
+    }
+}
+
+impl<P: Program> Scene<P> {
+    pub async fn of(ferry: P, apaches: Vec<Apache>, live: (Live, Published)) -> Self {
+        let (live, published) = live;
         let origin = Origin::serve(live.folder.path()).await;
         let observers = apaches.iter().map(|apache| Observer::watch(&apache.playlist())).collect();
         Self { live, published, origin, ferry, apaches, observers }
@@ -98,13 +104,13 @@ impl Scene {
         self.judge(session).await
     }
 
-    /// Stops the session by a DELETE of `path`, which then is gone, and judges.
-    pub async fn stop(self, id: &str, path: &str) -> Outcome {
+    /// Stops the session by a DELETE of `path`, which is answered by `again` after that, and judges.
+    pub async fn stop(self, id: &str, path: &str, again: u16) -> Outcome {
         let delete = async || self.ferry.ask(Method::DELETE, path, None).await;
         assert_eq!(delete().await, (204, Value::String(String::new())));
         let stopped = |session: &Value| session["status"] == "stopped";
-        let session = self.ferry.until(id, "stopped", Duration::from_secs(5), stopped).await;
-        assert_eq!(delete().await.0, 404);
+        let session = self.ferry.until(id, "stopped", Duration::from_secs(10), stopped).await;
+        assert_eq!(delete().await.0, again);
         self.judge(session).await
     }
 
@@ -116,7 +122,7 @@ impl Scene {
         }
         let words: Vec<&str> = self.apaches.iter().map(|a| a.password.as_str()).collect();
         self.ferry.keeps(&words);
-        self.ferry.stop().await;
+        self.ferry.end().await;
         Outcome { session, published, carried, apaches: self.apaches }
     }
 }

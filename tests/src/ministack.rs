@@ -2,14 +2,14 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long it may take to be ready: far more than it does.
-const READY: Duration = Duration::from_secs(30);
+const READY: Duration = Duration::from_secs(60);
 
-/// MiniStack on a free port of 127.0.0.1, until it is dropped.
+/// MiniStack on a free port of 127.0.0.1, until it is dropped or the thread that started it ends.
 #[derive(Debug)]
 pub struct MiniStack {
     child: Child,
@@ -24,32 +24,50 @@ impl MiniStack {
     /// When it cannot be installed or does not start.
     #[must_use]
     pub fn start() -> Self {
-        let installed = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("ministack.sh"))
-            .stderr(Stdio::inherit())
-            .output()
-            .expect("bash is there");
-        assert!(installed.status.success(), "tests/ministack.sh failed");
-        let program = String::from_utf8(installed.stdout).expect("a path");
+        Self::start_with(&[])
+    }
+
+    /// Starts one with more in its environment, which every function inherits.
+    ///
+    /// # Panics
+    /// When it cannot be installed or does not start.
+    #[must_use]
+    pub fn start_with(environment: &[(&str, &str)]) -> Self {
+        let program = pypi("ministack", &["ministack==1.5.33"]).join("ministack");
         let port = free_port();
-        let child = Command::new(program.trim())
+        let url = format!("http://127.0.0.1:{port}");
+        let child = Command::new("setpriv")
+            .args(["--pdeathsig", "TERM", "--"])
+            .arg(program)
             // It hands its environment on to what it runs.
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", std::env::temp_dir())
             .env("BIND_HOST", "127.0.0.1")
+            // The API is beneath this name; an address there is no host.
+            .env("MINISTACK_HOST", "localhost")
             .env("GATEWAY_PORT", port.to_string())
+            .env("AWS_ENDPOINT_URL", &url)
+            .env("IOT_MTLS_ENABLED", "0")
             .env("LOG_LEVEL", "ERROR")
+            .envs(environment.iter().copied())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("it was installed");
-        let stack = Self { child, url: format!("http://127.0.0.1:{port}") };
+        let stack = Self { child, url };
         let started = Instant::now();
         while !is_ready(port) {
             assert!(started.elapsed() < READY, "MiniStack is not ready after {READY:?}");
             std::thread::sleep(Duration::from_millis(50));
         }
         stack
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 }
 
@@ -61,7 +79,25 @@ impl Drop for MiniStack {
     }
 }
 
-fn free_port() -> u16 {
+/// Installs packages from PyPI where they are missing, and gives the folder of their programs.
+///
+/// # Panics
+/// When they cannot be installed.
+#[must_use]
+pub fn pypi(environment: &str, packages: &[&str]) -> PathBuf {
+    let installed = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("pypi.sh"))
+        .arg(environment)
+        .args(packages)
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("bash is there");
+    assert!(installed.status.success(), "tests/pypi.sh failed");
+    String::from_utf8(installed.stdout).expect("a path").trim().into()
+}
+
+/// A port of 127.0.0.1 that nobody listens on.
+#[must_use]
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
     listener.local_addr().expect("it is bound").port()
 }

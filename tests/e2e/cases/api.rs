@@ -1,6 +1,7 @@
 //! The session API: mistakes, secrets, and the API of hls-pull-push.
 
 use crate::apache::{Apache, DIGEST};
+use crate::program::Program;
 use crate::scene::Scene;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -66,7 +67,7 @@ async fn those_who_come_from_hls_pull_push_stay_on_its_api() {
 
     scene.publish(3).await;
     let path = format!("/api/v1/fetcher/{id}");
-    let outcome = scene.stop(&id_of_session, &path).await;
+    let outcome = scene.stop(&id_of_session, &path, 404).await;
     for carried in outcome.carried.iter().flatten() {
         assert!(carried.segments >= 3 && carried.missed.is_empty(), "{carried:?}");
     }

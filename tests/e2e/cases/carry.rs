@@ -6,6 +6,7 @@ use crate::ffmpeg::video;
 use crate::observer::Observer;
 use crate::origin::Origin;
 use crate::probe;
+use crate::program::Program;
 use crate::published::Published;
 use crate::scene::Scene;
 use serde_json::json;

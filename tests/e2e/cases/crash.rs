@@ -1,6 +1,7 @@
 //! Promise 5: any crash.
 
 use crate::apache::DIGEST;
+use crate::program::Program;
 use crate::scene::Scene;
 use serde_json::Value;
 use std::time::Duration;

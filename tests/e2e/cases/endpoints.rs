@@ -1,6 +1,7 @@
 //! Promise 6: independent endpoints.
 
 use crate::apache::{Apache, Auth, DIGEST};
+use crate::program::Program;
 use crate::scene::Scene;
 use serde_json::Value;
 use std::time::Duration;

@@ -1,0 +1,59 @@
+//! A minute over a stand-in for AWS.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../../aws/tests/stack/mod.rs"]
+mod stack;
+
+use aws::{DynamoSessions, Executions, Input, Secrets, Table};
+use aws_sdk_sfn::types::StateMachineType;
+use dispatch::Dispatch;
+use relay::Timestamp;
+use relay::ports::Sessions;
+use std::sync::{Arc, Mutex};
+use tests::conformance;
+use tests::ministack::MiniStack;
+use web::clock::TokioClock;
+
+#[tokio::test]
+async fn a_minute_that_comes_twice_starts_a_run_for_every_active_session_once() {
+    let stack = MiniStack::start();
+    let config = aws::sdk_at(&stack.url).await;
+    stack::table(&config, "table").await;
+    let states = aws_sdk_sfn::Client::new(&config);
+    let definition = r#"{"StartAt":"End","States":{"End":{"Type":"Succeed"}}}"#;
+    let machine = states.create_state_machine().name("loop").definition(definition);
+    let machine = machine.role_arn("arn:aws:iam::000000000000:role/loop");
+    let machine = machine.r#type(StateMachineType::Express).send().await.unwrap().state_machine_arn;
+    let table = Table::new(&config, "table".to_owned());
+    let secrets = Arc::new(Secrets::new(&config, "ferry/".to_owned()));
+    let sessions = DynamoSessions::new(table.clone(), secrets, Arc::new(TokioClock::new()));
+    for (number, name) in ["a", "b"].into_iter().enumerate() {
+        let place = format!("https://in.example/{name}/channel");
+        let (session, access) = conformance::session(name, number as u64, &[&place]);
+        sessions.create(&session, &access).await.unwrap();
+    }
+
+    let executions = Executions::new(&config, machine.clone());
+    let metrics = "hls-ferry".to_owned();
+    let dispatch = Dispatch { table, executions, run_seconds: 240, metrics };
+    let lines = Mutex::new(Vec::new());
+    let print = |line: &str| lines.lock().unwrap().push(line.to_owned());
+    for second in [0, 40] {
+        dispatch.minute(Timestamp((1_700_000_040 + second) * 1_000_000), &print).await.unwrap();
+    }
+
+    let started = states.list_executions().state_machine_arn(&machine).send().await.unwrap();
+    for execution in started.executions() {
+        let arn = execution.execution_arn();
+        let told = states.describe_execution().execution_arn(arn).send().await.unwrap();
+        let input: Input = serde_json::from_str(told.input().unwrap()).unwrap();
+        let names: Vec<&str> = input.run.sessions.iter().map(|due| due.id.0.as_str()).collect();
+        assert_eq!(names, ["a", "b"], "{told:?}");
+        assert!(execution.name().starts_with("minute-28333334-shard-0-a"), "{execution:?}");
+    }
+    assert!(!started.executions().is_empty());
+    let lines = lines.into_inner().unwrap();
+    assert_eq!(lines.len(), 2);
+    assert!(lines[0].contains(r#""ActiveSessions":2"#), "{}", lines[0]);
+}

@@ -1,0 +1,165 @@
+//! The same promises on AWS: functions, state machine, table and API, deployed to a local AWS.
+
+use crate::apache::{Apache, DIGEST};
+use crate::cloud::{Cloud, cloud};
+use crate::ffmpeg::Live;
+use crate::program::Program;
+use crate::scene::Scene;
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// How long the source lists a segment, in segments of 2 s: longer than a minute without a run.
+const WINDOW: usize = 60;
+const CATCH_UP: Duration = Duration::from_secs(60);
+
+async fn scene() -> Scene<&'static Cloud> {
+    let apaches = vec![Apache::start(DIGEST).await, Apache::start(DIGEST).await];
+    Scene::of(cloud(), apaches, Live::listing(WINDOW).await).await
+}
+
+#[tokio::test]
+async fn a_session_on_the_deployed_channel_goes_on_while_its_credentials_change() {
+    let cloud = cloud();
+    let scene = Scene::of(cloud, cloud.channel(), Live::listing(WINDOW).await).await;
+    let mut request = scene.request();
+    request["output"] = json!({ "type": "mediapackage" });
+    let id = cloud.make(request).await;
+    scene.publish(3).await;
+    scene.caught_up(CATCH_UP).await;
+    for _ in 0..2 {
+        let passwords = cloud.rotate().await;
+        scene.publish(4).await;
+        scene.caught_up(CATCH_UP).await;
+        cloud.keeps(&passwords.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    let outcome = scene.stop(&id, &format!("/sessions/{id}"), 204).await;
+    for carried in outcome.carried.iter().flatten() {
+        assert!(carried.first == 0 && carried.missed.is_empty(), "{carried:?}");
+    }
+}
+
+#[tokio::test]
+async fn runs_that_overlap_and_functions_that_die_lose_nothing() {
+    let scene = scene().await;
+    let (cloud, id) = (scene.ferry, scene.carry().await);
+    scene.caught_up(CATCH_UP).await;
+    for _ in 0..3 {
+        let twice = futures_util::future::join(
+            cloud.invoke("dispatch", json!({})),
+            cloud.invoke("dispatch", json!({})),
+        );
+        assert_eq!(twice.await, (Value::Null, Value::Null));
+        scene.publish(2).await;
+        cloud.start_run(&[&id]).await;
+        cloud.start_run(&[&id]).await;
+        scene.publish(2).await;
+        assert!(cloud.kill("advance") > 0, "the function is at work");
+        scene.publish(2).await;
+    }
+    scene.caught_up(CATCH_UP).await;
+    scene.end(&id).await.is_whole();
+    assert!(!cloud.runs("SUCCEEDED").await.is_empty(), "runs are relieved and end well");
+}
+
+#[tokio::test]
+async fn a_table_that_is_asked_for_too_much_holds_up_and_loses_nothing() {
+    let scene = scene().await;
+    let (cloud, id) = (scene.ferry, scene.carry().await);
+    scene.caught_up(CATCH_UP).await;
+    let before = cloud.wire.calls();
+    cloud.wire.throttle(&[
+        "GetItem",
+        "BatchGetItem",
+        "UpdateItem",
+        "PutItem",
+        "TransactWriteItems",
+    ]);
+    scene.publish(5).await;
+    cloud.wire.mend();
+    assert!(cloud.wire.calls().values().sum::<usize>() > before.values().sum::<usize>());
+    scene.caught_up(CATCH_UP).await;
+    scene.end(&id).await.is_whole();
+}
+
+#[tokio::test]
+async fn two_minutes_without_a_dispatch_and_a_run_that_is_stopped_by_hand_lose_nothing() {
+    let scene = scene().await;
+    let (cloud, id) = (scene.ferry, scene.carry().await);
+    cloud.schedule(false).await;
+    tokio::time::sleep(Duration::from_secs(125)).await;
+    scene.caught_up(Duration::from_secs(10)).await;
+
+    // The run that carries it, stopped; the next minute's takes it up.
+    for run in cloud.runs("RUNNING").await {
+        if run["input"].as_str().is_some_and(|input| input.contains(&id)) {
+            let which = json!({ "executionArn": run["executionArn"] });
+            cloud.call("states", "AWSStepFunctions.StopExecution", which).await;
+        }
+    }
+    cloud.schedule(true).await;
+    tokio::time::sleep(Duration::from_secs(75)).await;
+    scene.caught_up(CATCH_UP).await;
+    scene.end(&id).await.is_whole();
+}
+
+#[tokio::test]
+async fn another_interpreter_of_the_same_machine_carries_a_session_too() {
+    let scene = scene().await;
+    let (cloud, id) = (scene.ferry, scene.carry().await);
+    scene.caught_up(CATCH_UP).await;
+
+    let run = json!({ "executionArn": cloud.run_in_moto(&id).await });
+    let ended = async || {
+        let told = cloud.call_moto("AWSStepFunctions.DescribeExecution", run.clone()).await;
+        if told["status"] == "RUNNING" { None } else { Some(told) }
+    };
+    let patience = Instant::now() + Duration::from_secs(120);
+    let told = loop {
+        match ended().await {
+            Some(told) => break told,
+            None => assert!(Instant::now() < patience, "the minute's run does not relieve it"),
+        }
+        scene.publish(1).await;
+    };
+    assert_eq!(told["status"], "SUCCEEDED", "{told:#}");
+    let history = cloud.call_moto("AWSStepFunctions.GetExecutionHistory", run.clone()).await;
+    let entered = |state: &str| {
+        let events = history["events"].as_array().unwrap().iter();
+        events.filter(|event| event["stateEnteredEventDetails"]["name"] == state).count()
+    };
+    assert!(entered("Wait") >= 2, "it came round and round: {history:#}");
+    assert_eq!(entered("Relieved"), 1, "{history:#}");
+    scene.publish(2).await;
+    scene.caught_up(CATCH_UP).await;
+    scene.end(&id).await.is_whole();
+}
+
+#[tokio::test]
+async fn the_api_is_closed_and_says_what_is_wrong() {
+    let cloud = cloud();
+    assert_eq!(cloud.ask_unsigned("/sessions").await, 403);
+    for (request, status, field) in [
+        (json!({}), 422, "source"),
+        (
+            json!({
+                "name": "news", "source": { "url": "https://origin.example/main.m3u8" },
+                "output": { "type": "mediapackage", "channel": "news" },
+            }),
+            422,
+            "output.channel",
+        ),
+        (
+            json!({
+                "name": "metadata", "source": { "url": "http://169.254.169.254/main.m3u8" },
+                "output": { "type": "mediapackage" },
+            }),
+            422,
+            "source.url",
+        ),
+    ] {
+        let (found, problem) = cloud.ask(Method::POST, "/sessions", Some(request.clone())).await;
+        assert_eq!(found, status, "{request}: {problem}");
+        assert!(problem.to_string().contains(field), "{request}: {problem}");
+    }
+}

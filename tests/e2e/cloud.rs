@@ -1,0 +1,437 @@
+//! The relay on a local AWS: its stack as the CDK synthesised and deployed it to MiniStack, the real binaries as
+//! functions, IAM enforced, and moto as MediaPackage.
+
+use crate::apache::{Apache, DIGEST};
+use crate::ferry::built;
+use crate::process::{Process, free_port};
+use crate::program::Program;
+use crate::wire::Wire;
+use reqwest::Method;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, OnceLock, mpsc};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tests::ministack::{MiniStack, pypi};
+
+const FUNCTIONS: [&str; 4] = ["advance", "dispatch", "sessions", "credentials"];
+const REGION: &str = "us-east-1";
+const JSON: [&str; 2] = ["-H", "content-type: application/json"];
+const STACK: &str = "hls-ferry-relay";
+/// How long moto may take to start.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The deployed stack and what it was deployed to.
+pub struct Cloud {
+    stack: MiniStack,
+    /// Between the functions and the table.
+    pub wire: Wire,
+    /// Where moto listens.
+    moto: String,
+    _moto: Process,
+    _files: TempDir,
+    /// The outputs of the stack.
+    outputs: Value,
+    /// The inputs of the channel.
+    channel: Mutex<Option<Vec<Apache>>>,
+    answers: Mutex<String>,
+}
+
+/// The one stack that all cases share: it takes half a minute to deploy.
+pub fn cloud() -> &'static Cloud {
+    static CLOUD: OnceLock<Cloud> = OnceLock::new();
+    CLOUD.get_or_init(|| {
+        let (deployed, cloud) = mpsc::channel();
+        // What it starts ends with this thread, which ends with the last test.
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(async {
+                deployed.send(Cloud::deploy().await).unwrap();
+                std::future::pending::<()>().await;
+            });
+        });
+        cloud.recv().expect("it is deployed")
+    })
+}
+
+impl Cloud {
+    async fn deploy() -> Self {
+        let files = tempfile::tempdir().unwrap();
+        let inputs = vec![Apache::start(DIGEST).await, Apache::start(DIGEST).await];
+        let channels = json!({
+            "hls-ferry-main": [inputs[0].input("input-1"), inputs[1].input("input-2")]
+        });
+        let told = files.path().join("channels.json");
+        fs::write(&told, channels.to_string()).unwrap();
+
+        let (wire, port) = (Wire::serve().await, free_port());
+        let moto = format!("http://127.0.0.1:{port}");
+        let stack = MiniStack::start_with(&[
+            ("AUTH", "true"),
+            ("FERRY_ALSO_REACH", "127.0.0.1"),
+            ("AWS_ENDPOINT_URL_DYNAMODB", &wire.url),
+            ("AWS_ENDPOINT_URL_MEDIAPACKAGE", &moto),
+        ]);
+        wire.lead_to(&stack.url);
+        let process = start_moto(port, &stack.url, &told, files.path());
+        answers(&moto).await;
+
+        let mut cloud = Self {
+            stack,
+            wire,
+            moto,
+            _moto: process,
+            _files: files,
+            outputs: Value::Null,
+            channel: Mutex::new(Some(inputs)),
+            answers: Mutex::default(),
+        };
+        // What the packaging stack would have left.
+        let arn = format!("arn:aws:mediapackage:{REGION}:000000000000:channels/main");
+        let parameter =
+            json!({ "Name": "/hls-ferry/channels/main/arn", "Type": "String", "Value": arn });
+        cloud.call("ssm", "AmazonSSM.PutParameter", parameter).await;
+        cloud.outputs = cloud.deploy_stack();
+        cloud
+    }
+
+    fn deploy_stack(&self) -> Value {
+        let folder = self._files.path();
+        zip(&folder.join("built"));
+        let outputs = folder.join("outputs.json");
+        let cdk = |args: &[&str]| {
+            let infra = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra");
+            let output = Command::new("npx")
+                .args(["--no-install", "cdk"])
+                .args(args)
+                .args(["-c", "config=config/local.ts", "-c", "credentials=cli", "--no-notices"])
+                .args(["-c", &format!("built={}", folder.join("built").display())])
+                .arg(format!("--output={}", folder.join("cdk.out").display()))
+                .current_dir(&infra)
+                .env("AWS_ENDPOINT_URL", &self.stack.url)
+                .env("AWS_REGION", REGION)
+                .envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")])
+                .output()
+                .expect("infra's npm packages are installed");
+            let told = [output.stdout, output.stderr].concat();
+            assert!(output.status.success(), "cdk {args:?}\n{}", String::from_utf8_lossy(&told));
+        };
+        cdk(&["bootstrap", &format!("aws://000000000000/{REGION}")]);
+        let into = format!("--outputs-file={}", outputs.display());
+        cdk(&["deploy", STACK, "--require-approval=never", &into]);
+        let outputs: Value = serde_json::from_slice(&fs::read(outputs).unwrap()).unwrap();
+        outputs[STACK].clone()
+    }
+
+    /// An output of the stack.
+    pub fn output(&self, name: &str) -> &str {
+        self.outputs[name].as_str().unwrap_or_else(|| panic!("no {name} in {}", self.outputs))
+    }
+
+    /// The two endpoints that stand for the channel's inputs, for the one case that uses them.
+    pub fn channel(&self) -> Vec<Apache> {
+        self.channel.lock().unwrap().take().expect("one case uses them")
+    }
+
+    /// Calls an action of AWS, such as `AmazonSSM.PutParameter`, which must go well.
+    pub async fn call(&self, service: &'static str, action: &'static str, content: Value) -> Value {
+        let url = self.stack.url.clone();
+        off_the_runtime(move || call(&url, service, action, &content)).await
+    }
+
+    /// Calls an action of moto's Step Functions, which must go well.
+    pub async fn call_moto(&self, action: &'static str, content: Value) -> Value {
+        let url = self.moto.clone();
+        off_the_runtime(move || call(&url, "states", action, &content)).await
+    }
+
+    /// The status of the API's answer to somebody who does not sign.
+    pub async fn ask_unsigned(&self, path: &str) -> u16 {
+        let (url, here) = self.route(path);
+        off_the_runtime(move || curl(&url, "GET", "", &["--connect-to", &here])).await.0
+    }
+
+    /// An address of the API, and how curl gets there: the name does not resolve.
+    fn route(&self, path: &str) -> (String, String) {
+        let here = self.stack.url.trim_start_matches("http://");
+        (format!("{}{path}", self.output("ApiUrl")), format!("::{here}"))
+    }
+
+    /// Invokes a function, and gives what it answers or fails with.
+    pub async fn invoke(&self, function: &str, event: Value) -> Value {
+        let path = format!("/2015-03-31/functions/hls-ferry-{function}/invocations");
+        let url = format!("{}{path}", self.stack.url);
+        let (_, text) =
+            off_the_runtime(move || signed("lambda", &url, "POST", &event.to_string(), &JSON))
+                .await;
+        serde_json::from_str(&text).unwrap_or(Value::String(text))
+    }
+
+    /// Changes the password of one input of the channel, as Secrets Manager has it done, and gives the new ones.
+    pub async fn rotate(&self) -> Vec<String> {
+        let secret = json!({ "SecretId": "hls-ferry/channels/main" });
+        let (_, version) = self.secret(&secret).await;
+        // Secrets Manager names the version that is to be made.
+        let next = format!("{}{}", &version[1..], &version[..1]);
+        for step in ["createSecret", "setSecret", "testSecret", "finishSecret"] {
+            let event = json!({
+                "Step": step, "SecretId": secret["SecretId"], "ClientRequestToken": next,
+            });
+            assert_eq!(self.invoke("credentials", event).await, Value::Null, "{step}");
+        }
+        let (held, version) = self.secret(&secret).await;
+        assert_eq!(version, next, "the new version is the one in use");
+        let endpoints = held["endpoints"].as_array().unwrap();
+        let password =
+            |endpoint: &Value| endpoint["credentials"]["password"].as_str().unwrap().to_owned();
+        endpoints.iter().map(password).collect()
+    }
+
+    async fn secret(&self, id: &Value) -> (Value, String) {
+        let answer = self.call("secretsmanager", "secretsmanager.GetSecretValue", id.clone()).await;
+        let held = serde_json::from_str(answer["SecretString"].as_str().unwrap()).unwrap();
+        (held, answer["VersionId"].as_str().unwrap().to_owned())
+    }
+
+    /// Switches the minute's schedule on or off.
+    pub async fn schedule(&self, on: bool) {
+        let ask = async |method: &'static str, path: &str, body: String| {
+            let url = format!("{}/schedules{path}", self.stack.url);
+            let (status, text) =
+                off_the_runtime(move || signed("scheduler", &url, method, &body, &JSON)).await;
+            assert_eq!(status, 200, "{text}");
+            serde_json::from_str::<Value>(&text).unwrap()
+        };
+        let all = ask("GET", "", String::new()).await;
+        let name = all["Schedules"][0]["Name"].as_str().unwrap_or_else(|| panic!("{all}"));
+        let path = format!("/{name}");
+        let mut schedule = ask("GET", &path, String::new()).await;
+        schedule["State"] = json!(if on { "ENABLED" } else { "DISABLED" });
+        ask("PUT", &path, schedule.to_string()).await;
+    }
+
+    /// Runs the deployed machine's definition in moto, for one session, and gives the execution's ARN.
+    pub async fn run_in_moto(&self, session: &str) -> String {
+        let config = json!({ "stepfunctions": { "execute_state_machine": true } }).to_string();
+        let url = format!("{}/moto-api/config", self.moto);
+        off_the_runtime(move || signed("moto", &url, "POST", &config, &JSON)).await;
+        let machine = json!({ "stateMachineArn": self.output("StateMachineArn") });
+        let machine = self.call("states", "AWSStepFunctions.DescribeStateMachine", machine).await;
+        let made = json!({
+            "name": "advance", "type": "STANDARD", "definition": machine["definition"],
+            "roleArn": "arn:aws:iam::123456789012:role/advance",
+        });
+        let made = self.call_moto("AWSStepFunctions.CreateStateMachine", made).await;
+        let start = json!({
+            "stateMachineArn": made["stateMachineArn"], "name": "run", "input": input(&[session]),
+        });
+        let run = self.call_moto("AWSStepFunctions.StartExecution", start).await;
+        run["executionArn"].as_str().unwrap().to_owned()
+    }
+
+    /// Starts a run of these sessions, as `dispatch` does, and gives its ARN.
+    pub async fn start_run(&self, sessions: &[&str]) -> String {
+        let start = json!({
+            "stateMachineArn": self.output("StateMachineArn"), "input": input(sessions),
+        });
+        let started = self.call("states", "AWSStepFunctions.StartExecution", start).await;
+        started["executionArn"].as_str().unwrap().to_owned()
+    }
+
+    /// The runs whose status is this, newest first.
+    pub async fn runs(&self, status: &str) -> Vec<Value> {
+        let machine = self.output("StateMachineArn");
+        let content = json!({ "stateMachineArn": machine, "statusFilter": status });
+        let answer = self.call("states", "AWSStepFunctions.ListExecutions", content).await;
+        let mut runs = Vec::new();
+        for run in answer["executions"].as_array().into_iter().flatten() {
+            let which = json!({ "executionArn": run["executionArn"] });
+            runs.push(self.call("states", "AWSStepFunctions.DescribeExecution", which).await);
+        }
+        runs
+    }
+
+    /// Ends at once, as `kill -9` does, every environment of a function, and says how many there were.
+    pub fn kill(&self, function: &str) -> usize {
+        let name = format!("AWS_LAMBDA_FUNCTION_NAME=hls-ferry-{function}");
+        let here = format!("AWS_ENDPOINT_URL={}", self.stack.url);
+        let mut killed = 0;
+        for process in fs::read_dir("/proc").unwrap().flatten() {
+            let environment = fs::read(process.path().join("environ")).unwrap_or_default();
+            let has = |wanted: &str| {
+                environment.split(|byte| *byte == 0).any(|it| it == wanted.as_bytes())
+            };
+            let id = process.file_name().to_str().and_then(|id| id.parse().ok());
+            if let Some(id) = id.and_then(Pid::from_raw).filter(|_| has(&name) && has(&here)) {
+                // It may end by itself in between.
+                killed += usize::from(kill_process(id, Signal::KILL).is_ok());
+            }
+        }
+        killed
+    }
+
+    fn logs(&self, group: &str) -> String {
+        let (mut told, mut next) = (String::new(), None::<String>);
+        loop {
+            let mut content = json!({ "logGroupName": group });
+            if let Some(next) = next {
+                content["nextToken"] = json!(next);
+            }
+            let answer = call(&self.stack.url, "logs", "Logs_20140328.FilterLogEvents", &content);
+            for event in answer["events"].as_array().into_iter().flatten() {
+                told.push_str(event["message"].as_str().unwrap_or_default());
+                told.push('\n');
+            }
+            next = answer["nextToken"].as_str().map(str::to_owned);
+            if next.is_none() {
+                return told;
+            }
+        }
+    }
+}
+
+impl Program for &'static Cloud {
+    async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
+        let (url, here) = self.route(path);
+        let body = body.map_or_else(String::new, |body| body.to_string());
+        let (status, text) = off_the_runtime(move || {
+            signed(
+                "execute-api",
+                &url,
+                method.as_str(),
+                &body,
+                &["--connect-to", &here, "-H", "content-type: application/json"],
+            )
+        })
+        .await;
+        self.answers.lock().unwrap().push_str(&text);
+        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
+    fn log(&self) -> String {
+        let groups =
+            FUNCTIONS.map(|function| self.logs(&format!("/aws/lambda/hls-ferry-{function}")));
+        groups.concat()
+    }
+
+    fn keeps(&self, secrets: &[&str]) {
+        let call = |service, action, content| call(&self.stack.url, service, action, &content);
+        let scan = json!({ "TableName": self.output("TableName") });
+        let table = call("dynamodb", "DynamoDB_20120810.Scan", scan);
+        let machine = json!({ "stateMachineArn": self.output("StateMachineArn") });
+        let runs = call("states", "AWSStepFunctions.ListExecutions", machine);
+        let mut history = String::new();
+        for run in runs["executions"].as_array().into_iter().flatten() {
+            let which = json!({ "executionArn": run["executionArn"] });
+            history.push_str(
+                &call("states", "AWSStepFunctions.GetExecutionHistory", which).to_string(),
+            );
+        }
+        let answers = self.answers.lock().unwrap().clone();
+        let told = [self.log(), answers, table.to_string(), history];
+        for (place, text) in ["log", "answers", "table", "history"].iter().zip(told) {
+            assert!(!text.is_empty(), "the {place} cannot be read");
+            for secret in secrets {
+                assert!(!text.contains(secret), "a secret is in the {place}:\n{text}");
+            }
+        }
+    }
+
+    async fn end(&mut self) {}
+}
+
+/// The functions, built and packed as they are deployed: the tests' profile, without symbols.
+fn zip(folder: &Path) {
+    let binaries = std::env::var_os("FUNCTIONS").map_or_else(|| built(&FUNCTIONS), PathBuf::from);
+    for function in FUNCTIONS {
+        let folder = folder.join(function);
+        fs::create_dir_all(&folder).unwrap();
+        run(
+            &folder,
+            "strip",
+            &[OsStr::new("-o"), OsStr::new("bootstrap"), binaries.join(function).as_os_str()],
+        );
+        let args = ["-m", "zipfile", "-c", "bootstrap.zip", "bootstrap"].map(OsStr::new);
+        run(&folder, "python3", &args);
+    }
+}
+
+fn run(folder: &Path, program: &str, args: &[&OsStr]) {
+    let output = Command::new(program).args(args).current_dir(folder).output().unwrap();
+    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn start_moto(port: u16, ministack: &str, channels: &Path, log: &Path) -> Process {
+    let python = pypi("moto", &["moto[server]==5.2.5", "jsonata-python==0.7.1"]).join("python");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/moto_server.py");
+    // Where the functions are that its state machines call.
+    let other = format!("MOTO_PORT={}", ministack.rsplit(':').next().unwrap());
+    let args = [
+        other.into(),
+        python.into_os_string(),
+        script.into_os_string(),
+        port.to_string().into(),
+        channels.into(),
+    ];
+    Process::start(Path::new("/usr/bin/env"), &args, &log.join("moto"))
+}
+
+async fn answers(url: &str) {
+    let (client, deadline) = (crate::http::client(), Instant::now() + PATIENCE);
+    while client.get(format!("{url}/moto-api/")).send().await.is_err() {
+        assert!(Instant::now() < deadline, "moto does not answer");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+fn call(url: &str, service: &str, action: &str, content: &Value) -> Value {
+    let version = if matches!(service, "dynamodb" | "states") { "1.0" } else { "1.1" };
+    let headers = [
+        "-H".to_owned(),
+        format!("x-amz-target: {action}"),
+        "-H".to_owned(),
+        format!("content-type: application/x-amz-json-{version}"),
+    ];
+    let headers = headers.each_ref().map(String::as_str);
+    let (status, text) =
+        signed(service, &format!("{url}/"), "POST", &content.to_string(), &headers);
+    assert_eq!(status, 200, "{action}: {text}");
+    serde_json::from_str(&text).unwrap_or(Value::Null)
+}
+
+/// The status and the body of the answer to a request.
+fn curl(url: &str, method: &str, body: &str, more: &[&str]) -> (u16, String) {
+    let mut curl = Command::new("curl");
+    curl.args(["-sS", "--max-time", "60", "-X", method, "-w", "\n%{http_code}"]).args(more);
+    if !body.is_empty() {
+        curl.args(["--data-raw", body]);
+    }
+    let output = curl.arg(url).output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    let wrong = || format!("{url}: {}", String::from_utf8_lossy(&output.stderr));
+    let (text, status) = told.rsplit_once('\n').unwrap_or_else(|| panic!("{}", wrong()));
+    (status.parse().unwrap(), text.to_owned())
+}
+
+/// The same, signed.
+fn signed(service: &str, url: &str, method: &str, body: &str, more: &[&str]) -> (u16, String) {
+    let scope = format!("aws:amz:{REGION}:{service}");
+    curl(url, method, body, &[&["--aws-sigv4", &scope, "--user", "test:test"], more].concat())
+}
+
+/// Does something that waits for another program; what this test serves goes on meanwhile.
+async fn off_the_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.unwrap()
+}
+
+/// What starts a run of these sessions, as `dispatch` gives it.
+fn input(sessions: &[&str]) -> String {
+    let sessions: Vec<Value> = sessions.iter().map(|id| json!({ "id": id })).collect();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let until = u64::try_from(now.as_millis()).unwrap() + 240_000;
+    json!({ "run": { "until": until, "sessions": sessions } }).to_string()
+}
