@@ -1,6 +1,7 @@
 //! Promise 10: bounded, with more to do than can be done.
 
 use crate::ferry::Ferry;
+use crate::program::Program;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
