@@ -45,6 +45,7 @@ export function synth(
       stackName,
       terminationProtection,
     })),
+    folder: assembly.directory,
     stack: (name: string) => Template.fromJSON(assembly.getStackByName(name).template),
     findings: report.pluginReports.flatMap((plugin: { violations: { ruleName: string }[] }) =>
       plugin.violations.map(({ ruleName }) => ruleName),
