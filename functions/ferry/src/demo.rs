@@ -6,6 +6,7 @@ mod page;
 mod source;
 
 use axum::Json;
+use axum::http::StatusCode;
 use axum::routing::get;
 use clap::Args;
 use ferry::{EndpointRequest, Ferry, OutputRequest, Request, SourceRequest, StartError};
@@ -21,13 +22,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use url::Url;
-use web::clock::TokioClock;
 use web::{Reach, Settings};
 
 /// Show it all on this machine: a live channel, an ingest, and a page that plays what arrived
 ///
-/// Test patterns play as a live channel; a session pulls it and pushes it to two local ingest
+/// Test patterns play as a live channel with house ads; a session pulls it and pushes it to two local ingest
 /// endpoints with digest authentication; a page plays what arrived, with half an hour to rewind into,
 /// and shows how the session is doing. Ctrl-C ends it all, and nothing is left on this machine.
 #[derive(Args, Debug)]
@@ -62,6 +63,8 @@ const FINISH: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug, Serialize)]
 struct About {
     session: SessionId,
+    /// The channel that is carried; absent when the source is another one.
+    channel: Option<&'static str>,
     source: Address,
     window_seconds: u32,
     /// The playlist of each endpoint.
@@ -69,7 +72,7 @@ struct About {
     /// Whether hls.js is in this binary.
     player: bool,
     /// What to try in a shell.
-    tries: [Try; 3],
+    tries: Vec<Try>,
 }
 
 /// A line for a shell, and what it does.
@@ -102,21 +105,37 @@ async fn show(args: DemoArgs) -> Result<(), Box<dyn std::error::Error>> {
         }
     };
     let page = format!("http://{at}");
+    let channel = args.source.is_none().then_some(source::CHANNEL);
     let source = match args.source {
         Some(source) => source,
-        None => Url::parse(&format!("{page}{}", source::PATH))?,
+        None => Url::parse(&format!("{page}{}", source::path()))?,
     };
     let shelf = Arc::new(ingest::Shelf::new(folder.join("ingest"), USERNAME, PASSWORD).await?);
     let settings = Settings { reach: Reach::Anywhere, ..Settings::default() };
     let ferry = Ferry::open(&folder.join("sessions"), settings)?;
+    // The page may be opened while this is made: it waits.
+    let (about, known) = watch::channel(None::<About>);
+    let routes = ferry
+        .api()
+        .route("/demo.json", get(async move || said(known).await))
+        .merge(page::routes())
+        .merge(ingest::routes(shelf))
+        .merge(source::routes());
+    let (mut interrupt, mut terminate) =
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let server = tokio::spawn(axum::serve(listener, routes).into_future());
+    if channel.is_some() {
+        source::make(&ferry.api(), &page).await?;
+    }
     let session = session(&ferry, &page, &source).await?;
     let playlist = |endpoint| format!("{page}/ingest/{endpoint}/channel.m3u8");
-    let about = About {
+    let told = About {
+        channel,
         source: Address::of(&source),
         window_seconds: WINDOW_SECONDS,
         endpoints: ingest::ENDPOINTS.map(playlist).to_vec(),
         player: page::HAS_PLAYER,
-        tries: [
+        tries: vec![
             Try {
                 line: format!("curl {page}/sessions/{session}"),
                 what: "how the session is doing",
@@ -132,23 +151,22 @@ async fn show(args: DemoArgs) -> Result<(), Box<dyn std::error::Error>> {
         ],
         session,
     };
-    print!("{}", Said { page: &page, about: &about });
-    let routes = ferry
-        .api()
-        .route("/demo.json", get(async move || Json(about)))
-        .merge(page::routes())
-        .merge(ingest::routes(shelf))
-        .merge(source::routes(Arc::new(TokioClock::new())));
-    let (mut interrupt, mut terminate) =
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let server = tokio::spawn(axum::serve(listener, routes).into_future());
+    print!("{}", Said { page: &page, about: &told });
+    about.send_replace(Some(told));
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
+        () = ferry.keep_schedules() => {}
     }
     ferry.finish(FINISH).await;
     server.abort();
     Ok(())
+}
+
+/// What the page needs to know, as soon as it is known.
+async fn said(mut known: watch::Receiver<Option<About>>) -> Result<Json<About>, StatusCode> {
+    let told = known.wait_for(Option::is_some).await.ok().and_then(|told| told.clone());
+    told.map(Json).ok_or(StatusCode::SERVICE_UNAVAILABLE)
 }
 
 /// Listens on a port of this machine.

@@ -2,8 +2,9 @@
 
 use super::schedule::Unchanged;
 use super::{Channels, Vods};
-use channel::ports::{Fill, Shelf, ShelfError};
-use channel::{Break, Edit, Entry, Library, Refusal, Seed, Wish};
+use crate::problem::Problem;
+use channel::ports::{ChannelRecord, Fill, Shelf, ShelfError};
+use channel::{Break, Edit, Entry, FREEZE, Library, Refusal, Seed, Wish, commit};
 use hls::{Micros, Timestamp};
 use relay::ports::Clock;
 
@@ -25,18 +26,7 @@ pub async fn extend<H: Shelf, V: Vods, C: Clock>(
         return Ok(());
     }
     let Ok(indexes) = channels.indexes(fill.assets.iter().cloned()).await else { return Ok(()) };
-    let seed = Seed::of(id);
-    let (mut wishes, mut picked, mut until) = (Vec::new(), 0, end);
-    while until < now + fill.ahead && picked < AT_ONCE {
-        let number = record.picked + picked;
-        let Some(place) = fill.order.pick(seed, fill.assets.len(), number) else { return Ok(()) };
-        picked += 1;
-        let Some(wish) = fill.assets.get(place).and_then(|hash| wish(fill, hash, &indexes)) else {
-            continue;
-        };
-        until = until + indexes.get(&wish.asset).map_or(Micros(0), |asset| asset.duration());
-        wishes.push(wish);
-    }
+    let (mut wishes, picked) = picks(&record, fill, &indexes, end, now + fill.ahead);
     loop {
         match channels.apply(id, &Edit::Append(wishes.clone()), picked).await {
             Ok(Ok(_)) => return Ok(()),
@@ -55,6 +45,54 @@ pub async fn extend<H: Shelf, V: Vods, C: Clock>(
             }
         }
     }
+}
+
+/// The first entries of a channel that was just made: nobody has seen anything of it, so they begin where it does.
+pub async fn first<H: Shelf, V: Vods, C: Clock>(
+    channels: &Channels<H, V, C>,
+    record: &mut ChannelRecord,
+) -> Result<Vec<Entry>, Problem> {
+    let (Some(channel), Some(fill)) = (&record.channel, &record.fill) else {
+        return Ok(Vec::new());
+    };
+    let slate = channel.slate.iter().map(|slate| &slate.asset);
+    let named = fill.assets.iter().chain(&channel.ads).chain(slate).cloned();
+    let indexes = channels.indexes(named).await?;
+    let (from, until) = (channel.epoch, channels.clock.now() + fill.ahead);
+    let (mut wishes, picked) = picks(record, fill, &indexes, from, until);
+    if let Some(first) = wishes.first_mut() {
+        first.start = Some(from);
+    }
+    let before = Timestamp(from.0.saturating_sub(FREEZE.0));
+    let made = commit(channel, &[], record.next_id, &wishes, &indexes, before);
+    // What cannot be had so is left to the next turn, which says why.
+    let Ok(entries) = made else { return Ok(Vec::new()) };
+    record.next_id = entries.iter().map(|entry| entry.id + 1).max().unwrap_or(record.next_id);
+    record.picked = picked;
+    Ok(entries)
+}
+
+/// What is picked for the time until `until`, and how much that is.
+fn picks(
+    record: &ChannelRecord,
+    fill: &Fill,
+    indexes: &Library,
+    from: Timestamp,
+    until: Timestamp,
+) -> (Vec<Wish>, u64) {
+    let seed = Seed::of(&record.id);
+    let (mut wishes, mut picked, mut end) = (Vec::new(), 0, from);
+    while end < until && picked < AT_ONCE {
+        let number = record.picked + picked;
+        let Some(place) = fill.order.pick(seed, fill.assets.len(), number) else { break };
+        picked += 1;
+        let Some(wish) = fill.assets.get(place).and_then(|hash| wish(fill, hash, indexes)) else {
+            continue;
+        };
+        end = end + indexes.get(&wish.asset).map_or(Micros(0), |asset| asset.duration());
+        wishes.push(wish);
+    }
+    (wishes, picked)
 }
 
 /// A programme with breaks, none of them close to its end.

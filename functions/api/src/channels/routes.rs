@@ -1,7 +1,7 @@
 //! `/channels`: what plays, and what it is made of.
 
 use super::definition::{Asked, Named};
-use super::fill::extend;
+use super::fill::{extend, first};
 use super::playlists::is_plain;
 use super::shown::{ChannelAnswer, Names};
 use super::{Channels, Vods, failed, overtaken};
@@ -69,9 +69,10 @@ pub async fn put<H: Shelf, V: Vods, C: Clock>(
     let created = known.is_none();
     let record = channels.wanted(&id, asked, known, &mut errors).await?;
     let record = record.filter(|_| errors.0.is_empty());
-    let record =
+    let mut record =
         record.ok_or_else(|| Problem::fields(StatusCode::UNPROCESSABLE_ENTITY, errors.0))?;
-    if !channels.shelf.commit(&record, None, &[]).await.map_err(|error| failed(&error))? {
+    let entries = if created { first(&channels, &mut record).await? } else { Vec::new() };
+    if !channels.shelf.commit(&record, None, &entries).await.map_err(|error| failed(&error))? {
         return Err(overtaken(&id));
     }
     channels.air.change(&id);

@@ -22,12 +22,14 @@ pub fn routes() -> Router {
     let script = include_str!("../page/page.js");
     let timeline = include_str!("../page/timeline.js");
     let panel = include_str!("../page/panel.js");
+    let onair = include_str!("../page/onair.js");
     Router::new()
         .route("/", get(async move || part("text/html; charset=utf-8", html)))
         .route("/page.css", get(async move || part("text/css", css)))
         .route("/page.js", get(async move || part("text/javascript", script)))
         .route("/timeline.js", get(async move || part("text/javascript", timeline)))
         .route("/panel.js", get(async move || part("text/javascript", panel)))
+        .route("/onair.js", get(async move || part("text/javascript", onair)))
         .route("/hls.js", get(player))
 }
 

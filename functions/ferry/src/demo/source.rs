@@ -1,111 +1,88 @@
-//! The demo's source: a library of test patterns, played as a live channel.
+//! The demo's source: a library of test patterns, played as a channel with house ads and a slate.
 
 use axum::Router;
-use axum::extract::{Path, State};
-use axum::http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
-};
-use axum::http::{HeaderMap, StatusCode};
+use axum::body::{Body, to_bytes};
+use axum::extract::Path;
+use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE};
+use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use channel::{Asset, Loop, Settings, media_playlists};
-use hls::{Limits, MediaPlaylist, Micros, Playlist, Seconds, Timestamp, parse};
 use include_dir::{Dir, include_dir};
-use relay::ports::Clock;
-use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
-use web::clock::TokioClock;
+use serde_json::{Value, json};
+use tower::ServiceExt;
 
-/// Where the channel is, on the demo's server.
-pub const PATH: &str = "/channel/main.m3u8";
+/// What the channel is called.
+pub const CHANNEL: &str = "demo";
 
-/// Three programmes of 20 seconds, made by `tests/fixtures/make-library.sh`.
+/// Programmes of 20 seconds, an ad and a slate, made by `tests/fixtures/make-library.sh`.
 static LIBRARY: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../tests/fixtures/library");
 
-/// 2026-01-01T00:00:00Z. Any moment that is past would do; one for all makes the channel show the same
-/// whenever, and however often, it is started.
-const EPOCH: Timestamp = Timestamp(1_767_225_600_000_000);
+/// Longer than any answer about a schedule of an hour.
+const ANSWER_BYTES: usize = 16 << 20;
 
-/// What the channel lists: what there is to rewind into when the demo starts.
-const WINDOW: Micros = Micros::from_secs(120);
+/// The assets, and what they are called.
+const ASSETS: [(&str, &str); 5] = [
+    ("bars", "Colour bars"),
+    ("clock", "Test pattern"),
+    ("wheel", "Colour wheel"),
+    ("advert", "House ad"),
+    ("slate", "Back soon"),
+];
 
-/// A channel and the clock that it goes by.
-#[derive(Clone, Debug)]
-struct OnAir {
-    channel: Arc<Loop>,
-    clock: Arc<TokioClock>,
+/// Why there is no channel: what the API answered.
+#[derive(Debug, thiserror::Error)]
+#[error("{path} answered {status}: {text}")]
+pub struct NoChannel {
+    path: String,
+    status: StatusCode,
+    text: String,
 }
 
-/// The routes of the channel and of the library that it plays.
-pub fn routes(clock: Arc<TokioClock>) -> Router {
-    let channel = Arc::new(channel());
-    Router::new()
-        .route("/channel/{playlist}", get(playlist))
-        .route("/library/{*path}", get(file))
-        .with_state(OnAir { channel, clock })
+/// The path of the channel.
+pub fn path() -> String {
+    format!("/channels/{CHANNEL}/master.m3u8")
 }
 
-fn channel() -> Loop {
-    let settings = Settings { epoch: EPOCH, target_duration: Seconds(2), window: WINDOW };
-    Loop::new(settings, LIBRARY.dirs().map(|it| Arc::new(asset(it))).collect())
-        .expect("the programmes of the library go together: a test plays them")
+/// The routes of the library.
+pub fn routes() -> Router {
+    Router::new().route("/library/{*path}", get(file))
 }
 
-/// The programme in a folder of the library.
-fn asset(folder: &Dir<'_>) -> Asset {
-    let name = folder.path().display();
-    let multivariant = match read(&format!("{name}/main.m3u8")) {
-        Playlist::Multivariant(multivariant) => multivariant,
-        Playlist::Media(_) => panic!("{name}/main.m3u8 is not a multivariant playlist"),
-    };
-    let media = |address: &str| match read(&format!("{name}/{address}")) {
-        Playlist::Media(media) => media,
-        Playlist::Multivariant(_) => panic!("{name}/{address} is not a media playlist"),
-    };
-    let media: BTreeMap<String, MediaPlaylist> = media_playlists(&multivariant)
-        .into_iter()
-        .map(|address| (address.to_owned(), media(address)))
-        .collect();
-    Asset::index(&format!("/library/{name}/"), &multivariant, &media)
-        .expect("the library can be played: a test plays it")
-}
-
-fn read(path: &str) -> Playlist {
-    let file = LIBRARY.get_file(path).expect("the library holds what its playlists name");
-    parse(file.contents(), &Limits::default()).expect("the library's playlists can be read")
-}
-
-async fn playlist(
-    State(OnAir { channel, clock }): State<OnAir>,
-    Path(playlist): Path<String>,
-    headers: HeaderMap,
-) -> Response {
-    let now = clock.now();
-    let name = playlist.strip_suffix(".m3u8");
-    let (text, good_for) = match name.and_then(|name| channel.find(name)) {
-        Some(rendition) => {
-            let playlist = channel.media_playlist(rendition, now, None);
-            (playlist.text, playlist.next.unwrap_or(now).since(now).0 / 1_000_000)
-        }
-        None if name == Some("main") => (channel.multivariant(), 60),
-        None => return StatusCode::NOT_FOUND.into_response(),
-    };
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    let tag = format!("\"{:016x}\"", hasher.finish());
-    let known = headers.get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
-    let headers = [
-        (CONTENT_TYPE, "application/vnd.apple.mpegurl".to_owned()),
-        (CACHE_CONTROL, format!("max-age={good_for}")),
-        (ACCESS_CONTROL_ALLOW_ORIGIN, "*".to_owned()),
-        (ETAG, tag),
-    ];
-    if known {
-        (StatusCode::NOT_MODIFIED, headers).into_response()
-    } else {
-        (headers, text).into_response()
+/// Makes the channel through the API, as its users do; the library is served at `page` by then.
+pub async fn make(api: &Router, page: &str) -> Result<(), NoChannel> {
+    for (id, title) in ASSETS {
+        let url = format!("{page}/library/{id}/main.m3u8");
+        ask(api, "POST", "/assets", &json!({ "id": id, "title": title, "url": url })).await?;
     }
+    let channel = json!({
+        "title": "Test patterns",
+        "slate": "slate",
+        "ads": ["advert"],
+        // So that there is something to rewind into when the demo starts.
+        "window_seconds": 120,
+        "fill": {
+            "assets": ["bars", "clock", "wheel"],
+            "order": "shuffle",
+            "ahead_seconds": 3_600,
+            "breaks": { "every": 10, "duration": 8 },
+        },
+    });
+    ask(api, "PUT", &format!("/channels/{CHANNEL}"), &channel).await
+}
+
+async fn ask(api: &Router, method: &str, path: &str, body: &Value) -> Result<(), NoChannel> {
+    let request = Request::builder().method(method).uri(path);
+    let request = request.header(CONTENT_TYPE, "application/json");
+    let request = request.body(Body::from(body.to_string())).expect("it is a path and JSON");
+    let answer = api.clone().oneshot(request).await;
+    let answer = answer.unwrap_or_else(|never| match never {});
+    let status = answer.status();
+    if status.is_success() {
+        return Ok(());
+    }
+    let text = to_bytes(answer.into_body(), ANSWER_BYTES).await.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    Err(NoChannel { path: path.to_owned(), status, text })
 }
 
 async fn file(Path(path): Path<String>) -> Response {
@@ -119,28 +96,4 @@ async fn file(Path(path): Path<String>) -> Response {
     };
     let headers = [(CONTENT_TYPE, kind), (ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
     (headers, file.contents()).into_response()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_library_plays_and_names_only_what_is_there() {
-        let channel = channel();
-        let names: Vec<&str> = channel.renditions().iter().map(|it| it.name.as_str()).collect();
-        assert_eq!(names, ["video_180p", "video_360p", "audio_en"]);
-        for (place, rendition) in channel.renditions().iter().enumerate() {
-            let now = EPOCH + Micros::from_secs(1_000_000);
-            let text = channel.media_playlist(place, now, None).text;
-            let Ok(Playlist::Media(media)) = parse(text.as_bytes(), &Limits::default()) else {
-                panic!("not a media playlist: {text}");
-            };
-            assert_eq!(media.segments.len(), 60, "{}", rendition.name);
-            for segment in &media.segments {
-                let path = segment.uri.strip_prefix("/library/").unwrap();
-                assert!(LIBRARY.get_file(path).is_some(), "{path}");
-            }
-        }
-    }
 }

@@ -1,5 +1,6 @@
 // The player: hls.js on what arrived at an endpoint, with pause, rewind and a way back to live.
 
+import { itemAt, onAir, played } from "/onair.js";
 import { panel } from "/panel.js";
 import { timeline } from "/timeline.js";
 
@@ -10,6 +11,7 @@ const QUIET = "M15.5 9.5l5 5m0-5l-5 5", LOUD = "M15.5 9a4.2 4.2 0 010 6m2.6-8.6a
 
 const demo = await fetch("/demo.json").then((answer) => answer.json());
 panel(demo);
+onAir(demo, () => (range.to > 0 ? dateAt(video.currentTime) : null));
 
 /** The seconds of the media's own time that can be played, and where live is. */
 const range = { from: 0, to: 0, live: 0 };
@@ -25,6 +27,21 @@ function dateAt(position) {
 function positionAt(date) {
   const fragment = fragments.findLast((one) => one.programDateTime && one.programDateTime <= date) ?? fragments[0];
   return fragment ? fragment.start + (date - fragment.programDateTime) / 1000 : null;
+}
+
+/** What played at a position, as far as it is known. */
+const titleAt = (position) => itemAt(dateAt(position)?.getTime() ?? 0)?.title ?? "";
+
+/** Where programmes and breaks begin: from the schedule, else where the discontinuity count changes. */
+function bands() {
+  if (played().length > 0 && fragments.some((one) => one.programDateTime)) {
+    const of = ({ start, role, title }) => ({ start: positionAt(start), role, shade: title.length });
+    const ends = (item) => positionAt(Math.min(item.end, Date.now()));
+    return played().filter((item) => item.start < Date.now() && ends(item) > range.from).map(of);
+  }
+  return fragments
+    .filter((one, index) => index === 0 || one.cc !== fragments[index - 1].cc)
+    .map((one) => ({ start: one.start, role: "programme", shade: one.cc }));
 }
 
 function seek(position) {
@@ -47,7 +64,7 @@ async function start() {
 
 const toggle = () => (video.paused ? start() : video.pause());
 
-const line = timeline({ seek, dateAt, spoken: (seconds) => clockText(dateAt(seconds)) });
+const line = timeline({ seek, dateAt, titleAt, spoken: (seconds) => clockText(dateAt(seconds)) });
 
 function notice(text) {
   $("notice").textContent = text ?? "";
@@ -113,7 +130,7 @@ function draw() {
   const at = line.held() ?? video.currentTime;
   const behind = range.live - at;
   const live = !video.paused && behind < 4;
-  line.draw({ ...range, at, buffered: video.buffered, fragments });
+  line.draw({ ...range, at, buffered: video.buffered, bands });
   $("clock").textContent = clockText(range.to > 0 ? dateAt(at) : null);
   $("behind").textContent = range.to === 0 ? "" : live ? "live" : `${span(behind)} behind live`;
   $("live").setAttribute("aria-pressed", live);

@@ -4,9 +4,9 @@ const $ = (id) => document.getElementById(id);
 
 /**
  * Makes the line. `seek` takes seconds of the media's own time, `dateAt` gives the moment that they
- * were live, and `spoken` says it in words.
+ * were live, `titleAt` what played, and `spoken` says the moment in words.
  */
-export function timeline({ seek, dateAt, spoken }) {
+export function timeline({ seek, dateAt, titleAt, spoken }) {
   const box = $("timeline");
   let range = { from: 0, to: 0, live: 0 };
   let held = null, drawn = "";
@@ -23,7 +23,8 @@ export function timeline({ seek, dateAt, spoken }) {
     const position = positionOf(event);
     const behind = Math.round(range.live - position);
     $("tip").hidden = $("ghost").hidden = range.to === 0;
-    $("tip").textContent = behind < 2 ? "live" : `${spoken(position)}  −${Math.floor(behind / 60)}:${String(behind % 60).padStart(2, "0")}`;
+    const moment = behind < 2 ? "live" : `${spoken(position)}  −${Math.floor(behind / 60)}:${String(behind % 60).padStart(2, "0")}`;
+    $("tip").textContent = [moment, titleAt(position)].filter(Boolean).join(" · ");
     $("tip").style.left = `clamp(46px, ${percent(position)}, calc(100% - 46px))`;
     $("ghost").style.left = percent(position);
     return position;
@@ -48,18 +49,19 @@ export function timeline({ seek, dateAt, spoken }) {
     if (held === null) $("tip").hidden = $("ghost").hidden = true;
   };
 
-  /** Programmes: a new one begins where the discontinuity count changes. */
-  function programmes(fragments) {
-    const starts = fragments.filter((one, index) => index === 0 || one.cc !== fragments[index - 1].cc);
-    const key = starts.map((one) => one.cc).join() + range.from + range.to;
+  /** Programmes and breaks, each in its colour. */
+  function programmes(bands) {
+    const key = `${range.from} ${range.to}`;
     if (key === drawn) return;
     drawn = key;
-    $("programmes").replaceChildren(...starts.map((one, index) => {
+    const all = bands();
+    $("programmes").replaceChildren(...all.map((one, index) => {
       const band = document.createElement("i");
       band.style.left = percent(one.start);
-      band.style.right = `${100 - parseFloat(percent(starts[index + 1]?.start ?? range.to))}%`;
-      // Which of the two colours stays with the programme while the window slides.
-      band.style.backgroundColor = one.cc % 2 ? "#1d2d3e" : "#26394d";
+      band.style.right = `${100 - parseFloat(percent(all[index + 1]?.start ?? range.to))}%`;
+      band.dataset.role = one.role;
+      // A programme keeps its colour while the window slides.
+      if (one.role === "programme") band.style.backgroundColor = ["#1d2d3e", "#26394d"][one.shade % 2];
       return band;
     }));
   }
@@ -68,9 +70,9 @@ export function timeline({ seek, dateAt, spoken }) {
     /** Where the knob is held; null when it is not. */
     held: () => held,
     /** Shows a state of the player. */
-    draw({ from, to, live, at, buffered, fragments }) {
+    draw({ from, to, live, at, buffered, bands }) {
       range = { from, to, live };
-      programmes(fragments);
+      programmes(bands);
       $("played").style.width = $("knob").style.left = percent(at);
       let piece = null;
       for (let index = 0; index < buffered.length; index += 1) {
