@@ -161,6 +161,17 @@ fn a_source_that_stalls_is_told_and_goes_on() {
     complete(&run(&scenario, 7));
 }
 
+#[test]
+fn a_session_that_is_taken_up_again_is_not_thought_to_stall() {
+    let scenario = Scenario { deaths: vec![300; 5], ..calm() };
+    let outcome = run(&scenario, 9);
+    complete(&outcome);
+    let starts = outcome.became.iter().filter(|(status, _)| *status == Status::Running).count();
+    assert!(starts >= 3, "{:?}", outcome.became);
+    let degraded = outcome.became.iter().find(|(status, _)| *status == Status::Degraded);
+    assert_eq!(degraded, None);
+}
+
 /// A world with faults that are shorter than the source's window: nothing may be missing.
 fn troubled(seed: u64) -> Scenario {
     let dice = Dice::new(seed, "scenario");

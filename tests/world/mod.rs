@@ -11,7 +11,7 @@ pub use source::{Source, SourcePlan};
 pub use store::Store;
 
 use hls::{Micros, Timestamp};
-use relay::advance::{Carrier, Step};
+use relay::advance::{Carrier, Event, Step};
 use relay::ports::Clock;
 use relay::progress::{Progress, Status};
 use relay::session::{Access, Address, OutputKind, Session, SessionId, Start};
@@ -98,6 +98,8 @@ pub struct Outcome {
     pub polls: u64,
     /// Playlists that the last run rendered.
     pub renderings: u64,
+    /// The states that the session was in, and why.
+    pub became: Vec<(Status, Option<String>)>,
 }
 
 /// What was seen of the runs.
@@ -105,6 +107,7 @@ pub struct Outcome {
 struct Seen {
     progress: Progress,
     renderings: u64,
+    became: Vec<(Status, Option<String>)>,
 }
 
 /// A future that dies after it was polled so often: a crash at whichever await that is.
@@ -169,6 +172,7 @@ async fn live(scenario: &Scenario, seed: u64) -> Outcome {
         commits: store.commits(),
         polls: source.polls(),
         renderings: seen.renderings,
+        became: seen.became,
     }
 }
 
@@ -205,6 +209,10 @@ async fn carry(
                 }
                 Step::Went(events) | Step::Over(events) => events,
             };
+            seen.became.extend(events.iter().filter_map(|event| match event {
+                Event::Became(status, reason) => Some((*status, reason.clone())),
+                _ => None,
+            }));
             if std::env::var_os("EVENTS").is_some() {
                 let at = clock.now().since(BEGIN).as_millis();
                 events.iter().for_each(|event| println!("{at:>6} {event}"));

@@ -215,11 +215,16 @@ impl Round<'_> {
             faults.source += more.source;
             faults.ingest += more.ingest;
             faults.denied |= more.denied;
-            match &step {
-                Some(Step::Went(events) | Step::Over(events)) => log(&seat.session.id, events),
-                Some(Step::Idle(_)) | None => {}
+            let standing = seat.hold.standing();
+            match (&step, standing) {
+                (Some(Step::Over(events)), _) | (Some(Step::Went(events)), Standing::Held) => {
+                    log(&seat.session.id, events);
+                }
+                // What fails because another run goes on is no failure.
+                (Some(Step::Went(_)), Standing::Relieved | Standing::Over) => {}
+                (Some(Step::Idle(_)) | None, _) => {}
             }
-            match (seat.hold.standing(), step) {
+            match (standing, step) {
                 (Standing::Relieved | Standing::Over, _) => break CameTo::Lost,
                 (Standing::Held, None) => {
                     seat.carrier.finish(self.closed).await;

@@ -35,8 +35,11 @@ use url::Url;
 use publish::Outlet;
 use source::{Master, Watch};
 
-/// What landed is committed as soon as nothing younger than this is under way: one write a poll.
+/// What landed is committed as soon as nothing younger than this is under way, or than the given part of a target
+/// duration: one write a poll, although a large segment takes longer than a small one.
 const PATIENCE: Micros = Micros::from_millis(150);
+const PATIENCE_PART: u64 = 10;
+const LONGEST_PATIENCE: Micros = Micros::from_secs(1);
 
 /// A window that only slid waits longer: what is under way is likely to be published with it.
 const SLIDE_PATIENCE: Micros = Micros::from_secs(2);
@@ -359,8 +362,7 @@ where
     fn next_due(&self, now: Timestamp) -> Timestamp {
         let store = self.store_pause.as_ref().map(|(until, _)| *until);
         let commit = self
-            .news()
-            .patience()
+            .forbearance()
             .and_then(|patience| self.began.values().map(|&began| began + patience).max());
         let polls = !self.closing && self.progress.status.is_active();
         let source = polls.then(|| self.source_due(now).max(now + Micros(1)));
@@ -385,7 +387,21 @@ where
         let paused = self.store_pause.as_ref().is_some_and(|(until, _)| now < *until);
         let quiet =
             |patience| self.closing || !self.began.values().any(|&began| now < began + patience);
-        !paused && self.news().patience().is_some_and(quiet)
+        !paused && self.forbearance().is_some_and(quiet)
+    }
+
+    /// How old everything under way must be before what is new is written; absent when nothing is.
+    fn forbearance(&self) -> Option<Micros> {
+        match self.news() {
+            News::None => None,
+            News::Slid => Some(SLIDE_PATIENCE),
+            News::Landed => {
+                let targets = self.working.renditions.values().map(|mark| mark.target_duration);
+                let shortest = targets.min().map(Micros::from).unwrap_or_default();
+                let part = Micros(shortest.0 / PATIENCE_PART);
+                Some(part.clamp(PATIENCE, LONGEST_PATIENCE))
+            }
+        }
     }
 
     /// Compares and swaps the cursor.
@@ -471,17 +487,6 @@ enum News {
     Slid,
     /// Segments landed, or the source numbers afresh.
     Landed,
-}
-
-impl News {
-    /// How old everything under way must be before this is written.
-    fn patience(self) -> Option<Micros> {
-        match self {
-            Self::None => None,
-            Self::Slid => Some(SLIDE_PATIENCE),
-            Self::Landed => Some(PATIENCE),
-        }
-    }
 }
 
 /// How two marks of a rendition differ in what playlists show.

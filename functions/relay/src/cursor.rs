@@ -226,8 +226,9 @@ pub enum DecodeError {
     Compression,
 }
 
-/// Up to this size a cursor is stored as it is: one DynamoDB write unit.
-const COMPRESS_FROM: usize = 1024;
+/// Up to this size a cursor is stored as it is: with 256 bytes for what else is stored of a session, one
+/// write unit of DynamoDB.
+const COMPRESS_FROM: usize = 768;
 
 /// The first byte of a compressed cursor; JSON begins with another.
 const COMPRESSED: u8 = b'z';

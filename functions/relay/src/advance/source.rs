@@ -354,6 +354,10 @@ where
         if playlist.ended {
             watch.ended_at.get_or_insert(now);
         }
+        if watch.seen.is_none() {
+            // Whoever carried the session before may have seen it grow a moment ago.
+            watch.grew = now;
+        }
         if watch.seen.as_deref() != Some(&playlist) {
             watch.seen = Some(Arc::new(playlist));
             watch.version = self.newest.next();
