@@ -30,17 +30,26 @@ impl Live {
 
     /// The same with a window of so many segments.
     pub async fn listing(window: usize) -> (Self, Published) {
+        Self::start_as("-hls_segment_type mpegts", "ts", window).await
+    }
+
+    /// The same in fragments of MP4.
+    pub async fn start_cmaf() -> (Self, Published) {
+        Self::start_as("-hls_segment_type fmp4", "m4s", 6).await
+    }
+
+    async fn start_as(container: &str, extension: &str, window: usize) -> (Self, Published) {
         let folder = tempfile::tempdir().unwrap();
         let args = format!(
             "-hide_banner -loglevel error -re -f lavfi -i testsrc2=s=320x180:r={FRAMES_PER_SECOND} \
              -re -f lavfi -i sine=r=48000 -filter_complex [0:v]split[a][b];[b]scale=160:90[c] \
              -map [a] -map 1:a -map [c] -map 1:a {ENCODER} -b:v:0 200k -b:v:1 60k -c:a aac -b:a 32k \
-             -f hls -hls_time 2 -hls_list_size {window} -hls_delete_threshold 4 \
+             -f hls {container} -hls_time 2 -hls_list_size {window} -hls_delete_threshold 4 \
              -hls_flags delete_segments+program_date_time+independent_segments+temp_file \
              -master_pl_name main.m3u8 -var_stream_map v:0,a:0,name:high|v:1,a:1,name:low"
         );
         let mut args = split(&args);
-        args.extend(out(folder.path()));
+        args.extend(out(folder.path(), extension));
         let mut live = Self { process: Self::process(&args, &folder), args, folder };
         let published = Published::watch(live.folder.path());
         while published.so_far().values().filter(|entries| !entries.is_empty()).count() < 2 {
@@ -69,25 +78,76 @@ impl Live {
 
 /// Makes a whole video at once in `folder`: picture, sound and subtitles apart, 24 s of each.
 pub fn video(folder: &Path) {
+    video_as(folder, "-hls_segment_type mpegts", "ts");
+}
+
+/// The same in another form, which arguments of ffmpeg's hls muxer say.
+pub fn video_as(folder: &Path, form: &str, extension: &str) {
     let cue = |at| format!("{at}\n00:00:{at:02},000 --> 00:00:{at:02},900\nLine {at}\n\n");
     let cues = folder.join("cues.srt");
     std::fs::write(&cues, (0..24).step_by(3).map(cue).collect::<String>()).unwrap();
     let mut args = split(&format!(
         "-hide_banner -loglevel error -f lavfi -i testsrc2=s=320x180:r={FRAMES_PER_SECOND}:d=24 \
          -f lavfi -i sine=r=32000:d=24 -i {} -map 0:v -map 1:a -map 2:s {ENCODER} -c:a aac \
-         -f hls -hls_time 2 -hls_playlist_type vod -master_pl_name main.m3u8 -var_stream_map \
+         -f hls {form} -hls_time 2 -hls_playlist_type vod -master_pl_name main.m3u8 -var_stream_map \
          v:0,agroup:sound,s:0,sgroup:text,language:en,name:video|a:0,agroup:sound,name:audio",
         cues.display(),
     ));
-    args.extend(out(folder));
+    args.extend(out(folder, extension));
     let output = Command::new(FFMPEG).args(args).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// Puts the files of each rendition in `folder` into one, and lists them as parts of it.
+pub fn into_one_file(folder: &Path) {
+    for playlist in ["video/index.m3u8", "audio/index.m3u8", "video/index_vtt.m3u8"] {
+        let playlist = folder.join(playlist);
+        let text = std::fs::read_to_string(&playlist).unwrap();
+        let (mut one, mut listed) = (Vec::new(), String::new());
+        let mut part = |name: &str| {
+            let bytes = std::fs::read(playlist.with_file_name(name)).unwrap();
+            let offset = one.len();
+            one.extend(&bytes);
+            (bytes.len(), offset)
+        };
+        let segment = text.lines().find(|line| !line.starts_with('#')).unwrap();
+        let extension = segment.rsplit_once('.').unwrap().1;
+        let name = format!("all.{extension}");
+        for (number, line) in text.lines().enumerate() {
+            if let Some(map) = line.strip_prefix("#EXT-X-MAP:URI=\"") {
+                let (length, offset) = part(map.trim_end_matches('"'));
+                listed += &format!("#EXT-X-MAP:URI=\"{name}\",BYTERANGE=\"{length}@{offset}\"\n");
+            } else if line.is_empty() || line.starts_with('#') {
+                listed += &format!("{line}\n");
+            } else {
+                let (length, offset) = part(line);
+                // Most say only how long they are.
+                let at = if number < 10 { format!("@{offset}") } else { String::new() };
+                listed += &format!("#EXT-X-BYTERANGE:{length}{at}\n{name}\n");
+            }
+        }
+        std::fs::write(playlist.with_file_name(name), one).unwrap();
+        std::fs::write(&playlist, listed).unwrap();
+    }
+}
+
+/// Makes `folder` name an I-frame playlist: the beginnings of the video's segments.
+pub fn add_iframes(folder: &Path) {
+    let text = std::fs::read_to_string(folder.join("video/index.m3u8")).unwrap();
+    let iframes = text
+        .replace("#EXT-X-MEDIA-SEQUENCE", "#EXT-X-I-FRAMES-ONLY\n#EXT-X-MEDIA-SEQUENCE")
+        .replace("#EXTINF", "#EXT-X-BYTERANGE:1880@0\n#EXTINF");
+    std::fs::write(folder.join("video/iframes.m3u8"), iframes).unwrap();
+    let main = folder.join("main.m3u8");
+    let line = "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=9000,URI=\"video/iframes.m3u8\"\n";
+    std::fs::write(&main, std::fs::read_to_string(&main).unwrap() + line).unwrap();
+}
+
 /// The arguments for a folder per rendition.
-fn out(folder: &Path) -> [String; 3] {
+fn out(folder: &Path, extension: &str) -> [String; 3] {
     let path = |name: &str| folder.join("%v").join(name).to_str().unwrap().to_owned();
-    ["-hls_segment_filename".to_owned(), path("%05d.ts"), path("index.m3u8")]
+    let segments = path(&format!("%05d.{extension}"));
+    ["-hls_segment_filename".to_owned(), segments, path("index.m3u8")]
 }
 
 /// The words of a command line; `|` stands for a space within a word.

@@ -26,6 +26,7 @@ mod cases {
     mod crash;
     mod demo;
     mod endpoints;
+    mod formats;
     mod overload;
     mod parts;
     mod sources;

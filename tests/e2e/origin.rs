@@ -3,11 +3,12 @@
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -34,6 +35,7 @@ struct Served {
     folder: PathBuf,
     faults: Mutex<Vec<(String, Fault)>>,
     requests: Mutex<Vec<(String, u16)>>,
+    ignores_ranges: AtomicBool,
 }
 
 impl Origin {
@@ -43,6 +45,7 @@ impl Origin {
             folder: folder.to_owned(),
             faults: Mutex::default(),
             requests: Mutex::default(),
+            ignores_ranges: AtomicBool::new(false),
         });
         let router = Router::new().fallback(answer).with_state(Arc::clone(&state));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -60,6 +63,11 @@ impl Origin {
         self.state.faults.lock().unwrap().push((part.to_owned(), fault));
     }
 
+    /// From now on a part of a file is answered with all of it.
+    pub fn ignore_ranges(&self) {
+        self.state.ignores_ranges.store(true, Ordering::Relaxed);
+    }
+
     /// Everything works again.
     pub fn mend(&self) {
         self.state.faults.lock().unwrap().clear();
@@ -71,7 +79,10 @@ impl Origin {
     }
 }
 
-async fn answer(State(served): State<Arc<Served>>, uri: Uri, headers: HeaderMap) -> Response {
+async fn answer(State(served): State<Arc<Served>>, uri: Uri, mut headers: HeaderMap) -> Response {
+    if served.ignores_ranges.load(Ordering::Relaxed) {
+        headers.remove(header::RANGE);
+    }
     let path = uri.path().to_owned();
     let fault = {
         let faults = served.faults.lock().unwrap();
@@ -104,6 +115,7 @@ fn file(folder: &Path, path: &str, headers: &HeaderMap, truncate: bool) -> Respo
     let kind = match file.extension().and_then(|extension| extension.to_str()) {
         Some("m3u8") => "application/vnd.apple.mpegurl",
         Some("ts") => "video/mp2t",
+        Some("mp4" | "m4s") => "video/mp4",
         Some("vtt") => "text/vtt",
         _ => "application/octet-stream",
     };
@@ -113,6 +125,10 @@ fn file(folder: &Path, path: &str, headers: &HeaderMap, truncate: bool) -> Respo
         (header::ETAG, etag),
     ];
     let mut bytes = Bytes::from(bytes);
+    if let Some((first, last)) = headers.get(header::RANGE).and_then(range) {
+        let of = (header::CONTENT_RANGE, format!("bytes {first}-{last}/{}", bytes.len()));
+        return (StatusCode::PARTIAL_CONTENT, [of], bytes.slice(first..=last)).into_response();
+    }
     if !truncate {
         return (about, bytes).into_response();
     }
@@ -123,4 +139,10 @@ fn file(folder: &Path, path: &str, headers: &HeaderMap, truncate: bool) -> Respo
         Err(io::Error::from(io::ErrorKind::ConnectionReset))
     });
     (about, Body::from_stream(stream::iter([Ok(bytes)]).chain(cut))).into_response()
+}
+
+/// The first and the last byte that are asked for.
+fn range(value: &HeaderValue) -> Option<(usize, usize)> {
+    let (first, last) = value.to_str().ok()?.strip_prefix("bytes=")?.split_once('-')?;
+    Some((first.parse().ok()?, last.parse().ok()?))
 }

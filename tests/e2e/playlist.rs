@@ -18,10 +18,13 @@ pub struct Segment {
     /// Whether a discontinuity tag stands before it.
     pub marked: bool,
     pub uri: String,
-    /// EXTINF, PROGRAM-DATE-TIME and every other line but the discontinuity tag, as written.
+    /// EXTINF, PROGRAM-DATE-TIME and every other line but the discontinuity tag and those that name
+    /// files, as written.
     pub lines: Vec<String>,
-    /// What else must be there for it to be played: maps and keys.
+    /// What else must be there for it to be played: its map and its key, wherever they are stated.
     pub needs: Vec<String>,
+    /// The part of the file that it is: its first byte and how many.
+    pub range: Option<(usize, usize)>,
 }
 
 impl Media {
@@ -30,6 +33,7 @@ impl Media {
         let mut media = Self::default();
         let mut discontinuity = 0;
         let mut segment = Segment::default();
+        let (mut map, mut key, mut end_of_range) = (None, None, 0);
         let mut lines = text.lines();
         if lines.next() != Some("#EXTM3U") {
             return Err(format!("not a playlist: {text:?}"));
@@ -38,23 +42,34 @@ impl Media {
             let (tag, value) = line.split_once(':').unwrap_or((line, ""));
             let number = || value.parse::<u64>().map_err(|_| format!("no number in {line:?}"));
             match tag {
-                "" | "#EXT-X-VERSION" | "#EXT-X-INDEPENDENT-SEGMENTS" | "#EXT-X-PLAYLIST-TYPE" => {}
+                ""
+                | "#EXT-X-VERSION"
+                | "#EXT-X-INDEPENDENT-SEGMENTS"
+                | "#EXT-X-PLAYLIST-TYPE"
+                | "#EXT-X-I-FRAMES-ONLY" => {}
+                "#EXT-X-MAP" => map = quoted(line, "URI"),
+                "#EXT-X-KEY" => key = quoted(line, "URI"),
+                "#EXT-X-BYTERANGE" => {
+                    let number = |text: &str| text.parse().map_err(|_| format!("no range: {line}"));
+                    let (length, offset) = match value.split_once('@') {
+                        Some((length, offset)) => (number(length)?, number(offset)?),
+                        None => (number(value)?, end_of_range),
+                    };
+                    end_of_range = offset + length;
+                    segment.range = Some((offset, length));
+                }
                 "#EXT-X-TARGETDURATION" => media.target_duration = number()?,
                 "#EXT-X-MEDIA-SEQUENCE" => media.sequence = number()?,
                 "#EXT-X-DISCONTINUITY-SEQUENCE" => discontinuity = number()?,
                 "#EXT-X-DISCONTINUITY" => segment.marked = true,
                 "#EXT-X-ENDLIST" => media.ended = true,
-                _ if tag.starts_with('#') => {
-                    if matches!(tag, "#EXT-X-MAP" | "#EXT-X-KEY") {
-                        segment.needs.extend(quoted(line, "URI"));
-                    }
-                    segment.lines.push(line.to_owned());
-                }
+                _ if tag.starts_with('#') => segment.lines.push(line.to_owned()),
                 _ => {
                     discontinuity += u64::from(segment.marked);
                     segment.discontinuity = discontinuity;
                     segment.sequence = media.sequence + media.segments.len() as u64;
                     segment.uri = line.to_owned();
+                    segment.needs = map.iter().chain(&key).cloned().collect();
                     media.segments.push(std::mem::take(&mut segment));
                 }
             }
@@ -80,7 +95,9 @@ pub fn renditions(text: &str) -> Vec<String> {
     for line in text.lines() {
         if line.starts_with("#EXT-X-STREAM-INF:") {
             variant = true;
-        } else if line.starts_with("#EXT-X-MEDIA:") {
+        } else if line.starts_with("#EXT-X-MEDIA:")
+            || line.starts_with("#EXT-X-I-FRAME-STREAM-INF:")
+        {
             uris.extend(quoted(line, "URI"));
         } else if variant && !line.is_empty() && !line.starts_with('#') {
             variant = false;

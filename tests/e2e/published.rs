@@ -61,13 +61,18 @@ fn look(folder: &Path, seen: &mut Renditions) {
         let entries = seen.entry(rendition).or_default();
         let start = numbering(entries, &media);
         for mut segment in media.segments {
-            if entries[start..].iter().any(|entry| entry.segment.uri == segment.uri) {
+            let same = |known: &Segment| known.uri == segment.uri && known.range == segment.range;
+            if entries[start..].iter().any(|entry| same(&entry.segment)) {
                 continue;
             }
             // Where a source begins anew there is a discontinuity, though nothing is missing.
             segment.marked |= start > 0 && start == entries.len();
             let file = path.with_file_name(&segment.uri);
-            let bytes = std::fs::read(&file).expect("a listed segment is there").into();
+            let bytes: Bytes = std::fs::read(&file).expect("a listed segment is there").into();
+            let bytes = match segment.range {
+                Some((first, count)) => bytes.slice(first..first + count),
+                None => bytes,
+            };
             entries.push(Entry { segment, bytes });
         }
     }

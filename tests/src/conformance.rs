@@ -4,7 +4,7 @@ use relay::Timestamp;
 use relay::ports::{CommitError, CreateError, Query, Sessions};
 use relay::progress::{Fault, Progress, Status};
 use relay::session::{
-    Access, Address, Credentials, Endpoint, OutputKind, Session, SessionId, Start,
+    Access, Address, Credentials, Endpoint, Options, OutputKind, Session, SessionId, Start,
 };
 use std::future::Future;
 use url::Url;
@@ -40,6 +40,7 @@ pub fn session(id: &str, number: u64, endpoints: &[&str]) -> (Session, Access) {
         window_seconds: Some(1_800),
         start: Start::Window,
         concurrency: 4,
+        options: Options::default(),
     };
     (session, access)
 }

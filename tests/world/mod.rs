@@ -14,7 +14,7 @@ use hls::{Micros, Timestamp};
 use relay::advance::{Carrier, Event, Step};
 use relay::ports::Clock;
 use relay::progress::{Progress, Status};
-use relay::session::{Access, Address, OutputKind, Session, SessionId, Start};
+use relay::session::{Access, Address, Options, OutputKind, Session, SessionId, Start};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
@@ -239,6 +239,7 @@ fn session(scenario: &Scenario, created: Timestamp) -> Session {
         window_seconds: scenario.window_seconds,
         start: scenario.start,
         concurrency: 4,
+        options: Options::default(),
     }
 }
 

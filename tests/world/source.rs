@@ -2,7 +2,7 @@
 
 use super::{Dice, Published, Trouble, wait};
 use bytes::Bytes;
-use relay::ports::{Fetched, Origin, OriginError, Validators};
+use relay::ports::{Fetched, Origin, OriginError, Slice, Validators};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -199,7 +199,7 @@ impl Origin for Client {
         }
     }
 
-    async fn segment(&self, url: &Url) -> Result<Bytes, OriginError> {
+    async fn segment(&self, url: &Url, _: Option<Slice>) -> Result<Bytes, OriginError> {
         let source = &self.0;
         if source.dice.percent(source.plan.slow) {
             wait(source.dice.between(500, 4_000)).await;

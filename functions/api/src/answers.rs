@@ -2,8 +2,8 @@
 
 use relay::Timestamp;
 use relay::ports::{Page, Record};
-use relay::progress::{EndpointProgress, Fault, Progress, RenditionProgress, Status};
-use relay::session::{Address, OutputKind, SessionId, Start};
+use relay::progress::{EndpointProgress, Fault, LeftOut, Progress, RenditionProgress, Status};
+use relay::session::{Address, KeyPlace, OutputKind, SessionId, Start};
 use serde::Serialize;
 
 /// One session as the API shows it.
@@ -26,6 +26,7 @@ pub struct SessionAnswer {
     missed: u64,
     last_error: Option<FaultAnswer>,
     renditions: Vec<RenditionAnswer>,
+    left_out: Vec<LeftOut>,
     endpoints: Vec<EndpointAnswer>,
 }
 
@@ -39,6 +40,7 @@ struct OutputAnswer {
     #[serde(rename = "type")]
     kind: OutputKind,
     endpoints: Vec<SourceAnswer>,
+    keys: KeyPlace,
 }
 
 #[derive(Debug, Serialize)]
@@ -80,6 +82,7 @@ impl SessionAnswer {
             status,
             reason,
             renditions,
+            left_out,
             endpoints,
             segments,
             bytes,
@@ -98,6 +101,7 @@ impl SessionAnswer {
             output: OutputAnswer {
                 kind: session.output,
                 endpoints: session.endpoints.into_iter().map(|url| SourceAnswer { url }).collect(),
+                keys: session.options.keys,
             },
             window_seconds: session.window_seconds,
             start: session.start,
@@ -109,6 +113,7 @@ impl SessionAnswer {
             missed,
             last_error: last_error.map(fault),
             renditions: renditions.into_iter().map(rendition).collect(),
+            left_out,
             endpoints: endpoints.into_iter().map(endpoint).collect(),
         }
     }

@@ -152,7 +152,8 @@ fn read(body: Value, errors: &mut Errors) -> Request {
     let Some(mut fields) = Object::of("", body, errors) else { return request };
     request.name = fields.text("name", errors);
     request.source = SourceRequest { url: fields.text("url", errors), headers: Vec::new() };
-    request.output = OutputRequest { kind: fields.text("output", errors), endpoints: Vec::new() };
+    request.output =
+        OutputRequest { kind: fields.text("output", errors), ..OutputRequest::default() };
     let concurrency = fields.take("concurrency").and_then(|number| whole(&number));
     request.concurrency = Some(concurrency.unwrap_or(CONCURRENCY).clamp(1, CONCURRENCY));
     let window = fields.take("windowSize").and_then(|number| whole(&number));

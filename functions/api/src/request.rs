@@ -2,8 +2,10 @@
 
 use crate::fields::{Errors, FieldError, Object};
 use relay::Timestamp;
+use relay::abilities::MEDIAPACKAGE;
 use relay::session::{
-    Access, Address, Credentials, Destination, Endpoint, OutputKind, Session, SessionId, Start,
+    Access, Address, Credentials, Destination, Endpoint, KeyPlace, Options, OutputKind, Session,
+    SessionId, Start,
 };
 use serde_json::Value;
 use url::Url;
@@ -41,6 +43,8 @@ pub struct OutputRequest {
     pub kind: Option<String>,
     /// The places that take PUTs.
     pub endpoints: Vec<EndpointRequest>,
+    /// `carry` or `leave`.
+    pub keys: Option<String>,
 }
 
 /// An endpoint that is asked for.
@@ -62,6 +66,7 @@ pub struct Wanted {
     window_seconds: Option<u32>,
     start: Start,
     concurrency: u8,
+    options: Options,
     access: Access,
 }
 
@@ -71,8 +76,6 @@ const CONCURRENCY: u64 = 4;
 const MAX_CONCURRENCY: u64 = 16;
 /// MediaPackage has two.
 const MAX_ENDPOINTS: usize = 4;
-/// A day: the playlists of a longer window would be too long to be read over and over.
-const MAX_WINDOW_SECONDS: u64 = 86_400;
 const MAX_NAME: usize = 200;
 const MAX_URL: usize = 4_096;
 const MAX_CREDENTIAL: usize = 1_024;
@@ -107,20 +110,20 @@ const HEADERS_NOT_SETTABLE: [&str; 20] = [
 pub(crate) const FIELDS: [&str; 6] =
     ["name", "source", "output", "window_seconds", "start", "concurrency"];
 pub(crate) const SOURCE_FIELDS: [&str; 2] = ["url", "headers"];
-pub(crate) const OUTPUT_FIELDS: [&str; 2] = ["type", "endpoints"];
+pub(crate) const OUTPUT_FIELDS: [&str; 3] = ["type", "endpoints", "keys"];
 pub(crate) const ENDPOINT_FIELDS: [&str; 3] = ["url", "username", "password"];
 
 impl OutputRequest {
     /// AWS Elemental MediaPackage v1, without endpoints yet.
     #[must_use]
     pub fn mediapackage() -> Self {
-        Self { kind: Some("mediapackage".to_owned()), endpoints: Vec::new() }
+        Self { kind: Some("mediapackage".to_owned()), ..Self::default() }
     }
 
     /// A WebDAV collection, without endpoints yet.
     #[must_use]
     pub fn webdav() -> Self {
-        Self { kind: Some("webdav".to_owned()), endpoints: Vec::new() }
+        Self { kind: Some("webdav".to_owned()), ..Self::default() }
     }
 
     /// The same with one endpoint more, and how to sign in there.
@@ -164,6 +167,7 @@ impl Request {
         if let Some(mut output) = fields.object("output", errors) {
             output.only(&OUTPUT_FIELDS, errors);
             request.output.kind = output.text("type", errors);
+            request.output.keys = output.text("keys", errors);
             for (path, endpoint) in output.array("endpoints", errors) {
                 let endpoint = EndpointRequest::read(&path, endpoint, errors);
                 request.output.endpoints.push(endpoint);
@@ -198,11 +202,15 @@ impl Request {
         let headers = headers(self.source.headers, errors);
         let output = output(self.output.kind.as_deref(), errors);
         let endpoints = endpoints(self.output.endpoints, &refuses, errors);
+        let longest =
+            output.map_or(MEDIAPACKAGE.longest_window, |it| it.abilities().longest_window);
         let window_seconds = match self.window_seconds {
             None => None,
-            Some(seconds @ 1..=MAX_WINDOW_SECONDS) => u32::try_from(seconds).ok(),
+            Some(seconds) if (1..=u64::from(longest)).contains(&seconds) => {
+                u32::try_from(seconds).ok()
+            }
             Some(_) => {
-                let detail = format!("must be a whole number from 1 to {MAX_WINDOW_SECONDS}");
+                let detail = format!("must be a whole number from 1 to {longest}");
                 errors.add("window_seconds", detail);
                 None
             }
@@ -215,6 +223,18 @@ impl Request {
                 Start::LiveEdge
             }
         };
+        let keys = match self.output.keys.as_deref() {
+            None | Some("carry") => KeyPlace::Carry,
+            Some("leave") => KeyPlace::Leave,
+            Some(_) => {
+                errors.add("output.keys", "must be carry or leave");
+                KeyPlace::Carry
+            }
+        };
+        if keys == KeyPlace::Leave && window_seconds.is_some() {
+            // Addresses of keys would have to be stored, and may hold a secret.
+            errors.add("output.keys", "cannot be leave together with window_seconds");
+        }
         let concurrency = self.concurrency.unwrap_or(CONCURRENCY);
         if !(1..=MAX_CONCURRENCY).contains(&concurrency) {
             let detail = format!("must be a whole number from 1 to {MAX_CONCURRENCY}");
@@ -226,6 +246,7 @@ impl Request {
             window_seconds,
             start,
             concurrency: u8::try_from(concurrency).ok()?,
+            options: Options { keys },
             access: Access { source: source?, headers, endpoints: endpoints? },
         })
     }
@@ -268,6 +289,7 @@ impl Wanted {
             window_seconds: self.window_seconds,
             start: self.start,
             concurrency: self.concurrency,
+            options: self.options,
         };
         (session, self.access)
     }

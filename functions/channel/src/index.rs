@@ -142,7 +142,7 @@ fn track(base: &Base, playlist: &str, read: &MediaPlaylist) -> Result<(String, T
                 text.push('\n');
             }
         }
-        if let Some(stated) = segment.byte_range.as_deref() {
+        if let Some(stated) = segment.byte_range.map(|range| range.to_string()).as_deref() {
             let range = ranges.next(stated, &segment.uri).ok_or_else(|| Flaw::Range {
                 playlist: playlist.to_owned(),
                 segment: segments.len() + 1,

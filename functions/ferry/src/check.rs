@@ -24,13 +24,14 @@ use web::{Connector, Reach, Settings};
 ///
 /// Reports renditions, segment durations, containers, codecs, discontinuities, ad markers, dates and
 /// how regularly the source publishes; what RFC 8216 forbids or advises against, with the section and the
-/// place; and whether AWS Elemental MediaPackage would take it. A VOD is read once.
+/// place; and which outputs would take it. A VOD is read once.
 #[derive(Args, Debug)]
 #[command(after_help = "Exit codes:
   0  the source keeps RFC 8216, and MediaPackage would take it
   1  the source could not be read
   2  the command line is wrong
-  3  the source violates RFC 8216, lacks something that it names, or MediaPackage would not take it")]
+  3  the source violates RFC 8216, lacks something that it names, or MediaPackage would not take it;
+     what other outputs say is reported beside that")]
 pub struct CheckArgs {
     /// The URL of a multivariant or media playlist
     pub source: Url,

@@ -204,6 +204,7 @@ async fn session(ferry: &Ferry, page: &str, source: &Url) -> Result<SessionId, S
         output: OutputRequest {
             kind: Some("webdav".to_owned()),
             endpoints: ingest::ENDPOINTS.map(endpoint).to_vec(),
+            ..OutputRequest::default()
         },
         window_seconds: Some(WINDOW_SECONDS.into()),
         // There is something to rewind into at once.

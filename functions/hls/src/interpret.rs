@@ -1,8 +1,8 @@
 //! What the values of single tags mean: `m3u8-rs` says.
 
 use crate::{
-    AttributeList, DiscontinuitySequence, ErrorKind, MediaKind, MediaSequence, PlaylistType,
-    Seconds, duration, tags,
+    AttributeList, ByteRange, DiscontinuitySequence, ErrorKind, MediaKind, MediaSequence,
+    PlaylistType, Seconds, duration, tags,
 };
 use m3u8_rs::{AlternativeMediaType, KeyMethod, MediaPlaylistType};
 
@@ -49,11 +49,11 @@ pub(crate) fn playlist_type(value: &str) -> Option<PlaylistType> {
     }
 }
 
-/// `EXT-X-BYTERANGE`, as written.
-pub(crate) fn byte_range(value: &str) -> Option<String> {
-    let value = value.trim();
-    media_playlist(tags::BYTERANGE, value)?.segments.first()?.byte_range.as_ref()?;
-    Some(value.to_owned())
+/// `EXT-X-BYTERANGE`, as far as it says itself.
+pub(crate) fn byte_range(value: &str) -> Option<ByteRange> {
+    let read = media_playlist(tags::BYTERANGE, value.trim())?;
+    let range = read.segments.first()?.byte_range.as_ref()?;
+    Some(ByteRange { length: range.length, offset: range.offset })
 }
 
 /// Whether an `EXT-X-KEY` states a key, rather than that there is none.
@@ -71,13 +71,18 @@ pub(crate) fn has_key(attributes: &AttributeList) -> Result<bool, ErrorKind> {
     }
 }
 
-/// Checks the values of an `EXT-X-MAP`.
-pub(crate) fn check_map(attributes: &AttributeList) -> Result<(), ErrorKind> {
+/// `BYTERANGE` of an `EXT-X-MAP`, which begins at the file's beginning unless it says where.
+pub(crate) fn map_range(attributes: &AttributeList) -> Result<Option<ByteRange>, ErrorKind> {
     require(attributes, tags::MAP, "URI")?;
     let used = only(attributes, &["URI", "BYTERANGE"]);
     let read = media_playlist(tags::MAP, &used);
     let map = read.as_ref().and_then(|playlist| playlist.segments.first()?.map.as_ref());
-    map.map(|_| ()).ok_or(ErrorKind::BadValue { tag: tags::MAP })
+    let map = map.ok_or(ErrorKind::BadValue { tag: tags::MAP })?;
+    let range = map.byte_range.as_ref();
+    Ok(range.map(|range| ByteRange {
+        length: range.length,
+        offset: Some(range.offset.unwrap_or_default()),
+    }))
 }
 
 /// `BANDWIDTH` of an `EXT-X-STREAM-INF`.

@@ -37,9 +37,9 @@ mod units;
 
 pub use attributes::AttributeList;
 pub use error::{Error, ErrorKind};
-pub use media::{MediaPlaylist, PlaylistType, Segment};
+pub use media::{ByteRange, Map, MediaPlaylist, PlaylistType, Segment};
 pub use multivariant::{Line, Media, MediaKind, MultivariantPlaylist, Variant};
 pub use parse::{Limits, Playlist, parse};
-pub use tags::is_low_latency;
+pub use tags::{is_low_latency, names_a_file};
 pub use time::Timestamp;
 pub use units::{DiscontinuitySequence, MediaSequence, Micros, Seconds, duration};

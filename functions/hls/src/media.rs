@@ -56,15 +56,44 @@ pub struct Segment {
     pub discontinuity: bool,
     /// Whether `EXT-X-GAP` is among the lines: the segment must not be loaded.
     pub gap: bool,
-    /// `EXT-X-BYTERANGE` as written, such as `1024@0`.
-    pub byte_range: Option<String>,
-    /// The attributes of the `EXT-X-MAP` in force, whether stated here or before.
-    pub map: Option<Arc<AttributeList>>,
-    /// The attributes of the `EXT-X-KEY` in force, unless its METHOD is NONE; of several for one
-    /// segment, the last.
-    pub key: Option<Arc<AttributeList>>,
+    /// `EXT-X-BYTERANGE`: the part of the file that the segment is.
+    pub byte_range: Option<ByteRange>,
+    /// The `EXT-X-MAP` in force, whether stated here or before.
+    pub map: Option<Arc<Map>>,
+    /// The attributes of each `EXT-X-KEY` in force, one a KEYFORMAT, in the order in which they were
+    /// stated; none where METHOD is NONE (RFC 8216 section 4.3.2.4).
+    pub keys: Arc<[AttributeList]>,
     /// `EXT-X-PROGRAM-DATE-TIME` as written, where this segment states one.
     pub program_date_time: Option<String>,
+}
+
+/// A part of a file (RFC 8216 section 4.3.2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ByteRange {
+    /// How many bytes.
+    pub length: u64,
+    /// Where it begins: as stated, or where the range before it in the same file ends. Absent where
+    /// neither says so, which is an error of the playlist.
+    pub offset: Option<u64>,
+}
+
+/// A media initialization section (RFC 8216 section 4.3.2.5).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Map {
+    /// The attributes, in order, word for word.
+    pub attributes: AttributeList,
+    /// `BYTERANGE`: the part of the file that it is.
+    pub byte_range: Option<ByteRange>,
+    /// The attributes of each `EXT-X-KEY` that applies to it.
+    pub keys: Arc<[AttributeList]>,
+}
+
+impl Map {
+    /// `URI`; empty in one that was not read.
+    #[must_use]
+    pub fn uri(&self) -> &str {
+        self.attributes.get("URI").unwrap_or_default()
+    }
 }
 
 impl MediaPlaylist {
@@ -146,6 +175,14 @@ impl fmt::Display for MediaPlaylist {
 /// A number, unless it is the one that needs not be stated.
 fn unless_zero(number: u64) -> Option<String> {
     (number != 0).then(|| number.to_string())
+}
+
+/// As `EXT-X-BYTERANGE` states it.
+impl fmt::Display for ByteRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.length.fmt(f)?;
+        self.offset.map_or(Ok(()), |offset| write!(f, "@{offset}"))
+    }
 }
 
 impl fmt::Display for Segment {

@@ -1,8 +1,8 @@
 //! The lines of a media playlist to values.
 
 use crate::{
-    AttributeList, DiscontinuitySequence, Error, ErrorKind, MediaPlaylist, MediaSequence, Seconds,
-    Segment, duration, interpret, tags,
+    AttributeList, DiscontinuitySequence, Error, ErrorKind, Map, MediaPlaylist, MediaSequence,
+    Seconds, Segment, duration, interpret, tags,
 };
 use std::sync::Arc;
 
@@ -27,8 +27,10 @@ struct Reader {
     inf: Option<usize>,
     /// Whether a tag that belongs to a segment was there: unknown lines are a segment's from here on.
     in_segments: bool,
-    map: Option<Arc<AttributeList>>,
-    key: Option<Arc<AttributeList>>,
+    map: Option<Arc<Map>>,
+    keys: Arc<[AttributeList]>,
+    /// Where the last byte range ended: the next one of the same file may begin there.
+    range_end: Option<u64>,
 }
 
 impl Reader {
@@ -109,14 +111,21 @@ impl Reader {
             tags::MAP => {
                 let map = AttributeList::new(value);
                 // Some packagers repeat it before each segment.
-                if self.map.as_deref() != Some(&map) {
-                    interpret::check_map(&map)?;
-                    self.map = Some(Arc::new(map));
+                let same = |known: &Arc<Map>| known.attributes == map && known.keys == self.keys;
+                if !self.map.as_ref().is_some_and(same) {
+                    let byte_range = interpret::map_range(&map)?;
+                    let keys = Arc::clone(&self.keys);
+                    self.map = Some(Arc::new(Map { attributes: map, byte_range, keys }));
                 }
             }
             tags::KEY => {
                 let key = AttributeList::new(value);
-                self.key = interpret::has_key(&key)?.then(|| Arc::new(key));
+                if !interpret::has_key(&key)? {
+                    self.keys = Arc::default();
+                } else if !self.keys.contains(&key) {
+                    let others = self.keys.iter().filter(|other| goes_with(other, &key));
+                    self.keys = others.cloned().chain([key.clone()]).collect();
+                }
             }
             _ => return Ok(tags::is_of_segment(name)),
         }
@@ -127,7 +136,14 @@ impl Reader {
         let mut segment = std::mem::take(&mut self.next);
         uri.clone_into(&mut segment.uri);
         segment.map.clone_from(&self.map);
-        segment.key.clone_from(&self.key);
+        segment.keys = Arc::clone(&self.keys);
+        if let Some(range) = &mut segment.byte_range {
+            let before = self.playlist.segments.last().filter(|before| before.uri == uri);
+            range.offset = range.offset.or(before.and(self.range_end));
+            self.range_end = range.offset.and_then(|offset| offset.checked_add(range.length));
+        } else {
+            self.range_end = None;
+        }
         self.playlist.segments.push(segment);
     }
 
@@ -166,6 +182,14 @@ fn state<T: PartialEq>(
         return Err(ErrorKind::Contradiction { tag });
     }
     Ok(())
+}
+
+/// Whether two keys can be for the same segment: a key takes the place of another of its KEYFORMAT
+/// (RFC 8216 section 4.3.2.4), and a segment is encrypted whole or in its samples, not both.
+fn goes_with(one: &AttributeList, other: &AttributeList) -> bool {
+    let format = |key: &AttributeList| key.get("KEYFORMAT").unwrap_or("identity").to_owned();
+    let whole = |key: &AttributeList| key.get("METHOD") == Some("AES-128");
+    format(one) != format(other) && whole(one) == whole(other)
 }
 
 fn of_other_kind(tag: &'static str) -> ErrorKind {

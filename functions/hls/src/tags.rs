@@ -65,6 +65,12 @@ pub(crate) fn is_of_segment(name: &str) -> bool {
         )
 }
 
+/// Whether a line says in which file something lies: a map, a key, or a part of a file.
+#[must_use]
+pub fn names_a_file(line: &str) -> bool {
+    tag(line).is_some_and(|(name, _)| matches!(name, MAP | KEY | BYTERANGE))
+}
+
 /// Whether a line speaks of low-latency HLS: parts of segments, segments to come, and requests that
 /// only the source can answer.
 #[must_use]

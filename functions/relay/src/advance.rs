@@ -5,8 +5,11 @@
 //! before a playlist that shows it is published, so that a crash anywhere is mended by the next run.
 
 mod copies;
+mod event;
+mod fit;
 mod publish;
 mod report;
+mod shelf;
 mod source;
 
 use crate::cursor::{self, Cursor, Rendition, Track};
@@ -20,19 +23,19 @@ use crate::ports::{
 use crate::progress::{Progress, Status};
 use crate::session::Session;
 use crate::settle::Style;
-use bytes::Bytes;
 use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
-use hls::{MediaSequence, Micros, Timestamp};
+use hls::{Micros, Timestamp};
 use std::collections::BTreeMap;
-use std::fmt;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use url::Url;
 
+pub use event::Event;
 use publish::Outlet;
+use shelf::{Parcel, Shelf};
 use source::{Master, Watch};
 
 /// What landed is committed as soon as nothing younger than this is under way, or than the given part of a target
@@ -72,6 +75,7 @@ pub struct Carrier<O, I, S, C> {
     master: Master,
     layout: Option<(Layout, Version)>,
     watches: BTreeMap<RenditionName, Watch>,
+    shelf: Shelf,
     under_way: FuturesUnordered<Effect>,
     /// When each copy that is under way began.
     began: BTreeMap<u64, Timestamp>,
@@ -117,7 +121,7 @@ enum Done {
         rendition: RenditionName,
         key: Key,
         endpoints: Vec<usize>,
-        result: Result<Bytes, OriginError>,
+        result: Result<Parcel, OriginError>,
     },
     Put {
         copy: u64,
@@ -150,46 +154,6 @@ pub enum Step {
     Idle(Timestamp),
 }
 
-/// Something worth a line in a log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// A rendition is carried from this number on.
-    Joined(RenditionName, MediaSequence),
-    /// The source numbers a rendition afresh.
-    Restarted(RenditionName),
-    /// Segments of a rendition were dropped by the source before they were seen.
-    FellBehind(RenditionName, u64),
-    /// A segment is not there, and is left out.
-    Gone(RenditionName, MediaSequence, String),
-    /// Something failed and will be tried again.
-    Failed(String),
-    /// Playlists were stored at an endpoint.
-    Published(usize),
-    /// The session is in another state.
-    Became(Status, Option<String>),
-}
-
-impl fmt::Display for Event {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Joined(rendition, at) => write!(f, "joined {rendition} at segment {at}"),
-            Self::Restarted(rendition) => write!(f, "source numbers {rendition} afresh"),
-            Self::FellBehind(rendition, missed) => {
-                write!(f, "source dropped {missed} segments of {rendition} before they were seen")
-            }
-            Self::Gone(rendition, sequence, reason) => {
-                write!(f, "segment {sequence} of {rendition} is left out: {reason}")
-            }
-            Self::Failed(reason) => f.write_str(reason),
-            Self::Published(endpoint) => write!(f, "published at endpoint {endpoint}"),
-            Self::Became(status, reason) => {
-                write!(f, "session is {status}")?;
-                reason.iter().try_for_each(|reason| write!(f, ": {reason}"))
-            }
-        }
-    }
-}
-
 impl<O, I, S, C> Carrier<O, I, S, C>
 where
     O: Origin + 'static,
@@ -218,7 +182,8 @@ where
             .collect();
         let style = Style {
             window: session.window_seconds.map(|seconds| Micros::from_secs(seconds.into())),
-            deletes: session.output.deletes(),
+            deletes: session.output.abilities().deletes,
+            keys: session.keys_at_output(),
         };
         let mut carrier = Self {
             style,
@@ -237,6 +202,7 @@ where
             master: Master::default(),
             layout: None,
             watches: BTreeMap::new(),
+            shelf: Shelf::default(),
             under_way: FuturesUnordered::new(),
             began: BTreeMap::new(),
             next_copy: 0,

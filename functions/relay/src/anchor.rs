@@ -184,8 +184,11 @@ fn fingerprint(segment: &Segment) -> u32 {
     let path = segment.uri.split(['?', '#']).next().unwrap_or_default();
     let name = path.rsplit('/').next().unwrap_or_default();
     let name = name.split(';').next().unwrap_or_default();
+    // Ranges of one file have one name.
+    let offset = segment.byte_range.and_then(|range| range.offset);
+    let offset = offset.map(u64::to_be_bytes).into_iter().flatten();
     // FNV-1a, 32 bits: stored, so it must be the same in every build.
-    let bytes = name.bytes().chain(segment.duration.0.to_be_bytes());
+    let bytes = name.bytes().chain(segment.duration.0.to_be_bytes()).chain(offset);
     bytes.fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
@@ -239,6 +242,7 @@ pub fn take_up(
             target_duration: seen.target_duration,
             extension: Extension::default(),
             tracks: vec![Track::default(); endpoints],
+            parts: Vec::new(),
             kept: Vec::new(),
         },
         (Some(before), Anchor::Restarted) => afresh(before, seen.media_sequence, None, patience),
@@ -256,7 +260,7 @@ pub fn take_up(
     next.fingerprints = newest.iter().map(fingerprint).collect();
     next.target_duration = next.target_duration.max(seen.target_duration);
     if let Some(segment) = seen.segments.last() {
-        next.extension = Extension::of_uri(&segment.uri);
+        next.extension = Extension::of(segment);
     }
     Some(next)
 }

@@ -5,6 +5,7 @@
 //! source no longer lists.
 
 use crate::names::{Epoch, Extension, RenditionName};
+use crate::parts::{Along, PartId};
 use hls::{DiscontinuitySequence, MediaSequence, Micros, Seconds, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -62,9 +63,26 @@ pub struct Rendition {
     /// What each endpoint has, in the session's order; one entry when all have the same.
     #[serde(rename = "a", with = "alike")]
     pub tracks: Vec<Track>,
+    /// What segments have beside themselves, oldest first; empty where they have nothing.
+    #[serde(rename = "i", default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Parts>,
     /// Lines that the output lists on its own account, oldest first.
     #[serde(rename = "k", default, skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<Kept>,
+}
+
+/// What segments have beside themselves, from one on up to the next that has something else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parts {
+    /// The epoch.
+    #[serde(rename = "e")]
+    pub epoch: Epoch,
+    /// The source's number of the first.
+    #[serde(rename = "f", with = "number")]
+    pub from: MediaSequence,
+    /// What they have.
+    #[serde(flatten)]
+    pub along: Along,
 }
 
 /// The end of a numbering that the source left.
@@ -137,9 +155,15 @@ pub struct Kept {
     /// The source's number.
     #[serde(rename = "s", with = "number")]
     pub sequence: MediaSequence,
-    /// Its lines, but for the address.
+    /// Its lines, but for those that name files.
     #[serde(rename = "l")]
     pub lines: Vec<String>,
+    /// The attributes of its keys.
+    #[serde(rename = "y", default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<String>,
+    /// The attributes of its map's keys.
+    #[serde(rename = "z", default, skip_serializing_if = "Vec::is_empty")]
+    pub map_keys: Vec<String>,
     /// Its duration.
     #[serde(rename = "d", with = "number")]
     pub duration: Micros,
@@ -212,6 +236,33 @@ impl Rendition {
     #[must_use]
     pub fn wanted_from(&self, track: &Track) -> MediaSequence {
         track.landed(self.epoch).map_or(self.entry, |landed| landed.after(1))
+    }
+
+    /// The newest segment of this epoch that has landed at an endpoint.
+    #[must_use]
+    pub fn landed(&self) -> Option<MediaSequence> {
+        self.tracks.iter().filter_map(|track| track.landed(self.epoch)).max()
+    }
+
+    /// What a segment that landed has beside itself.
+    #[must_use]
+    pub fn along(&self, epoch: Epoch, sequence: MediaSequence) -> Option<&Along> {
+        let before = |parts: &&Parts| parts.epoch == epoch && parts.from <= sequence;
+        self.parts.iter().rev().find(before).map(|parts| &parts.along)
+    }
+
+    /// Whether the endpoint of `track` has a part, because a segment landed there that needs it.
+    #[must_use]
+    pub fn has(&self, track: &Track, part: &PartId) -> bool {
+        self.parts.iter().enumerate().any(|(index, parts)| {
+            let next = self.parts.get(index + 1).filter(|next| next.epoch == parts.epoch);
+            let landed = |stretch: &Stretch| {
+                stretch.epoch == parts.epoch
+                    && stretch.to >= parts.from
+                    && next.is_none_or(|next| stretch.from < next.from)
+            };
+            parts.along.parts().any(|(_, id)| id == part) && track.stretches.iter().any(landed)
+        })
     }
 }
 

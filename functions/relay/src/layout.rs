@@ -1,7 +1,8 @@
 //! What a multivariant playlist names, and how it reads at the output.
 
+use crate::abilities::{self, Facet, Role};
 use crate::names::{RenditionName, Stem};
-use hls::{Line, MediaKind, MultivariantPlaylist};
+use hls::{AttributeList, Line, Media, MediaKind, MultivariantPlaylist};
 use std::collections::{BTreeMap, BTreeSet};
 use url::Url;
 
@@ -9,8 +10,19 @@ use url::Url;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     lines: Vec<Placed>,
-    /// Where each media playlist is read.
-    pub renditions: BTreeMap<RenditionName, Url>,
+    /// The renditions, each once.
+    pub renditions: BTreeMap<RenditionName, Listed>,
+}
+
+/// A rendition as the multivariant playlist lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Where its media playlist is read; from the second on, where it is read when that fails.
+    pub urls: Vec<Url>,
+    /// What it is.
+    pub role: Role,
+    /// The codecs that are stated for it.
+    pub codecs: BTreeSet<String>,
 }
 
 /// A line, and the rendition whose address it holds.
@@ -29,70 +41,99 @@ pub enum LayoutError {
     /// An address is not one.
     #[error("the multivariant playlist has an address that cannot be read")]
     BadAddress,
-    /// It has trick-play streams.
-    #[error("I-frame playlists (EXT-X-I-FRAME-STREAM-INF) are not carried yet")]
-    IFrames,
 }
 
 impl Layout {
     /// What `playlist`, read from `base`, names.
     ///
     /// Names come from attributes, not from the order of lines. Lines with one address are one
-    /// rendition, read and pushed once; of several with the same attributes each gets a number, in
-    /// the order of their addresses.
+    /// rendition, read and pushed once; of several with the same name each gets a number, in
+    /// the order of their addresses. Variants with the same attributes are the same stream twice
+    /// (RFC 8216 section 6.2.4): one is carried, the others are read when it fails.
     ///
     /// # Errors
     /// [`LayoutError`], when it cannot be carried.
     pub fn of(playlist: MultivariantPlaylist, base: &Url) -> Result<Self, LayoutError> {
-        let mut addresses = Vec::with_capacity(playlist.lines.len());
-        let mut names: BTreeMap<Url, RenditionName> = BTreeMap::new();
-        for line in &playlist.lines {
-            if matches!(line, Line::IFrame(_)) {
-                return Err(LayoutError::IFrames);
-            }
-            let named = match described(line) {
-                None => None,
-                Some((name, uri)) => {
-                    let url = base.join(uri).map_err(|_| LayoutError::BadAddress)?;
-                    // The smallest name of an address does not depend on the order of lines.
-                    let known = names.entry(url.clone()).or_insert_with(|| name.clone());
-                    if name < *known {
-                        *known = name;
-                    }
-                    Some(url)
-                }
+        let mut lines = Vec::with_capacity(playlist.lines.len());
+        let mut listed: BTreeMap<Url, (RenditionName, Listed)> = BTreeMap::new();
+        let mut variants: BTreeMap<String, Url> = BTreeMap::new();
+        for line in playlist.lines {
+            let Some(Described { name, uri, role, codecs }) = described(&line) else {
+                lines.extend(elsewhere(line, base).map(|line| (line, None)));
+                continue;
             };
-            addresses.push(named);
+            let url = base.join(uri).map_err(|_| LayoutError::BadAddress)?;
+            if let Line::Variant(variant) = &line {
+                let first =
+                    variants.entry(variant.attributes.to_string()).or_insert_with(|| url.clone());
+                if *first != url {
+                    let urls = listed.get_mut(first).map(|(_, first)| &mut first.urls);
+                    urls.into_iter()
+                        .filter(|urls| !urls.contains(&url))
+                        .for_each(|urls| urls.push(url.clone()));
+                    continue;
+                }
+            }
+            let known = listed.entry(url.clone()).or_insert_with(|| {
+                let listed = Listed { urls: vec![url.clone()], role, codecs };
+                (name.clone(), listed)
+            });
+            // The smallest name of an address does not depend on the order of lines.
+            if name < known.0 {
+                known.0 = name;
+            }
+            lines.push((line, Some(url)));
         }
-        if !playlist.lines.iter().any(|line| matches!(line, Line::Variant(_))) {
+        if variants.is_empty() {
             return Err(LayoutError::NoVariant);
         }
         let mut counts: BTreeMap<RenditionName, usize> = BTreeMap::new();
-        for name in names.values_mut() {
+        for (name, _) in listed.values_mut() {
             let count = counts.entry(name.clone()).or_default();
             *count += 1;
             *name = name.numbered(*count);
         }
-        let lines = playlist
-            .lines
-            .into_iter()
-            .zip(addresses)
-            .map(|(line, url)| Placed { line, rendition: url.map(|url| names[&url].clone()) })
-            .collect();
-        let renditions = names.into_iter().map(|(url, name)| (name, url)).collect();
-        Ok(Self { lines, renditions })
+        let place = |(line, url): (Line, Option<Url>)| {
+            let rendition = url.map(|url| listed[&url].0.clone());
+            Placed { line, rendition }
+        };
+        let lines = lines.into_iter().map(place).collect();
+        Ok(Self { lines, renditions: listed.into_values().collect() })
+    }
+
+    /// Leaves a rendition out.
+    pub fn leave_out(&mut self, name: &str) {
+        self.lines.retain(|placed| placed.rendition.as_ref().is_none_or(|it| it.as_ref() != name));
+        self.renditions.retain(|it, _| it.as_ref() != name);
+    }
+
+    /// Its renditions, as an output asks for them.
+    #[must_use]
+    pub fn facets(&self) -> Vec<Facet> {
+        let of = |(name, listed): (&RenditionName, &Listed)| Facet {
+            name: name.to_string(),
+            role: listed.role,
+            codecs: listed.codecs.clone(),
+            ..Facet::default()
+        };
+        let captions = self.lines.iter().filter(|placed| {
+            matches!(&placed.line, Line::Media(media) if media.kind == MediaKind::ClosedCaptions)
+        });
+        let captions = captions.map(|_| Facet { role: Role::ClosedCaptions, ..Facet::default() });
+        self.renditions.iter().map(of).chain(captions).collect()
     }
 
     /// The layout of a source that is a single media playlist with a peak of `bandwidth` bits a second.
     #[must_use]
     pub fn of_media(url: Url, bandwidth: u64) -> Self {
         let name = RenditionName::of(&["video"]);
-        let attributes = hls::AttributeList::new(&format!("BANDWIDTH={bandwidth}"));
+        let attributes = AttributeList::new(&format!("BANDWIDTH={bandwidth}"));
         let variant = hls::Variant { attributes, bandwidth, ..hls::Variant::default() };
         let other = |text: &str| Placed { line: Line::Other(text.to_owned()), rendition: None };
         let variant = Placed { line: Line::Variant(variant), rendition: Some(name.clone()) };
         let lines = vec![other("#EXTM3U"), other("#EXT-X-VERSION:3"), variant];
-        Self { lines, renditions: BTreeMap::from([(name, url)]) }
+        let listed = Listed { urls: vec![url], role: Role::Variant, codecs: BTreeSet::new() };
+        Self { lines, renditions: BTreeMap::from([(name, listed)]) }
     }
 
     /// The multivariant playlist with the names of the output, listing only what is `there`.
@@ -130,8 +171,11 @@ impl Layout {
                         }
                     }
                 }
-                (Line::Media(media), Some(rendition)) => {
-                    media.attributes.set_quoted("URI", &stem.media(rendition));
+                (
+                    Line::Media(Media { attributes, .. }) | Line::IFrame(attributes),
+                    Some(rendition),
+                ) => {
+                    attributes.set_quoted("URI", &stem.media(rendition));
                 }
                 (Line::Variant(_) | Line::Media(_) | Line::IFrame(_) | Line::Other(_), _) => {}
             }
@@ -149,24 +193,62 @@ const GROUP_ATTRIBUTES: [(MediaKind, &str); 4] = [
     (MediaKind::ClosedCaptions, "CLOSED-CAPTIONS"),
 ];
 
-/// The name that a line's attributes give, and the address that it holds.
-fn described(line: &Line) -> Option<(RenditionName, &str)> {
+/// What a line says of the media playlist whose address it holds.
+struct Described<'a> {
+    name: RenditionName,
+    uri: &'a str,
+    role: Role,
+    codecs: BTreeSet<String>,
+}
+
+fn described(line: &Line) -> Option<Described<'_>> {
+    let codecs = |attributes: &AttributeList| {
+        attributes.get("CODECS").map(abilities::codecs).unwrap_or_default()
+    };
     match line {
         Line::Variant(variant) => {
-            let bandwidth = variant.bandwidth.to_string();
-            Some((RenditionName::of(&["video", &bandwidth]), &variant.uri))
+            let name = RenditionName::of(&["video", &variant.bandwidth.to_string()]);
+            let codecs = codecs(&variant.attributes);
+            Some(Described { name, uri: &variant.uri, role: Role::Variant, codecs })
         }
         Line::Media(media) => {
             let attribute = |name| media.attributes.get(name).unwrap_or_default();
-            let kind = match media.kind {
-                MediaKind::Audio => "audio",
-                MediaKind::Video => "angle",
-                MediaKind::Subtitles => "subtitles",
-                MediaKind::ClosedCaptions => "captions",
+            let (kind, role) = match media.kind {
+                MediaKind::Audio => ("audio", Role::Audio),
+                MediaKind::Video => ("angle", Role::Video),
+                MediaKind::Subtitles => ("subtitles", Role::Subtitles),
+                MediaKind::ClosedCaptions => ("captions", Role::ClosedCaptions),
             };
             let parts = [kind, attribute("GROUP-ID"), attribute("LANGUAGE"), attribute("NAME")];
-            Some((RenditionName::of(&parts), media.uri()?))
+            let (name, codecs) = (RenditionName::of(&parts), BTreeSet::new());
+            Some(Described { name, uri: media.uri()?, role, codecs })
         }
-        Line::IFrame(_) | Line::Other(_) => None,
+        Line::IFrame(attributes) => {
+            let uri = attributes.get("URI").filter(|uri| !uri.is_empty())?;
+            let name =
+                RenditionName::of(&["iframes", attributes.get("BANDWIDTH").unwrap_or_default()]);
+            // Its codecs are those of the variants, or of pictures that no other rendition has.
+            Some(Described { name, uri, role: Role::IFrames, codecs: BTreeSet::new() })
+        }
+        Line::Other(_) => None,
+    }
+}
+
+/// A line that names no media playlist, as it can stand at the output: addresses that it holds are
+/// the source's, and what only the source can do is left out.
+fn elsewhere(line: Line, base: &Url) -> Option<Line> {
+    let Line::Other(text) = line else { return Some(line) };
+    let (tag, value) = text.split_once(':').unwrap_or((&text, ""));
+    match tag.trim() {
+        // Players find keys in the media playlists; where they lie there is another matter.
+        "#EXT-X-SESSION-KEY" | "#EXT-X-CONTENT-STEERING" => None,
+        "#EXT-X-SESSION-DATA" => {
+            let mut attributes = AttributeList::new(value);
+            let url = attributes.get("URI").and_then(|uri| base.join(uri).ok());
+            let Some(url) = url else { return Some(Line::Other(text)) };
+            attributes.set_quoted("URI", url.as_str());
+            Some(Line::Other(format!("{tag}:{attributes}")))
+        }
+        _ => Some(Line::Other(text)),
     }
 }

@@ -2,12 +2,15 @@
 //!
 //! `plan`, `settle` and `render` are pure; `advance` acts, through the ports.
 
+pub mod abilities;
 pub mod advance;
 pub mod anchor;
 pub mod cadence;
+pub mod crypt;
 pub mod cursor;
 pub mod layout;
 pub mod names;
+pub mod parts;
 pub mod plan;
 pub mod ports;
 pub mod progress;

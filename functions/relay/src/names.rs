@@ -5,7 +5,7 @@
 
 use crate::ports::ContentType;
 use crate::session::Address;
-use hls::MediaSequence;
+use hls::{MediaSequence, Segment};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -102,6 +102,11 @@ impl Stem {
         format!("{}_{rendition}.m3u8", self.0)
     }
 
+    /// The name of something that segments of a rendition need beside themselves.
+    pub(crate) fn part(&self, rendition: &RenditionName, name: &str) -> String {
+        format!("{}_{rendition}_{name}", self.0)
+    }
+
     /// A segment's name, after its number in the source.
     #[must_use]
     pub fn segment(
@@ -132,25 +137,36 @@ pub enum Extension {
     Mp3,
     /// WebVTT.
     Vtt,
+    /// A fragment of MP4 (CMAF).
+    M4s,
 }
 
 impl Extension {
-    /// What the path of a segment's address says; a transport stream where it says nothing.
+    /// What a segment is: what the path of its address says; where that says nothing, a fragment where
+    /// it has a map, else a transport stream.
     #[must_use]
-    pub fn of_uri(uri: &str) -> Self {
+    pub fn of(segment: &Segment) -> Self {
+        let unsaid = if segment.map.is_some() { Self::M4s } else { Self::Ts };
+        Self::of_uri(&segment.uri).unwrap_or(unsaid)
+    }
+
+    /// What the path of a segment's address says.
+    fn of_uri(uri: &str) -> Option<Self> {
         let path = uri.split(['?', '#']).next().unwrap_or_default();
         // Path parameters such as `;session=1` are no part of the ending.
         let name =
             path.rsplit('/').next().unwrap_or_default().split(';').next().unwrap_or_default();
         let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending).to_ascii_lowercase();
-        match ending.as_str() {
+        Some(match ending.as_str() {
             "aac" | "adts" => Self::Aac,
             "ac3" => Self::Ac3,
             "ec3" | "eac3" => Self::Ec3,
             "mp3" => Self::Mp3,
             "vtt" | "webvtt" => Self::Vtt,
-            _ => Self::Ts,
-        }
+            "ts" | "m2ts" => Self::Ts,
+            "m4s" | "mp4" | "m4v" | "m4a" | "m4f" | "cmfv" | "cmfa" | "cmft" | "cmf" => Self::M4s,
+            _ => return None,
+        })
     }
 
     fn as_str(self) -> &'static str {
@@ -161,6 +177,7 @@ impl Extension {
             Self::Ec3 => "ec3",
             Self::Mp3 => "mp3",
             Self::Vtt => "vtt",
+            Self::M4s => "m4s",
         }
     }
 
@@ -174,6 +191,7 @@ impl Extension {
             Self::Ec3 => "audio/eac3",
             Self::Mp3 => "audio/mpeg",
             Self::Vtt => "text/vtt",
+            Self::M4s => "video/mp4",
         })
     }
 }
@@ -217,10 +235,17 @@ mod tests {
             ("/a/b.ts", Extension::Ts),
             ("/a/b.AAC", Extension::Aac),
             ("/a/b.vtt;session=1", Extension::Vtt),
+            ("/a/b.cmfv", Extension::M4s),
             ("/a/segment", Extension::Ts),
             ("https://a.example/b.ac3?x=.ts", Extension::Ac3),
         ] {
-            assert_eq!(Extension::of_uri(uri), extension, "{uri}");
+            let segment = Segment { uri: uri.to_owned(), ..Segment::default() };
+            assert_eq!(Extension::of(&segment), extension, "{uri}");
+        }
+        let map = Some(std::sync::Arc::default());
+        for (uri, extension) in [("/a/segment", Extension::M4s), ("/a/b.ts", Extension::Ts)] {
+            let segment = Segment { uri: uri.to_owned(), map: map.clone(), ..Segment::default() };
+            assert_eq!(Extension::of(&segment), extension, "{uri} with a map");
         }
     }
 }

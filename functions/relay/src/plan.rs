@@ -2,6 +2,7 @@
 
 use crate::cursor::{Rendition, Track};
 use crate::names::{Epoch, RenditionName};
+use crate::parts::Along;
 use crate::settle::{Fate, segments_from};
 use hls::{MediaPlaylist, MediaSequence, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +17,8 @@ pub struct Fates {
     pub landed: Vec<BTreeSet<Key>>,
     /// On their way to each endpoint, reading included.
     pub under_way: Vec<BTreeSet<Key>>,
+    /// What those that were read have beside themselves.
+    pub along: BTreeMap<Key, Along>,
     /// The source says that they are not there.
     pub gone: BTreeSet<Key>,
     /// Could not be read.
@@ -70,6 +73,7 @@ impl Fates {
         let lacking =
             |key: &Key| key.0 == rendition.epoch && wanted.is_none_or(|wanted| key.1 >= wanted);
         self.gone.retain(lacking);
+        self.along.retain(|key, _| lacking(key));
         self.failed.retain(|key, _| lacking(key));
     }
 }

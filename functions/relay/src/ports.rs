@@ -17,8 +17,22 @@ pub trait Origin: Send + Sync {
         known: Option<&Validators>,
     ) -> impl Future<Output = Result<Fetched, OriginError>> + Send;
 
-    /// Reads a whole segment. The bytes count against the budget until they are dropped.
-    fn segment(&self, url: &Url) -> impl Future<Output = Result<Bytes, OriginError>> + Send;
+    /// Reads a whole file, or only a slice of it, whatever else the server sends. The bytes count
+    /// against the budget until they are dropped.
+    fn segment(
+        &self,
+        url: &Url,
+        slice: Option<Slice>,
+    ) -> impl Future<Output = Result<Bytes, OriginError>> + Send;
+}
+
+/// A part of a file; its end fits a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Slice {
+    /// Where it begins.
+    pub offset: u64,
+    /// How many bytes it has, at least one.
+    pub length: u64,
 }
 
 /// What a server said to tell one version of a playlist from the next (RFC 9110 section 8.8).

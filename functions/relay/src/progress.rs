@@ -57,6 +57,8 @@ pub struct Progress {
     pub reason: Option<String>,
     /// Per rendition, by name.
     pub renditions: Vec<RenditionProgress>,
+    /// Renditions that the output does not take and that it can do without.
+    pub left_out: Vec<LeftOut>,
     /// Per endpoint, in the session's order.
     pub endpoints: Vec<EndpointProgress>,
     /// Segments that are listed at one endpoint at least, over all renditions.
@@ -86,6 +88,15 @@ pub struct RenditionProgress {
     pub listed: Vec<Option<u64>>,
     /// What is wrong with it now.
     pub error: Option<String>,
+}
+
+/// A rendition that is not carried.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Its name in the output, had it been carried.
+    pub name: String,
+    /// Why it is not.
+    pub reason: String,
 }
 
 /// How one endpoint is doing.

@@ -2,10 +2,11 @@
 
 use crate::cursor::{Rendition, Track};
 use crate::names::{Epoch, Extension, RenditionName, Stem};
+use crate::parts::{Keys, Needs, Stated};
 use crate::settle::{Style, dated};
 use hls::{
-    DiscontinuitySequence, MediaPlaylist, MediaSequence, PlaylistType, Segment, Timestamp,
-    is_low_latency,
+    AttributeList, DiscontinuitySequence, MediaPlaylist, MediaSequence, PlaylistType, Segment,
+    Timestamp, is_low_latency,
 };
 
 /// A segment that can be listed, whoever has it.
@@ -14,6 +15,8 @@ pub(crate) struct Row<'a> {
     pub sequence: MediaSequence,
     pub discontinuity: bool,
     lines: &'a [String],
+    keys: Vec<AttributeList>,
+    map_keys: Vec<AttributeList>,
     extension: Extension,
     made: Option<Timestamp>,
 }
@@ -30,17 +33,25 @@ pub(crate) fn rows<'a>(
             sequence: kept.sequence,
             discontinuity: kept.discontinuity,
             lines: &kept.lines,
+            keys: kept.keys.iter().map(|key| AttributeList::new(key)).collect(),
+            map_keys: kept.map_keys.iter().map(|key| AttributeList::new(key)).collect(),
             extension: kept.extension,
             made: kept.program_date_time,
         };
         return rendition.kept.iter().map(row).collect();
     }
+    let opened = style.keys == Keys::Opened;
     let row = |(sequence, segment, made): (MediaSequence, &'a Segment, _)| Row {
         epoch: rendition.epoch,
         sequence,
         discontinuity: segment.discontinuity,
         lines: &segment.lines,
-        extension: Extension::of_uri(&segment.uri),
+        keys: if opened { Vec::new() } else { segment.keys.to_vec() },
+        map_keys: match &segment.map {
+            Some(map) if !opened => map.keys.to_vec(),
+            Some(_) | None => Vec::new(),
+        },
+        extension: Extension::of(segment),
         made,
     };
     dated(seen).map(row).collect()
@@ -85,17 +96,22 @@ pub fn render(
         _ => return None,
     };
     let mut tags = 0;
+    let mut stated = Stated::default();
     let segments = listed
         .iter()
         .map(|&(number, row)| {
             let marked = track.marks(row.epoch, row.sequence);
             tags += u64::from(marked || row.discontinuity);
-            segment(
-                row,
-                marked,
-                number == first,
-                stem.segment(name, row.epoch, row.sequence, row.extension),
-            )
+            let uri = stem.segment(name, row.epoch, row.sequence, row.extension);
+            let mut segment = segment(row, marked, number == first, uri);
+            if let Some(along) = rendition.along(row.epoch, row.sequence) {
+                let Row { sequence, keys, map_keys, .. } = row;
+                let needs = Needs { sequence: *sequence, keys, map_keys };
+                let needed = Stated::of(&needs, along, number, stem, name);
+                place(&mut segment.lines, needed.after(&stated));
+                stated = needed;
+            }
+            segment
         })
         .collect();
     let discontinuity_sequence =
@@ -137,8 +153,15 @@ fn whole_segment_lines(lines: &[String]) -> Vec<String> {
     lines.iter().filter(|line| !is_low_latency(line)).cloned().collect()
 }
 
+/// Puts the lines that state keys and maps where they belong: after a discontinuity, before all else.
+fn place(lines: &mut Vec<String>, stated: Vec<String>) {
+    let at = lines.iter().position(|line| line == "#EXT-X-DISCONTINUITY").map_or(0, |at| at + 1);
+    lines.splice(at..at, stated);
+}
+
 fn segment(row: &Row<'_>, marked: bool, first: bool, uri: String) -> Segment {
     let mut lines = whole_segment_lines(row.lines);
+    lines.retain(|line| !hls::names_a_file(line));
     let dated = lines.iter().any(|line| line.starts_with(DATE));
     // The source may date its first segment only; ours is another one.
     if let (true, false, Some(made)) = (first, dated, row.made) {

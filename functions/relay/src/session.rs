@@ -1,6 +1,7 @@
 //! A session: one source carried to one output.
 
 use crate::Timestamp;
+use crate::parts::Keys;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use url::Url;
@@ -40,6 +41,48 @@ pub struct Session {
     pub start: Start,
     /// How many segments are read side by side, at least 1.
     pub concurrency: u8,
+    /// What else may be said of it.
+    #[serde(flatten)]
+    pub options: Options,
+}
+
+/// What may be said of a session, and need not be.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Options {
+    /// Where the keys of encrypted segments lie.
+    #[serde(skip_serializing_if = "KeyPlace::is_default")]
+    pub keys: KeyPlace,
+}
+
+/// Where the keys of encrypted segments lie, where the output takes encrypted segments.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyPlace {
+    /// Beside the segments: whoever may read these may read the keys, as long as both are kept.
+    #[default]
+    Carry,
+    /// At the source, which then decides who may read them, and for how long.
+    Leave,
+}
+
+impl KeyPlace {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Session {
+    /// How the keys of its source reach its output.
+    #[must_use]
+    pub fn keys_at_output(&self) -> Keys {
+        match self.options.keys {
+            _ if !self.output.abilities().encrypted => Keys::Opened,
+            KeyPlace::Carry => Keys::Carried,
+            KeyPlace::Leave => Keys::Left,
+        }
+    }
 }
 
 /// Where a session joins its source.
@@ -64,12 +107,12 @@ pub enum OutputKind {
 }
 
 impl OutputKind {
-    /// Whether segments that left the window are to be deleted.
+    /// Its name, as the API gives it.
     #[must_use]
-    pub fn deletes(self) -> bool {
+    pub fn name(self) -> &'static str {
         match self {
-            Self::MediaPackage => false,
-            Self::WebDav => true,
+            Self::MediaPackage => "mediapackage",
+            Self::WebDav => "webdav",
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Moves a rendition past what landed.
 
-use crate::cursor::{Kept, Rendition, Stretch, Track};
+use crate::cursor::{Kept, Parts, Rendition, Stretch, Track};
 use crate::names::{Epoch, Extension};
+use crate::parts::{Along, Keys, PartId};
 use crate::render::{Row, rows};
 use hls::{DiscontinuitySequence, MediaPlaylist, MediaSequence, Micros, Segment, Timestamp};
 
@@ -23,27 +24,37 @@ pub struct Style {
     pub window: Option<Micros>,
     /// Whether what left the window is to be deleted.
     pub deletes: bool,
+    /// How keys reach it.
+    pub keys: Keys,
 }
 
 /// The mark of a rendition after what landed.
 ///
 /// Each endpoint moves up to its first segment that waits and no further, so a playlist never lists a
-/// segment that the endpoint does not have. `fate` is asked for segments of the current epoch;
-/// `confirmed` says of an endpoint whether this run knows what was last published there.
+/// segment that the endpoint does not have. `fate` is asked for segments of the current epoch, `along` for
+/// what those that landed have beside themselves; `confirmed` says of an endpoint whether this run knows
+/// what was last published there.
 #[must_use]
 pub fn settle(
     mut next: Rendition,
     seen: &MediaPlaylist,
     style: Style,
     fate: impl Fn(usize, MediaSequence) -> Fate,
+    along: impl Fn(MediaSequence) -> Option<Along>,
     confirmed: impl Fn(usize) -> bool,
 ) -> Rendition {
+    let before = next.landed().map_or(next.entry, |landed| landed.after(1));
     let mut tracks = std::mem::take(&mut next.tracks);
     for (endpoint, track) in tracks.iter_mut().enumerate() {
         extend(track, &next, seen, |sequence| fate(endpoint, sequence));
     }
+    let landed = tracks.iter().filter_map(|track| track.landed(next.epoch)).max();
+    if let Some(landed) = landed {
+        let new = (before.0..=landed.0).map(MediaSequence);
+        note(&mut next, new.filter_map(|sequence| Some((sequence, along(sequence)?))));
+    }
     if let Some(window) = style.window {
-        keep(&mut next, &tracks, seen, window);
+        keep(&mut next, &tracks, seen, window, style);
     }
     let rows = rows(&next, seen, style);
     for (endpoint, track) in tracks.iter_mut().enumerate() {
@@ -52,9 +63,33 @@ pub fn settle(
         }
         own_up(track, &rows, confirmed(endpoint));
     }
+    let head = rows.first().map(|head| (head.epoch, head.sequence));
     drop(rows);
+    forget(&mut next.parts, head);
     next.tracks = tracks;
     next
+}
+
+/// Notes what segments that landed have beside themselves, where it is not what the one before has.
+fn note(next: &mut Rendition, new: impl Iterator<Item = (MediaSequence, Along)>) {
+    for (from, along) in new {
+        let known = next.along(next.epoch, from);
+        if known.map_or(along != Along::default(), |known| *known != along) {
+            next.parts.push(Parts { epoch: next.epoch, from, along });
+        }
+    }
+}
+
+/// Forgets what only segments before the first that can be listed have.
+fn forget(parts: &mut Vec<Parts>, head: Option<(Epoch, MediaSequence)>) {
+    let Some(head) = head else { return };
+    let over = |next: &Parts| (next.epoch, next.from) <= head;
+    while parts.get(1).is_some_and(over) {
+        parts.remove(0);
+    }
+    if parts.iter().all(|parts| parts.along == Along::default()) {
+        parts.clear();
+    }
 }
 
 /// Moves one endpoint up to its first segment that waits.
@@ -136,21 +171,49 @@ fn discontinuities_before(seen: &MediaPlaylist, sequence: MediaSequence) -> Disc
     DiscontinuitySequence(seen.discontinuity_sequence.0 + listed as u64)
 }
 
+/// How many discontinuities the source counts up to a segment, its own included.
+pub(crate) fn discontinuities_until(
+    seen: &MediaPlaylist,
+    sequence: MediaSequence,
+) -> DiscontinuitySequence {
+    discontinuities_before(seen, sequence.after(1))
+}
+
 /// Keeps the lines of what landed anywhere, as far back as the window goes.
-fn keep(next: &mut Rendition, tracks: &[Track], seen: &MediaPlaylist, window: Micros) {
+fn keep(
+    next: &mut Rendition,
+    tracks: &[Track],
+    seen: &MediaPlaylist,
+    window: Micros,
+    style: Style,
+) {
     let first = match next.kept.last() {
         Some(last) if last.epoch == next.epoch => last.sequence.after(1),
         _ => next.entry,
     };
     for (sequence, segment, made) in dated(seen).skip_while(|(sequence, ..)| *sequence < first) {
         if tracks.iter().any(|track| track.number(next.epoch, sequence).is_some()) {
+            let along = next.along(next.epoch, sequence).cloned().unwrap_or_default();
+            let none: &[hls::AttributeList] = &[];
+            let (keys, map_keys) = match (style.keys, &segment.map) {
+                (Keys::Opened, _) => (none, none),
+                (Keys::Carried | Keys::Left, Some(map)) => (&*segment.keys, &*map.keys),
+                (Keys::Carried | Keys::Left, None) => (&*segment.keys, none),
+            };
             next.kept.push(Kept {
                 epoch: next.epoch,
                 sequence,
-                lines: segment.lines.clone(),
+                lines: segment
+                    .lines
+                    .iter()
+                    .filter(|line| !hls::names_a_file(line))
+                    .cloned()
+                    .collect(),
+                keys: without_addresses(keys, &along.keys),
+                map_keys: without_addresses(map_keys, &along.map_keys),
                 duration: segment.duration,
                 discontinuity: segment.discontinuity,
-                extension: Extension::of_uri(&segment.uri),
+                extension: Extension::of(segment),
                 program_date_time: made,
             });
         }
@@ -173,6 +236,18 @@ fn keep(next: &mut Rendition, tracks: &[Track], seen: &MediaPlaylist, window: Mi
     };
     let droppable = next.kept.iter().take(outside).take_while(|kept| !unlisted(kept)).count();
     next.kept.drain(..droppable);
+}
+
+/// The attributes of keys, without the addresses of those that were stored: they may hold a secret.
+fn without_addresses(keys: &[hls::AttributeList], ids: &[Option<PartId>]) -> Vec<String> {
+    let text = |(index, key): (usize, &hls::AttributeList)| {
+        let mut key = key.clone();
+        if ids.get(index).is_some_and(Option::is_some) {
+            key.remove("URI");
+        }
+        key.to_string()
+    };
+    keys.iter().enumerate().map(text).collect()
 }
 
 /// A shorter window would leave a player nothing to begin with (RFC 8216 section 6.2.2).

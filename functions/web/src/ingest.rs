@@ -94,10 +94,7 @@ impl WebDavIngest {
     pub(crate) fn new(shared: Arc<Shared>, endpoint: &Endpoint, kind: OutputKind) -> Self {
         let (url, in_url) = without_credentials(&endpoint.url);
         let a_second = shared.settings.limits.mediapackage_requests_a_second;
-        let pace = match kind {
-            OutputKind::MediaPackage => Some(Pace::new(a_second)),
-            OutputKind::WebDav => None,
-        };
+        let pace = kind.abilities().requests_a_second.map(|_| Pace::new(a_second));
         let sign_in = endpoint.credentials.clone().or(in_url).map(SignIn::new);
         Self { shared, url, sign_in, pace, collections: tokio::sync::Mutex::default() }
     }

@@ -9,12 +9,12 @@ use crate::http::{Answer, HttpError};
 use crate::wire::{self, Tries, tail};
 use bytes::Bytes;
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, COOKIE, DATE, ETAG, HeaderMap,
-    HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, COOKIE, DATE, ETAG,
+    HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION, RANGE,
 };
 use http::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
-use relay::ports::{Fetched, Origin, OriginError, Validators};
+use relay::ports::{Fetched, Origin, OriginError, Slice, Validators};
 use relay::session::Access;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -136,18 +136,20 @@ impl HttpOrigin {
         .into())
     }
 
-    /// Reads a body to its end, and says `what` was too long when it is longer than `limit`.
+    /// Reads a body to its end, or the part of it that is wanted, and says `what` was too long when
+    /// that is longer than `limit`.
     async fn read(
         &self,
         mut answer: Answer,
         url: &Url,
         (what, limit): (&str, usize),
+        mut wanted: Option<Wanted>,
         mut room: Option<&mut Room>,
     ) -> Result<Buffer, Failure> {
         let too_long = || {
             unavailable(format!("{} is over the limit of {limit} bytes for a {what}", tail(url)))
         };
-        let length = plain_length(&answer);
+        let length = wanted.map_or_else(|| plain_length(&answer), |wanted| Some(wanted.take));
         if length.is_some_and(|length| length > limit) {
             return Err(too_long().into());
         }
@@ -160,18 +162,23 @@ impl HttpOrigin {
             Flaw::Encoding => self.failed(&HttpError::Encoding, url),
         };
         let mut body = Body::new(buffer, limit, answer.is_gzip());
-        loop {
+        while wanted.is_none_or(|wanted| wanted.take > 0) {
             let chunk = timeout(self.shared.settings.patience.stall, answer.chunk())
                 .await
                 .map_err(|_| self.stalled(url))?
                 .map_err(|error| self.failed(&error, url))?;
             let Some(chunk) = chunk else { break };
+            let chunk = wanted.as_mut().map_or(&chunk[..], |wanted| wanted.cut(&chunk));
             for chunk in chunk.chunks(body.step()) {
                 if let Some(room) = &mut room {
                     room.grow(body.len_with(chunk)).await;
                 }
                 body.take(chunk).map_err(flawed)?;
             }
+        }
+        if wanted.is_some_and(|wanted| wanted.take > 0) {
+            let reason = format!("{} ends before the byte range that is wanted of it", tail(url));
+            return Err(unavailable(reason).into());
         }
         body.end().map_err(flawed)
     }
@@ -190,18 +197,30 @@ impl HttpOrigin {
         let validators =
             if tells_apart(&validators, header(DATE)) { validators } else { Validators::default() };
         let limit = self.shared.settings.limits.playlist_bytes;
-        let text = self.read(answer, url, ("playlist", limit), None).await?;
+        let text = self.read(answer, url, ("playlist", limit), None, None).await?;
         Ok(Fetched::Changed { text: text.into(), url: at, validators })
     }
 
-    async fn try_segment(&self, url: &Url, extra: &HeaderMap) -> Result<Bytes, Failure> {
-        let (answer, _) = self.get(url, extra).await?;
-        let answer = expect_ok(answer, url).await?;
+    async fn try_segment(
+        &self,
+        url: &Url,
+        slice: Option<Slice>,
+        extra: &HeaderMap,
+    ) -> Result<Bytes, Failure> {
+        let (mut answer, _) = self.get(url, extra).await?;
+        let wanted = slice.and_then(|slice| Wanted::of(slice, &answer));
+        if wanted.is_none() {
+            answer = expect_ok(answer, url).await?;
+            if slice.is_some() {
+                let reason = format!("origin compresses {}, of which a part is wanted", tail(url));
+                return Err(unavailable(reason).into());
+            }
+        }
         let kind = answer.headers.get(CONTENT_TYPE).cloned();
         let limit = self.shared.settings.limits.segment_bytes;
-        let length = plain_length(&answer);
+        let length = wanted.map_or_else(|| plain_length(&answer), |wanted| Some(wanted.take));
         let mut room = self.shared.budget.take(length.unwrap_or(STEP).min(limit)).await;
-        let body = self.read(answer, url, ("segment", limit), Some(&mut room)).await?;
+        let body = self.read(answer, url, ("segment", limit), wanted, Some(&mut room)).await?;
         if !is_media(kind.as_ref(), body.as_ref()) {
             let what = if body.as_ref().is_empty() { "nothing" } else { "a web page" };
             let shown = tail(url);
@@ -254,7 +273,7 @@ impl Origin for HttpOrigin {
         self.persist(url, within, || self.try_playlist(url, &extra)).await
     }
 
-    async fn segment(&self, url: &Url) -> Result<Bytes, OriginError> {
+    async fn segment(&self, url: &Url, slice: Option<Slice>) -> Result<Bytes, OriginError> {
         let within = self.shared.settings.patience.segment;
         let limits = &self.shared.settings.limits;
         let expected = self.segment_bytes.load(Ordering::Relaxed).min(limits.segment_bytes);
@@ -269,7 +288,12 @@ impl Origin for HttpOrigin {
         let mut extra = HeaderMap::new();
         // Media does not get smaller, and a plain body says how long it is.
         extra.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        self.persist(url, within, || self.try_segment(url, &extra)).await
+        if let Some(Slice { offset, length }) = slice {
+            let last = offset.saturating_add(length).saturating_sub(1);
+            let range = HeaderValue::try_from(format!("bytes={offset}-{last}"));
+            extra.insert(RANGE, range.expect("digits can be in a header"));
+        }
+        self.persist(url, within, || self.try_segment(url, slice, &extra)).await
     }
 }
 
@@ -290,6 +314,40 @@ fn basic(url: &Url) -> Option<HeaderValue> {
     let mut header = HeaderValue::try_from(header).ok()?;
     header.set_sensitive(true);
     Some(header)
+}
+
+/// The part of a body that is wanted, as far as it is still to come.
+#[derive(Clone, Copy)]
+struct Wanted {
+    skip: u64,
+    take: usize,
+}
+
+impl Wanted {
+    /// Where a slice lies in an answer: in a part, which may be a larger one, or in the whole file,
+    /// which servers that know no ranges send. Absent where the answer is neither.
+    fn of(slice: Slice, answer: &Answer) -> Option<Self> {
+        let begins = match answer.status {
+            _ if answer.is_gzip() => return None,
+            StatusCode::OK => 0,
+            StatusCode::PARTIAL_CONTENT => {
+                let range = answer.headers.get(CONTENT_RANGE)?.to_str().ok()?;
+                range.trim().strip_prefix("bytes ")?.split('-').next()?.trim().parse().ok()?
+            }
+            _ => return None,
+        };
+        let skip = slice.offset.checked_sub(begins)?;
+        Some(Self { skip, take: usize::try_from(slice.length).ok()? })
+    }
+
+    /// What of the next piece is wanted.
+    fn cut<'a>(&mut self, piece: &'a [u8]) -> &'a [u8] {
+        let skipped = piece.len().min(usize::try_from(self.skip).unwrap_or(usize::MAX));
+        self.skip -= skipped as u64;
+        let taken = (piece.len() - skipped).min(self.take);
+        self.take -= taken;
+        &piece[skipped..skipped + taken]
+    }
 }
 
 /// Where an answer redirects to.

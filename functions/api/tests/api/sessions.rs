@@ -3,7 +3,7 @@
 use crate::world::{World, request};
 use axum::http::{Method, StatusCode};
 use relay::Timestamp;
-use relay::progress::{EndpointProgress, Fault, Progress, RenditionProgress, Status};
+use relay::progress::{EndpointProgress, Fault, LeftOut, Progress, RenditionProgress, Status};
 use relay::session::{Address, SessionId};
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
@@ -37,6 +37,7 @@ async fn a_session_shows_how_it_is_doing_now() {
             listed: vec![Some(7)],
             error: None,
         }],
+        left_out: vec![LeftOut { name: "iframes-9".to_owned(), reason: "not taken".to_owned() }],
         endpoints: vec![EndpointProgress {
             address,
             healthy: false,
@@ -66,6 +67,7 @@ async fn a_session_shows_how_it_is_doing_now() {
             "source": { "url": "https://origin.example/live/main.m3u8" },
             "output": {
                 "type": "mediapackage",
+                "keys": "carry",
                 "endpoints": [{ "url": "https://in.example/a/channel" }],
             },
             "window_seconds": null,
@@ -80,6 +82,7 @@ async fn a_session_shows_how_it_is_doing_now() {
             "renditions": [
                 { "name": "video_1", "source_sequence": 812, "listed": [7], "error": null },
             ],
+            "left_out": [{ "name": "iframes-9", "reason": "not taken" }],
             "endpoints": [{
                 "url": "https://in.example/a/channel",
                 "healthy": false,

@@ -11,6 +11,7 @@ use hls::{
     Line, MediaKind, MediaPlaylist, MultivariantPlaylist, Playlist, PlaylistType, Timestamp,
     is_low_latency, parse,
 };
+use relay::abilities;
 use relay::layout::Layout;
 use relay::session::Address;
 use std::collections::BTreeSet;
@@ -206,15 +207,14 @@ struct Names {
 
 impl Names {
     fn of(playlist: &MultivariantPlaylist, base: Option<&Url>) -> Self {
-        let mut playlist = playlist.clone();
-        playlist.lines.retain(|line| !matches!(line, Line::IFrame(_)));
-        Self { base: base.cloned(), layout: base.and_then(|it| Layout::of(playlist, it).ok()) }
+        let layout = base.and_then(|base| Layout::of(playlist.clone(), base).ok());
+        Self { base: base.cloned(), layout }
     }
 
     fn name(&self, uri: &str) -> Option<String> {
         let url = self.base.as_ref()?.join(uri).ok().filter(|_| !uri.is_empty())?;
         let mut renditions = self.layout.as_ref()?.renditions.iter();
-        renditions.find(|(_, at)| **at == url).map(|(name, _)| name.to_string())
+        renditions.find(|(_, at)| at.urls.contains(&url)).map(|(name, _)| name.to_string())
     }
 }
 
@@ -235,7 +235,8 @@ fn media(track: &Track) -> Option<Media> {
     let millis = |micros: hls::Micros| i64::try_from(micros.as_millis()).unwrap_or(i64::MAX);
     let sampled = track.sample.map(contents);
     let segments = || newest.segments.iter();
-    let encryption = segments().filter_map(|segment| segment.key.as_deref()?.get("METHOD"));
+    let keys = || segments().flat_map(|segment| segment.keys.iter());
+    let encryption = keys().filter_map(|key| key.get("METHOD"));
     let lines = track.newest()?.text.lines();
     Some(Media {
         target_duration_ms: hls::Micros::from(newest.target_duration).as_millis(),
@@ -248,6 +249,7 @@ fn media(track: &Track) -> Option<Media> {
         container: sampled.as_ref().map(|contents| contents.container),
         sampled_codecs: sampled.map(|contents| contents.codecs).unwrap_or_default(),
         encryption: encryption.map(str::to_owned).collect(),
+        protections: segments().filter_map(abilities::protection_of).collect(),
         maps: segments().any(|segment| segment.map.is_some()),
         byte_ranges: segments().any(|segment| segment.byte_range.is_some()),
         gaps: segments().filter(|segment| segment.gap).count(),
@@ -324,27 +326,8 @@ fn codecs(renditions: &[Rendition]) -> BTreeSet<String> {
     let sampled = renditions.iter().filter_map(|rendition| rendition.media.as_ref());
     let sampled = sampled.flat_map(|media| &media.sampled_codecs).map(|it| (*it).to_owned());
     let stated = renditions.iter().filter_map(|rendition| rendition.codecs.as_deref());
-    let stated = stated.flat_map(|codecs| codecs.split(',')).map(|it| family(it.trim()));
+    let stated = stated.flat_map(abilities::codecs);
     sampled.chain(stated).collect()
-}
-
-/// The codec that an entry of `CODECS` names (RFC 6381).
-fn family(entry: &str) -> String {
-    let family = entry.split('.').next().unwrap_or(entry);
-    let name = match family {
-        "avc1" | "avc3" => "H.264",
-        "hvc1" | "hev1" | "dvh1" | "dvhe" => "HEVC",
-        "av01" => "AV1",
-        "vp09" => "VP9",
-        "ac-3" => "AC-3",
-        "ec-3" => "E-AC-3",
-        "wvtt" => "WebVTT",
-        "stpp" => "TTML",
-        _ if matches!(entry, "mp4a.40.34" | "mp4a.6B" | "mp4a.69") => "MP3",
-        "mp4a" => "AAC",
-        _ => return entry.to_owned(),
-    };
-    name.to_owned()
 }
 
 /// The dialect in which a line marks an ad break.

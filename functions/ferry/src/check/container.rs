@@ -1,29 +1,7 @@
 //! What a segment is, from its first bytes.
 
-use serde::Serialize;
+pub use relay::abilities::Container;
 use std::collections::BTreeSet;
-
-/// A container.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Container {
-    /// MPEG-2 transport stream.
-    Ts,
-    /// Fragmented MP4 (CMAF).
-    Fmp4,
-    /// Packed AAC.
-    Aac,
-    /// Packed AC-3.
-    Ac3,
-    /// Packed E-AC-3.
-    Eac3,
-    /// Packed MP3.
-    Mp3,
-    /// WebVTT.
-    WebVtt,
-    /// None of these, or encrypted.
-    Unknown,
-}
 
 /// A segment's container and the codecs that it names.
 #[derive(Clone, Debug, PartialEq, Eq)]

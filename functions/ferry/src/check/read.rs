@@ -173,14 +173,14 @@ impl<O: Origin, C: Clock> Reader<'_, O, C> {
     async fn sample(&self, watching: &mut Watching) {
         let segments = watching.newest.iter().flat_map(|newest| &newest.segments);
         // The whole file of a range may be hours long; an encrypted segment says nothing.
-        let plain = |it: &&hls::Segment| it.byte_range.is_none() && it.key.is_none() && !it.gap;
+        let plain = |it: &&hls::Segment| it.byte_range.is_none() && it.keys.is_empty() && !it.gap;
         let Some(newest) = segments.rev().find(plain) else { return };
         let url = watching.base.as_ref().and_then(|base| base.join(&newest.uri).ok());
         let Some(url) = url else {
             watching.failed("the address of the newest segment is not one".to_owned());
             return;
         };
-        match self.origin.segment(&url).await {
+        match self.origin.segment(&url, None).await {
             Ok(bytes) => {
                 let head = bytes.get(..SAMPLE_BYTES).unwrap_or(&bytes);
                 watching.watched.sample = Some(Bytes::copy_from_slice(head));
@@ -193,6 +193,7 @@ impl<O: Origin, C: Clock> Reader<'_, O, C> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use relay::ports::Slice;
     use std::sync::atomic::{AtomicU64, Ordering};
 
     /// A clock that is as late as anyone has slept.
@@ -250,7 +251,7 @@ mod tests {
             Ok(Fetched::Changed { text: text.into(), url: url.clone(), validators })
         }
 
-        async fn segment(&self, url: &Url) -> Result<Bytes, OriginError> {
+        async fn segment(&self, url: &Url, _: Option<Slice>) -> Result<Bytes, OriginError> {
             assert_eq!(url.path(), "/v/104.ts");
             Ok(Bytes::from(vec![0x47; 2 * SAMPLE_BYTES]))
         }
@@ -303,7 +304,7 @@ mod tests {
                 Ok(Fetched::Changed { text, url: url.clone(), validators })
             }
 
-            async fn segment(&self, _: &Url) -> Result<Bytes, OriginError> {
+            async fn segment(&self, _: &Url, _: Option<Slice>) -> Result<Bytes, OriginError> {
                 panic!("there is none")
             }
         }

@@ -1,6 +1,6 @@
 //! What is found out about a source.
 
-use super::container::Container;
+use relay::abilities::{Container, Protection};
 use relay::session::Address;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -100,6 +100,8 @@ pub struct Media {
     pub sampled_codecs: BTreeSet<&'static str>,
     /// METHOD of the keys.
     pub encryption: BTreeSet<String>,
+    #[serde(skip)]
+    pub protections: BTreeSet<Protection>,
     pub maps: bool,
     pub byte_ranges: bool,
     pub gaps: usize,
@@ -177,13 +179,19 @@ pub struct Verdict {
     pub accepts: bool,
     /// Why not.
     pub reasons: Vec<String>,
+    /// What would be left out of what it takes, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
 }
 
 impl Report {
-    /// Whether all of the source can be read, it keeps the RFC, and one of the outputs takes it.
+    /// Whether all of the source can be read, it keeps the RFC, and MediaPackage takes it.
     pub fn is_fine(&self) -> bool {
         self.renditions.iter().all(|rendition| rendition.failures.is_empty())
             && self.findings.iter().all(|finding| finding.severity != Severity::Violation)
-            && self.outputs.iter().any(|verdict| verdict.accepts)
+            && self
+                .outputs
+                .iter()
+                .any(|verdict| verdict.accepts && verdict.output.starts_with("mediapackage"))
     }
 }

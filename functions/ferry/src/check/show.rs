@@ -49,6 +49,8 @@ impl Display for Shown<'_> {
             let says = if verdict.accepts { "takes it" } else { "does not take it:" };
             writeln!(f, "  {:<14}  {says}", verdict.output)?;
             verdict.reasons.iter().try_for_each(|reason| writeln!(f, "    {reason}"))?;
+            let left_out = |what| writeln!(f, "    would be left out: {what}");
+            verdict.left_out.iter().try_for_each(left_out)?;
         }
         Ok(())
     }

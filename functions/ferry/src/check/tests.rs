@@ -404,11 +404,14 @@ fn an_output_says_every_reason_why_it_does_not_take_a_source() {
             vec![sampled(&map, b"\0\0\0\x18styp")],
             vec!["segments are fMP4, and only TS is taken: video-800000"],
         ),
+        ("AES-128", MAIN.to_owned(), vec![watched("v.m3u8", &[&key])], vec![]),
         (
-            "encrypted",
+            "SAMPLE-AES",
             MAIN.to_owned(),
-            vec![watched("v.m3u8", &[&key])],
-            vec!["segments are encrypted: video-800000"],
+            vec![watched("v.m3u8", &[&key.replace("AES-128", "SAMPLE-AES")])],
+            vec![
+                "segments are encrypted, and only AES-128 can be decrypted on the way: video-800000",
+            ],
         ),
         (
             "HTML, and AV1",
@@ -424,10 +427,7 @@ fn an_output_says_every_reason_why_it_does_not_take_a_source() {
             "byte ranges and I-frames",
             format!("{MAIN}#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=1,URI=\"i.m3u8\"\n"),
             vec![watched("v.m3u8", &[&range])],
-            vec![
-                "byte ranges are not carried yet: video-800000",
-                "I-frame playlists are not carried yet",
-            ],
+            vec![],
         ),
         ("too many", many, watched_all, vec!["21 streams, and 20 is the limit"]),
         (
@@ -439,11 +439,16 @@ fn an_output_says_every_reason_why_it_does_not_take_a_source() {
         ("nothing", MAIN.to_owned(), vec![], vec!["no media playlist could be read"]),
     ] {
         let report = of(Some(&multivariant), media);
-        for verdict in &report.outputs {
+        let [v1, v2, webdav] = report.outputs.as_slice() else { panic!("{:?}", report.outputs) };
+        for verdict in [v1, v2] {
             assert_eq!(verdict.reasons, reasons, "{name}");
             assert_eq!(verdict.accepts, reasons.is_empty(), "{name}");
         }
-        assert_eq!(report.outputs.len(), 2);
+        let iframes = "I-frame playlist 1: I-frame playlists are not taken";
+        let left_out = if multivariant.contains("I-FRAME") { vec![iframes] } else { vec![] };
+        assert_eq!(v1.left_out, left_out, "{name}");
+        let unread = reasons.iter().any(|reason| reason.contains("could be read"));
+        assert_eq!((webdav.accepts, webdav.left_out.len()), (!unread, 0), "{name}");
     }
 }
 
@@ -483,5 +488,6 @@ fn a_report_reads_well() {
     Outputs
       mediapackage    takes it
       mediapackagev2  takes it
+      webdav          takes it
     "#);
 }

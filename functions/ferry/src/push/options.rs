@@ -46,6 +46,9 @@ pub struct PushArgs {
     /// Where to join the source
     #[arg(long, value_enum, default_value_t = From::LiveEdge)]
     pub start: From,
+    /// Where the keys of encrypted segments lie
+    #[arg(long, value_enum, default_value_t = Keys::Carry)]
+    pub keys: Keys,
     /// How many segments are read side by side
     #[arg(long, value_name = "NUMBER")]
     pub concurrency: Option<u64>,
@@ -81,6 +84,15 @@ pub enum From {
     Window,
 }
 
+/// Where the keys of encrypted segments lie, where the output takes encrypted segments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Keys {
+    /// Beside the segments: whoever may read these may read the keys
+    Carry,
+    /// At the source
+    Leave,
+}
+
 /// Secrets stay out of it.
 impl std::fmt::Debug for PushArgs {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -102,10 +114,18 @@ impl PushArgs {
             From::LiveEdge => "live_edge",
             From::Window => "window",
         };
+        let keys = match self.keys {
+            Keys::Carry => "carry",
+            Keys::Leave => "leave",
+        };
         Ok(Request {
             name: Some("push".to_owned()),
             source: SourceRequest { url: Some(self.source.clone()), headers: self.headers()? },
-            output: OutputRequest { endpoints: self.endpoints()?, ..kind },
+            output: OutputRequest {
+                endpoints: self.endpoints()?,
+                keys: Some(keys.to_owned()),
+                ..kind
+            },
             window_seconds: self.window,
             start: Some(start.to_owned()),
             concurrency: self.concurrency,

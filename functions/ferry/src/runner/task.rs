@@ -131,7 +131,9 @@ where
             Event::Became(Status::Degraded | Status::Failed, _) => {
                 tracing::warn!(%session, "{event}");
             }
-            Event::Became(..) | Event::Joined(..) => tracing::info!(%session, "{event}"),
+            Event::Became(..) | Event::Joined(..) | Event::LeftOut(..) => {
+                tracing::info!(%session, "{event}");
+            }
             Event::Restarted(_) | Event::FellBehind(..) | Event::Gone(..) | Event::Failed(_) => {
                 match said.next(now) {
                     Some(0) => tracing::warn!(%session, "{event}"),

@@ -3,7 +3,7 @@
 use super::*;
 use ::tests::memory::Memory;
 use bytes::Bytes;
-use relay::ports::{ContentType, Fetched, IngestError, OriginError, Validators};
+use relay::ports::{ContentType, Fetched, IngestError, OriginError, Slice, Validators};
 use relay::session::Address;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -54,7 +54,7 @@ impl Origin for Source {
         Ok(Fetched::Changed { text, url, validators: Validators::default() })
     }
 
-    async fn segment(&self, _: &Url) -> Result<Bytes, OriginError> {
+    async fn segment(&self, _: &Url, _: Option<Slice>) -> Result<Bytes, OriginError> {
         Ok(Bytes::from_static(&[0x47; 188]))
     }
 }

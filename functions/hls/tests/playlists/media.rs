@@ -3,8 +3,8 @@
 use crate::fixtures::fixture;
 use crate::read_media;
 use hls::{
-    AttributeList, DiscontinuitySequence, MediaPlaylist, MediaSequence, Micros, PlaylistType,
-    Seconds, Segment,
+    AttributeList, ByteRange, DiscontinuitySequence, MediaPlaylist, MediaSequence, Micros,
+    PlaylistType, Seconds, Segment,
 };
 
 #[test]
@@ -176,23 +176,54 @@ fn a_segment_knows_what_its_lines_say() {
 #[test]
 fn a_map_holds_until_the_next() {
     let playlist = read_media(&fixture("byte-ranges.m3u8"));
-    let maps: Vec<_> = playlist.segments.iter().map(|s| s.map.as_ref()?.get("URI")).collect();
+    let maps: Vec<_> = playlist.segments.iter().map(|s| Some(s.map.as_ref()?.uri())).collect();
     assert_eq!(maps, [Some("main.mp4"), Some("main.mp4"), Some("ad.mp4")]);
-    let ranges: Vec<_> = playlist.segments.iter().map(|s| s.byte_range.as_deref()).collect();
-    assert_eq!(ranges, [Some("1508000@719"), Some("1510244"), Some("901121@712")]);
+    let range = |length, offset| Some(ByteRange { length, offset: Some(offset) });
+    let map = playlist.segments[0].map.as_ref().unwrap();
+    assert_eq!(map.byte_range, range(719, 0));
+    let ranges: Vec<_> = playlist.segments.iter().map(|s| s.byte_range).collect();
+    let second = range(1_510_244, 719 + 1_508_000);
+    assert_eq!(ranges, [range(1_508_000, 719), second, range(901_121, 712)]);
+}
+
+#[test]
+fn a_byte_range_without_an_offset_follows_the_one_before_it_in_the_same_file() {
+    for (lines, offset) in [
+        ("#EXT-X-BYTERANGE:7@5\n#EXTINF:6,\na.ts\n#EXT-X-BYTERANGE:9\n", Some(12)),
+        ("#EXT-X-BYTERANGE:7@5\n#EXTINF:6,\nb.ts\n#EXT-X-BYTERANGE:9\n", None),
+        ("#EXTINF:6,\na.ts\n#EXT-X-BYTERANGE:9\n", None),
+        ("#EXT-X-BYTERANGE:9\n", None),
+        ("#EXT-X-BYTERANGE:7@18446744073709551615\n#EXTINF:6,\na.ts\n#EXT-X-BYTERANGE:9\n", None),
+    ] {
+        let text = format!("#EXTM3U\n#EXT-X-TARGETDURATION:6\n{lines}#EXTINF:6,\na.ts\n");
+        let last = read_media(&text).segments.pop().unwrap();
+        assert_eq!(last.byte_range, Some(ByteRange { length: 9, offset }), "{lines}");
+    }
 }
 
 #[test]
 fn a_key_holds_until_the_next_or_none() {
     let playlist = read_media(&fixture("encrypted.m3u8"));
-    let methods: Vec<_> = playlist
+    let methods: Vec<String> = playlist
         .segments
         .iter()
-        .map(|segment| segment.key.as_ref().and_then(|key| key.get("METHOD")))
+        .map(|segment| {
+            segment.keys.iter().map(|key| key.get("METHOD").unwrap()).collect::<Vec<_>>().join(" ")
+        })
         .collect();
-    assert_eq!(methods, [Some("AES-128"), Some("AES-128"), Some("SAMPLE-AES-CTR"), None]);
-    let key = playlist.segments[0].key.as_ref().unwrap();
+    assert_eq!(methods, ["AES-128", "AES-128", "SAMPLE-AES SAMPLE-AES-CTR", ""]);
+    let key = &playlist.segments[0].keys[0];
     assert_eq!(key.get("URI"), Some("https://keys.example/90?a=1,2"));
+}
+
+#[test]
+fn a_map_has_the_keys_that_are_stated_before_it() {
+    let playlist = read_media(
+        "#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXT-X-MAP:URI=\"i\"\n#EXTINF:6,\na\n\
+         #EXT-X-KEY:METHOD=AES-128,URI=\"k\",IV=0x1\n#EXTINF:6,\nb\n#EXT-X-MAP:URI=\"i\"\n#EXTINF:6,\nc\n",
+    );
+    let keys = |segment: &Segment| segment.map.as_ref().unwrap().keys.len();
+    assert_eq!(playlist.segments.iter().map(keys).collect::<Vec<_>>(), [0, 0, 1]);
 }
 
 #[test]

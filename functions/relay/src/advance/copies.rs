@@ -1,14 +1,19 @@
 //! Copies segments: each is read once and written to every endpoint that lacks it.
 
-use super::{Carrier, Done, Event};
+use super::shelf::{Ingredients, Parcel, Storing, gather};
+use super::{Carrier, Done, Event, Outlet};
 use crate::anchor::segment;
 use crate::names::{Extension, RenditionName};
+use crate::parts::{Along, Kind, PartId, Recipe, recipe};
 use crate::plan::{Failure, Key, View, plan};
 use crate::ports::{Clock, Ingest, IngestError, Origin, OriginError, Sessions};
-use crate::settle::settle;
+use crate::settle::{discontinuities_until, settle};
 use bytes::Bytes;
+use futures_util::future::try_join_all;
 use hls::{Micros, Timestamp};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use url::Url;
 
 /// The first wait before a segment that could not be read is tried again; it doubles up to 5 s.
 const RETRY: Micros = Micros::from_millis(500);
@@ -37,13 +42,14 @@ where
             .collect();
         let room = self.outlets.iter().map(|outlet| outlet.room(self.session.concurrency, now));
         for copy in plan(&views, room.collect(), now) {
-            let Some(watch) = self.watches.get_mut(&copy.rendition) else { continue };
-            let listed = watch.seen.as_deref().and_then(|seen| segment(seen, copy.key.1));
-            let Some(url) = listed.and_then(|listed| watch.segment_url(&listed.uri)) else {
-                let reason = "its address cannot be read".to_owned();
-                self.try_again(&copy.rendition, copy.key, reason, now);
-                continue;
+            let (url, recipe, ingredients) = match self.recipe(&copy.rendition, copy.key) {
+                Ok(found) => found,
+                Err(reason) => {
+                    self.try_again(&copy.rendition, copy.key, reason, now);
+                    continue;
+                }
             };
+            let Some(watch) = self.watches.get_mut(&copy.rendition) else { continue };
             for &endpoint in &copy.endpoints {
                 watch.fates.under_way[endpoint].insert(copy.key);
                 self.outlets[endpoint].copies += 1;
@@ -53,11 +59,29 @@ where
             self.began.insert(number, now);
             let origin = Arc::clone(&self.origin);
             self.under_way.push(Box::pin(async move {
-                let result = origin.segment(&url).await;
+                let result = gather(origin, url, recipe, ingredients).await;
                 let (rendition, key, endpoints) = (copy.rendition, copy.key, copy.endpoints);
                 Done::Read { copy: number, rendition, key, endpoints, result }
             }));
         }
+    }
+
+    /// Where a segment that is listed lies, and what it needs beside itself.
+    fn recipe(
+        &mut self,
+        rendition: &RenditionName,
+        (epoch, sequence): Key,
+    ) -> Result<(Url, Recipe, Ingredients), String> {
+        let seen =
+            self.watches.get(rendition).and_then(|watch| Some((watch, watch.seen.as_ref()?)));
+        let (watch, seen) = seen.ok_or("it is not listed any more")?;
+        let listed = segment(seen, sequence).ok_or("it is not listed any more")?;
+        let recipe = recipe(listed, sequence, self.style.keys)?;
+        let url = watch.url_of(&listed.uri).ok_or("its address cannot be read")?;
+        let version = (epoch, discontinuities_until(seen, sequence).0);
+        let ingredients = self.shelf.read(&self.origin, watch.base(), &recipe, version);
+        let ingredients = ingredients.map_err(|error| error.to_string())?;
+        Ok((url, recipe, ingredients))
     }
 
     /// Takes in a segment that was read, and writes it where it is lacking.
@@ -67,14 +91,22 @@ where
         rendition: RenditionName,
         key: Key,
         endpoints: Vec<usize>,
-        result: Result<Bytes, OriginError>,
+        result: Result<Parcel, OriginError>,
         now: Timestamp,
     ) {
         self.began.remove(&copy);
         let extension = self.extension(&rendition, key);
-        let body = match result {
-            Ok(body) => body,
+        let result = result.and_then(|parcel| match self.changed(&rendition, key, &parcel.along) {
+            false => Ok(parcel),
+            true => {
+                let reason = "its map or its keys are not what they were".to_owned();
+                Err(OriginError::Unavailable { reason })
+            }
+        });
+        let Parcel { body, along, files } = match result {
+            Ok(parcel) => parcel,
             Err(error) => {
+                self.shelf.forget_failures();
                 for endpoint in endpoints {
                     self.ended(&rendition, key, endpoint);
                 }
@@ -83,8 +115,10 @@ where
         };
         if let Some(watch) = self.watches.get_mut(&rendition) {
             watch.fates.failed.remove(&key);
+            watch.fates.along.insert(key, along);
         }
         for endpoint in endpoints {
+            let before = self.store_parts(&rendition, endpoint, &files);
             let name = self.stem(endpoint).segment(&rendition, key.0, key.1, extension);
             let ingest = Arc::clone(&self.outlets[endpoint].ingest);
             let (rendition, body, bytes) = (rendition.clone(), body.clone(), body.len() as u64);
@@ -93,20 +127,49 @@ where
             self.began.insert(copy, now);
             self.outlets[endpoint].puts.insert(copy, now);
             self.under_way.push(Box::pin(async move {
-                let result = ingest.put(&name, extension.content_type(), body).await;
+                // A segment that is there has all that it needs.
+                let result = match try_join_all(before).await {
+                    Ok(_) => ingest.put(&name, extension.content_type(), body).await,
+                    Err(error) => Err(error),
+                };
                 Done::Put { copy, rendition, key, endpoint, bytes, result }
             }));
         }
+    }
+
+    /// Whether a segment that landed elsewhere had something else beside itself: then this is not it.
+    fn changed(&self, rendition: &RenditionName, key: Key, along: &Along) -> bool {
+        let Some(mark) = self.working.renditions.get(rendition) else { return false };
+        let landed = mark.epoch == key.0 && mark.landed() >= Some(key.1);
+        landed && mark.along(key.0, key.1).map_or(*along != Along::default(), |had| had != along)
+    }
+
+    /// Stores maps and keys that an endpoint lacks.
+    fn store_parts(
+        &mut self,
+        rendition: &RenditionName,
+        endpoint: usize,
+        files: &BTreeMap<PartId, (Kind, Bytes)>,
+    ) -> Vec<Storing> {
+        let mark = self.working.renditions.get(rendition);
+        let has = |id: &PartId| {
+            mark.is_some_and(|mark| mark.tracks.get(endpoint).is_some_and(|it| mark.has(it, id)))
+        };
+        let lacking: Vec<_> = files.iter().filter(|(id, _)| !has(id)).collect();
+        let Outlet { stem, ingest, .. } = &self.outlets[endpoint];
+        let mut store = |(id, (kind, body)): (&PartId, &(Kind, Bytes))| {
+            let name = kind.name(stem, rendition, id);
+            self.shelf.store(endpoint, ingest, name, kind.content_type(), body.clone())
+        };
+        lacking.into_iter().map(&mut store).collect()
     }
 
     fn extension(&self, rendition: &RenditionName, key: Key) -> Extension {
         let seen = self.watches.get(rendition).and_then(|watch| watch.seen.as_deref());
         let listed = seen.and_then(|seen| segment(seen, key.1));
         let mark = self.working.renditions.get(rendition);
-        listed.map_or_else(
-            || mark.map_or(Extension::default(), |mark| mark.extension),
-            |listed| Extension::of_uri(&listed.uri),
-        )
+        listed
+            .map_or_else(|| mark.map_or(Extension::default(), |mark| mark.extension), Extension::of)
     }
 
     /// A copy to one endpoint is not under way any more.
@@ -172,6 +235,7 @@ where
         self.outlets[endpoint].puts.remove(&copy);
         self.ended(rendition, key, endpoint);
         if let Err(error) = result {
+            self.shelf.forget_failures();
             return self.endpoint_failed(endpoint, &error, now);
         }
         self.outlets[endpoint].succeeded(bytes);
@@ -207,6 +271,7 @@ where
             seen,
             self.style,
             |endpoint, sequence| watch.fates.of(endpoint, (epoch, sequence)),
+            |sequence| watch.fates.along.get(&(epoch, sequence)).cloned(),
             |endpoint| watch.confirmed[endpoint],
         );
         self.working.renditions.insert(rendition.clone(), mark);

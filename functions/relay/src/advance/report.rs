@@ -149,12 +149,13 @@ where
         if self.watches.is_empty() {
             return None;
         }
-        let ended = self.watches.values().all(|watch| watch.seen.as_ref().is_some_and(|s| s.ended));
+        let there = || self.watches.iter().filter(|(_, watch)| !watch.is_lost());
+        let ended = there().all(|(_, watch)| watch.seen.as_ref().is_some_and(|s| s.ended));
         if !ended {
             return None;
         }
         let finished = |outlet: &super::Outlet<I>| {
-            self.watches.keys().all(|name| outlet.finished.contains(name)) && outlet.is_idle()
+            there().all(|(name, _)| outlet.finished.contains(name)) && outlet.is_idle()
         };
         if self.outlets.iter().all(finished) {
             return Some((

@@ -1,15 +1,18 @@
 //! Looks at the source.
 
 use super::{Carrier, Done, Event, Version};
+use crate::abilities::Role;
 use crate::anchor::{Anchor, History, anchor, stale_patience, take_up};
 use crate::cadence::Cadence;
-use crate::layout::Layout;
+use crate::layout::{Layout, Listed};
 use crate::names::RenditionName;
 use crate::plan::{Fates, Key};
 use crate::ports::{Clock, Fetched, Ingest, Origin, OriginError, Sessions, Validators};
 use crate::progress::Status;
-use hls::{Limits, MediaPlaylist, Micros, MultivariantPlaylist, Playlist, Timestamp};
-use std::collections::BTreeMap;
+use hls::{
+    AttributeList, Limits, MediaPlaylist, Micros, MultivariantPlaylist, Playlist, Timestamp,
+};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use url::Url;
 
@@ -30,6 +33,9 @@ const LEAST_STALL: Micros = Micros::from_secs(12);
 /// may name another address.
 const ERRORS_UNTIL_MASTER: u32 = 2;
 
+/// After so many errors in a row a session ends without a rendition that it can do without.
+const ERRORS_UNTIL_LOST: u32 = 4;
+
 /// The playlist that the session names.
 #[derive(Default)]
 pub(super) struct Master {
@@ -44,7 +50,9 @@ pub(super) struct Master {
 
 /// One media playlist of the source.
 pub(super) struct Watch {
-    url: Url,
+    /// Where it is read; the first is, until it fails.
+    urls: Vec<Url>,
+    pub(super) role: Role,
     known: Option<Validators>,
     /// Where the newest version came from: what its addresses are relative to.
     base: Url,
@@ -73,10 +81,12 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    fn new(url: Url, endpoints: usize) -> Self {
+    fn new(listed: &Listed, endpoints: usize) -> Self {
+        let Listed { urls, role, .. } = listed.clone();
         Self {
-            base: url.clone(),
-            url,
+            base: urls[0].clone(),
+            urls,
+            role,
             known: None,
             seen: None,
             version: Version::default(),
@@ -96,6 +106,30 @@ impl Watch {
         }
     }
 
+    /// The same, looked at anew.
+    fn again(watch: &Self, endpoints: usize) -> Self {
+        let (urls, role) = (watch.urls.clone(), watch.role);
+        Self::new(&Listed { urls, role, codecs: BTreeSet::new() }, endpoints)
+    }
+
+    fn url(&self) -> &Url {
+        &self.urls[0]
+    }
+
+    /// Reads the same stream elsewhere from now on.
+    fn fail_over(&mut self) {
+        if self.urls.len() > 1 {
+            self.urls.rotate_left(1);
+            self.known = None;
+        }
+    }
+
+    /// Whether a session can do without it, and must: there is no playlist.
+    pub(super) fn is_lost(&self) -> bool {
+        let can = matches!(self.role, Role::Subtitles | Role::IFrames);
+        can && self.seen.is_none() && self.cadence.errors() >= ERRORS_UNTIL_LOST
+    }
+
     fn ended(&self) -> bool {
         self.seen.as_ref().is_some_and(|seen| seen.ended)
     }
@@ -108,8 +142,13 @@ impl Watch {
         (stalled >= patience.max(LEAST_STALL)).then_some(stalled)
     }
 
-    /// The address of one of its segments.
-    pub(super) fn segment_url(&self, uri: &str) -> Option<Url> {
+    /// What its addresses are relative to.
+    pub(super) fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// The address that `uri` is.
+    pub(super) fn url_of(&self, uri: &str) -> Option<Url> {
         self.base.join(uri).ok()
     }
 }
@@ -141,7 +180,7 @@ where
                 continue;
             }
             watch.polling = true;
-            let (origin, url) = (Arc::clone(&self.origin), watch.url.clone());
+            let (origin, url) = (Arc::clone(&self.origin), watch.url().clone());
             let (known, rendition) = (watch.known.clone(), name.clone());
             self.under_way.push(Box::pin(async move {
                 let result = origin.playlist(&url, known.as_ref()).await;
@@ -199,20 +238,23 @@ where
     }
 
     /// Keeps a layout, as another version when it is another.
-    fn place(&mut self, layout: Layout) {
+    pub(super) fn place(&mut self, layout: Layout) {
         if self.layout.as_ref().is_none_or(|(known, _)| *known != layout) {
             self.layout = Some((layout, self.newest.next()));
         }
     }
 
     fn lay_out(&mut self, playlist: MultivariantPlaylist, url: &Url, now: Timestamp) {
-        match Layout::of(playlist, url) {
+        let layout = Layout::of(playlist, url).map_err(|error| error.to_string());
+        match layout.and_then(|layout| self.fit(layout)) {
             Ok(layout) => {
                 self.follow(&layout, now);
                 self.place(layout);
                 self.master_is_well(now);
             }
-            Err(error) => self.fail(now, error.to_string()),
+            // What was carried so far can go on.
+            Err(reason) if self.layout.is_some() => self.master_failed(now, reason),
+            Err(reason) => self.fail(now, reason),
         }
     }
 
@@ -238,13 +280,11 @@ where
     fn follow(&mut self, layout: &Layout, now: Timestamp) {
         let endpoints = self.outlets.len();
         self.watches.retain(|name, _| layout.renditions.contains_key(name));
-        for (name, url) in &layout.renditions {
-            let watch = self
-                .watches
-                .entry(name.clone())
-                .or_insert_with(|| Watch::new(url.clone(), endpoints));
-            if watch.error.is_some() && watch.url != *url {
-                watch.url = url.clone();
+        for (name, listed) in &layout.renditions {
+            let new = || Watch::new(listed, endpoints);
+            let watch = self.watches.entry(name.clone()).or_insert_with(new);
+            if watch.error.is_some() && watch.urls != listed.urls {
+                watch.urls.clone_from(&listed.urls);
                 watch.known = None;
                 watch.due = now;
             }
@@ -287,6 +327,7 @@ where
         watch.cadence.failed();
         watch.error = Some(reason.clone());
         if watch.cadence.errors() >= ERRORS_UNTIL_MASTER {
+            watch.fail_over();
             self.master.due = self.master.due.min(now);
         }
         self.fault(now, reason);
@@ -298,13 +339,16 @@ where
         name: &RenditionName,
         sent: Timestamp,
         now: Timestamp,
-        playlist: MediaPlaylist,
+        mut playlist: MediaPlaylist,
         base: Url,
         validators: Validators,
     ) {
-        if let Some(reason) = not_carried(&playlist) {
-            return self.fail(now, format!("{name}: {reason}"));
+        match self.fits(name, &playlist) {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(reason) => return self.fail(now, reason),
         }
+        resolve_keys(&mut playlist, &base);
         let (first_epoch, endpoints) = (self.first_epoch(), self.outlets.len());
         let Some(watch) = self.watches.get_mut(name) else { return };
         watch.error = None;
@@ -400,7 +444,7 @@ where
     pub(super) fn forget_source(&mut self) {
         let endpoints = self.outlets.len();
         for watch in self.watches.values_mut() {
-            *watch = Watch { polling: watch.polling, ..Watch::new(watch.url.clone(), endpoints) };
+            *watch = Watch { polling: watch.polling, ..Watch::again(watch, endpoints) };
         }
     }
 }
@@ -408,16 +452,24 @@ where
 /// The longest wait between two tries for the multivariant playlist, in seconds.
 const LONGEST_MASTER_WAIT: u64 = 5;
 
-/// What a playlist asks for and is not carried yet.
-fn not_carried(playlist: &MediaPlaylist) -> Option<&'static str> {
-    let any = |test: fn(&hls::Segment) -> bool| playlist.segments.iter().any(test);
-    if any(|segment| segment.map.is_some()) {
-        Some("fMP4 segments (EXT-X-MAP) are not carried yet")
-    } else if any(|segment| segment.key.is_some()) {
-        Some("encrypted segments (EXT-X-KEY) are not carried yet")
-    } else if any(|segment| segment.byte_range.is_some()) {
-        Some("byte ranges (EXT-X-BYTERANGE) are not carried yet")
-    } else {
-        None
+/// Makes the addresses of keys whole: some of them are stated to players.
+fn resolve_keys(playlist: &mut MediaPlaylist, base: &Url) {
+    let resolve = |keys: &mut Arc<[AttributeList]>| {
+        let whole = |key: &AttributeList| {
+            let mut key = key.clone();
+            if let Some(url) = key.get("URI").and_then(|uri| base.join(uri).ok()) {
+                key.set_quoted("URI", url.as_str());
+            }
+            key
+        };
+        if !keys.is_empty() {
+            *keys = keys.iter().map(whole).collect();
+        }
+    };
+    for segment in &mut playlist.segments {
+        resolve(&mut segment.keys);
+        if let Some(map) = segment.map.as_mut().filter(|map| !map.keys.is_empty()) {
+            resolve(&mut Arc::make_mut(map).keys);
+        }
     }
 }

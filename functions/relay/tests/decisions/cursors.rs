@@ -27,6 +27,7 @@ fn cursor(renditions: usize, endpoints: usize) -> Cursor {
         target_duration: Seconds(6),
         extension: Extension::Ts,
         tracks: vec![track; endpoints],
+        parts: Vec::new(),
         kept: Vec::new(),
     };
     let layout: String = (0..renditions)
@@ -66,6 +67,8 @@ fn a_cursor_is_read_back_as_it_was_written() {
                 epoch: Epoch(7),
                 sequence: MediaSequence(n),
                 lines: vec!["#EXTINF:2.000,".into()],
+                keys: Vec::new(),
+                map_keys: Vec::new(),
                 duration: Micros::from_secs(2),
                 discontinuity: n % 100 == 0,
                 extension: Extension::Aac,

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use relay::anchor::{Anchor, History, anchor, take_up};
 use relay::cursor::Rendition;
 use relay::names::{Epoch, RenditionName, Stem};
+use relay::parts::Keys;
 use relay::plan::{Failure, Fates, View, plan};
 use relay::render::render;
 use relay::session::{Address, Start};
@@ -11,7 +12,7 @@ use relay::settle::{Fate, Style, settle};
 use std::collections::BTreeMap;
 use url::Url;
 
-const FOLLOW: Style = Style { window: None, deletes: false };
+const FOLLOW: Style = Style { window: None, deletes: false, keys: Keys::Carried };
 
 fn take(before: Option<&Rendition>, seen: &MediaPlaylist) -> Rendition {
     let anchor = anchor(before, &History::default(), seen, false, Start::Window, NOW);
@@ -19,7 +20,7 @@ fn take(before: Option<&Rendition>, seen: &MediaPlaylist) -> Rendition {
 }
 
 fn moved(mark: Rendition, seen: &MediaPlaylist, fate: impl Fn(u64) -> Fate) -> Rendition {
-    let mut mark = settle(mark, seen, FOLLOW, |_, sequence| fate(sequence.0), |_| true);
+    let mut mark = settle(mark, seen, FOLLOW, |_, sequence| fate(sequence.0), |_| None, |_| true);
     // All of it is published.
     let track = &mut mark.tracks[0];
     track.given = track.last().map(relay::cursor::Stretch::last_out);
@@ -108,7 +109,7 @@ proptest! {
     /// keep every number and every discontinuity count, and mark every jump.
     #[test]
     fn playlists_keep_the_promises(turns in turns(), window in prop::option::of(4..30_u64)) {
-        let style = Style { window: window.map(Micros::from_secs), deletes: false };
+        let style = Style { window: window.map(Micros::from_secs), deletes: false, keys: Keys::Carried };
         let stem = Stem::of(&Address::of(&Url::parse("http://a.example/channel").unwrap()));
         let layout = relay::layout::Layout::of_media(Url::parse("http://a.example/").unwrap(), 1);
         let name: &RenditionName = layout.renditions.keys().next().unwrap();
@@ -130,7 +131,7 @@ proptest! {
             let epoch = taken.epoch;
             let landed = |sequence: MediaSequence| lands >> (sequence.0 % 64) & 1 == 1;
             let fate = |_, sequence| if landed(sequence) { Fate::Landed } else { Fate::Waiting };
-            let mut settled = settle(taken, &seen, style, fate, |_| confirmed);
+            let mut settled = settle(taken, &seen, style, fate, |_| None, |_| confirmed);
             let track = &settled.tracks[0];
             if let Some(shown) = render(name, &settled, track, &seen, style, &stem, false) {
                 let playlist = super::media(&shown.text);

@@ -43,7 +43,7 @@ async fn each_status_has_its_meaning_and_its_number_of_requests() {
         let url = server.url("live/v0/812.ts?token=t");
         let origin = origin(settings(), &url, &[]);
         let expected = (kind, format!("origin answered {status} for v0/812.ts"));
-        assert_eq!(reason(origin.segment(&url).await.unwrap_err()), expected, "{status}");
+        assert_eq!(reason(origin.segment(&url, None).await.unwrap_err()), expected, "{status}");
         assert_eq!(server.seen().len(), requests, "{status}");
         let error = origin.playlist(&url, None).await.unwrap_err();
         assert_eq!(reason(error), expected, "{status}");
@@ -63,7 +63,7 @@ async fn what_passes_is_tried_again() {
     .await;
     let url = server.url("0.ts");
     let origin = origin(settings(), &url, &[]);
-    assert_eq!(origin.segment(&url).await.unwrap(), "media");
+    assert_eq!(origin.segment(&url, None).await.unwrap(), "media");
     assert_eq!((server.seen().len(), server.connections()), (3, 1));
 }
 
@@ -78,10 +78,10 @@ async fn a_server_that_asks_to_wait_is_waited_for_within_the_deadline() {
     let url = server.url("0.ts");
     let origin = origin(settings(), &url, &[]);
     let start = Instant::now();
-    assert_eq!(origin.segment(&url).await.unwrap(), "media");
+    assert_eq!(origin.segment(&url, None).await.unwrap(), "media");
     assert!(start.elapsed() >= Duration::from_secs(1));
     let start = Instant::now();
-    origin.segment(&server.url("later")).await.unwrap_err();
+    origin.segment(&server.url("later"), None).await.unwrap_err();
     assert!(start.elapsed() < Duration::from_secs(1), "not worth waiting");
     assert_eq!(server.seen().len(), 3);
 }
@@ -213,7 +213,7 @@ async fn user_info_in_an_address_signs_in_there_and_is_never_shown() {
     let origin = origin(settings(), &source, &[]);
     let Ok(Fetched::Changed { url, .. }) = origin.playlist(&source, None).await else { panic!() };
     let segment = url.join("v0/1.ts?token=secret").unwrap();
-    let error = reason(origin.segment(&segment).await.unwrap_err()).1;
+    let error = reason(origin.segment(&segment, None).await.unwrap_err()).1;
     assert_eq!(error, "origin answered 403 for v0/1.ts");
     // "user:p@ss" in base64.
     let signed =
@@ -231,7 +231,7 @@ async fn no_reason_holds_a_secret() {
         let public = if host.starts_with("10.") { Reach::Public } else { Reach::Anywhere };
         let settings = Settings { reach: public, ..settings() };
         let origin = origin(settings, &url, &[("X-Token", "secret5")]);
-        let error = format!("{:?}", origin.segment(&url).await.unwrap_err());
+        let error = format!("{:?}", origin.segment(&url, None).await.unwrap_err());
         assert!(!error.contains("secret"), "{error}");
         assert!(error.contains("v0/1.ts") || error.contains("10.0.0.1"), "{error}");
     }

@@ -60,7 +60,7 @@ async fn nothing_is_read_beyond_a_limit() {
         let url = Url::parse(&format!("http://{address}/0.ts")).unwrap();
         let origin = origin(limited(1 << 20, 2 << 20, 8 << 20), &url, &[]);
         let start = Instant::now();
-        let error = unavailable(origin.segment(&url).await.unwrap_err());
+        let error = unavailable(origin.segment(&url, None).await.unwrap_err());
         assert_eq!(error, "0.ts is over the limit of 2097152 bytes for a segment");
         let error = unavailable(origin.playlist(&url, None).await.unwrap_err());
         assert_eq!(error, "0.ts is over the limit of 1048576 bytes for a playlist");
@@ -76,12 +76,12 @@ async fn a_short_body_is_never_taken_for_a_segment() {
     for short in [short, chunked, Vec::new()] {
         let address = raw(vec![short.clone()], Then::Close).await;
         let url = Url::parse(&format!("http://{address}/v0/1.ts")).unwrap();
-        let error = origin(settings(), &url, &[]).segment(&url).await.unwrap_err();
+        let error = origin(settings(), &url, &[]).segment(&url, None).await.unwrap_err();
         let error = unavailable(error);
         assert!(error.starts_with("no answer from the origin for v0/1.ts: "), "{error}");
         let address = raw(vec![short, whole.clone()], Then::Close).await;
         let url = Url::parse(&format!("http://{address}/v0/1.ts")).unwrap();
-        let segment = origin(settings(), &url, &[]).segment(&url).await;
+        let segment = origin(settings(), &url, &[]).segment(&url, None).await;
         assert_eq!(segment.unwrap(), "all of it.");
     }
 }
@@ -94,7 +94,8 @@ async fn an_origin_that_stalls_or_dawdles_does_not_hold_a_call() {
         let address = raw(vec![answer], Then::Hang).await;
         let url = Url::parse(&format!("http://{address}/1.ts")).unwrap();
         let start = Instant::now();
-        let error = unavailable(origin(settings(), &url, &[]).segment(&url).await.unwrap_err());
+        let error =
+            unavailable(origin(settings(), &url, &[]).segment(&url, None).await.unwrap_err());
         assert_eq!(error, "origin sent nothing for 0 s for 1.ts");
         assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
     });
@@ -110,7 +111,7 @@ async fn an_origin_that_stalls_or_dawdles_does_not_hold_a_call() {
     .await;
     let url = server.url("1.ts");
     let start = Instant::now();
-    let error = unavailable(origin(settings(), &url, &[]).segment(&url).await.unwrap_err());
+    let error = unavailable(origin(settings(), &url, &[]).segment(&url, None).await.unwrap_err());
     assert_eq!(error, "origin took longer than the limit of 3 s for 1.ts");
     assert!(start.elapsed() < Duration::from_secs(5));
 }
@@ -131,7 +132,7 @@ async fn what_is_not_media_is_not_taken_for_a_segment() {
     ] {
         let server = Server::start(move |_, _| answer(200, &[("content-type", kind)], body)).await;
         let url = server.url("v0/1.ts");
-        let segment = origin(settings(), &url, &[]).segment(&url).await;
+        let segment = origin(settings(), &url, &[]).segment(&url, None).await;
         assert_eq!(segment.is_ok(), taken, "{kind} {body:?}");
         if let Err(error) = segment {
             let what = if body.is_empty() { "nothing" } else { "a web page" };
@@ -148,14 +149,14 @@ async fn bytes_in_flight_are_bounded_and_come_back() {
     let mut settings = limited(1 << 20, 1 << 20, 1 << 20);
     settings.patience.segment = Duration::from_millis(300);
     let origin = origin(settings, &url, &[]);
-    let first = origin.segment(&url).await.unwrap();
-    let error = unavailable(origin.segment(&url).await.unwrap_err());
+    let first = origin.segment(&url, None).await.unwrap();
+    let error = unavailable(origin.segment(&url, None).await.unwrap_err());
     let expected =
         "no room for 1.ts within 0 s: 1048576 bytes of segments may be in memory at once";
     assert_eq!(error, expected);
     assert_eq!(server.seen().len(), 1, "no request is made while there is no room");
     drop(first);
-    assert_eq!(origin.segment(&url).await.unwrap().len(), 600_000);
+    assert_eq!(origin.segment(&url, None).await.unwrap().len(), 600_000);
 }
 
 #[tokio::test]
@@ -175,7 +176,7 @@ async fn many_bodies_pass_through_little_memory() {
         .map(|_| {
             let (origin, url) = (Arc::clone(&origin), url.clone());
             tokio::spawn(async move {
-                let segment = origin.segment(&url).await.unwrap();
+                let segment = origin.segment(&url, None).await.unwrap();
                 tokio::time::sleep(Duration::from_millis(2)).await;
                 segment.len()
             })

@@ -48,13 +48,13 @@ async fn an_authority_that_is_named_is_trusted_and_no_other() {
     let (address, pem) = start().await;
     let url = Url::parse(&format!("https://localhost:{}/live/1.ts", address.port())).unwrap();
     let trusting = Settings { extra_roots_pem: pem.into_bytes(), ..settings() };
-    assert_eq!(origin(trusting.clone(), &url, &[]).segment(&url).await.unwrap(), "media");
+    assert_eq!(origin(trusting.clone(), &url, &[]).segment(&url, None).await.unwrap(), "media");
     let endpoint = ingest(trusting, &url, None);
     let put = endpoint.put("a.ts", ContentType("video/mp2t"), "x".into());
     assert_eq!(put.await, Ok(()));
 
     let reason = "no answer from the origin for live/1.ts: invalid peer certificate: UnknownIssuer";
-    let error = origin(settings(), &url, &[]).segment(&url).await.unwrap_err();
+    let error = origin(settings(), &url, &[]).segment(&url, None).await.unwrap_err();
     assert_eq!(error, OriginError::Unavailable { reason: reason.into() });
     let endpoint = ingest(settings(), &url, None);
     let put = endpoint.put("a.ts", ContentType("video/mp2t"), "x".into());
@@ -82,7 +82,7 @@ async fn a_server_that_never_agrees_on_keys_is_given_up() {
     let mut settings = settings();
     settings.patience.connect = std::time::Duration::from_millis(200);
     let reason = "no answer from the origin for live/1.ts: no connection within the limit of 0 s";
-    let error = origin(settings.clone(), &url, &[]).segment(&url).await.unwrap_err();
+    let error = origin(settings.clone(), &url, &[]).segment(&url, None).await.unwrap_err();
     assert_eq!(error, OriginError::Unavailable { reason: reason.into() });
     let endpoint = ingest(settings, &url, None);
     let put = endpoint.put("a.ts", ContentType("video/mp2t"), "x".into());

@@ -1,0 +1,181 @@
+//! Maps and keys on their way: each is read once, and stored once at an endpoint.
+
+use crate::crypt::decrypt;
+use crate::names::Epoch;
+use crate::parts::{Along, Kind, Lock, PartId, Recipe};
+use crate::ports::{ContentType, Ingest, IngestError, Origin, OriginError, Slice};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::Shared;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use url::Url;
+
+/// So many maps and keys are remembered: those of some renditions for some ad breaks.
+const REMEMBERED: usize = 64;
+
+/// A longer map or key is none: maps of all that is known have a few kilobytes.
+const LONGEST: usize = 1 << 20;
+
+type Effect<T, E> = Shared<Pin<Box<dyn Future<Output = Result<T, E>> + Send>>>;
+type Reading = Effect<Bytes, OriginError>;
+pub(super) type Storing = Effect<(), IngestError>;
+
+/// Where a map or a key lies. What lies at one address may be another after a discontinuity, or when
+/// the source begins anew.
+type Place = (Epoch, u64, Url, Option<Slice>);
+
+/// The maps and keys that were read and stored, or are about to be.
+#[derive(Default)]
+pub(super) struct Shelf {
+    read: Vec<(Place, Reading)>,
+    stored: BTreeMap<usize, Vec<(String, Storing)>>,
+}
+
+/// A segment that was read, and what is to be stored before it.
+pub(super) struct Parcel {
+    pub(super) body: Bytes,
+    pub(super) along: Along,
+    pub(super) files: BTreeMap<PartId, (Kind, Bytes)>,
+}
+
+impl Shelf {
+    /// Reads what a recipe asks for beside the segment, unless that is on the shelf.
+    pub(super) fn read<O: Origin + 'static>(
+        &mut self,
+        origin: &Arc<O>,
+        base: &Url,
+        recipe: &Recipe,
+        version: (Epoch, u64),
+    ) -> Result<Ingredients, OriginError> {
+        let mut of = |uri: &str, slice| {
+            let url = base.join(uri).map_err(|_| unavailable("its address cannot be read"))?;
+            Ok(self.reading(origin, (version.0, version.1, url, slice)))
+        };
+        let map = match &recipe.map {
+            None => None,
+            Some((file, _)) => Some(of(&file.uri, file.slice)?),
+        };
+        let locks = recipe.lock.iter().chain(recipe.map.iter().filter_map(|map| map.1.as_ref()));
+        let opened = locks.map(|lock| &lock.key);
+        let carried = recipe.keys.iter().chain(&recipe.map_keys).flatten();
+        let mut keys = BTreeMap::new();
+        for uri in opened.chain(carried) {
+            keys.insert(uri.clone(), of(uri, None)?);
+        }
+        Ok(Ingredients { map, keys })
+    }
+
+    fn reading<O: Origin + 'static>(&mut self, origin: &Arc<O>, place: Place) -> Reading {
+        if let Some((_, known)) = self.read.iter().find(|(known, _)| *known == place) {
+            return known.clone();
+        }
+        let (origin, url, slice) = (Arc::clone(origin), place.2.clone(), place.3);
+        let read = async move {
+            let bytes = origin.segment(&url, slice).await?;
+            if bytes.len() > LONGEST {
+                let reason = format!("it has {} bytes, and {LONGEST} is the limit", bytes.len());
+                return Err(OriginError::Unavailable { reason });
+            }
+            Ok(bytes)
+        };
+        let reading: Reading = (Box::pin(read) as Pin<Box<dyn Future<Output = _> + Send>>).shared();
+        if self.read.len() >= REMEMBERED {
+            drop(self.read.remove(0));
+        }
+        self.read.push((place, reading.clone()));
+        reading
+    }
+
+    /// Stores a part at an endpoint, unless this run has.
+    pub(super) fn store<I: Ingest + 'static>(
+        &mut self,
+        endpoint: usize,
+        ingest: &Arc<I>,
+        name: String,
+        content_type: ContentType,
+        body: Bytes,
+    ) -> Storing {
+        let stored = self.stored.entry(endpoint).or_default();
+        if let Some((_, known)) = stored.iter().find(|(known, _)| *known == name) {
+            return known.clone();
+        }
+        let (ingest, to) = (Arc::clone(ingest), name.clone());
+        let put = async move { ingest.put(&to, content_type, body).await };
+        let storing: Storing = (Box::pin(put) as Pin<Box<dyn Future<Output = _> + Send>>).shared();
+        if stored.len() >= REMEMBERED {
+            drop(stored.remove(0));
+        }
+        stored.push((name, storing.clone()));
+        storing
+    }
+
+    /// Forgets what failed, so that it is tried again.
+    pub(super) fn forget_failures(&mut self) {
+        self.read.retain(|(_, reading)| !matches!(reading.peek(), Some(Err(_))));
+        for stored in self.stored.values_mut() {
+            stored.retain(|(_, storing)| !matches!(storing.peek(), Some(Err(_))));
+        }
+    }
+}
+
+/// What a segment needs beside itself, being read.
+pub(super) struct Ingredients {
+    map: Option<Reading>,
+    keys: BTreeMap<String, Reading>,
+}
+
+/// Reads a segment and what it needs, and opens what is to be opened.
+pub(super) async fn gather<O: Origin>(
+    origin: Arc<O>,
+    url: Url,
+    recipe: Recipe,
+    ingredients: Ingredients,
+) -> Result<Parcel, OriginError> {
+    let mut keys = BTreeMap::new();
+    for (uri, reading) in ingredients.keys {
+        let key = reading.await.map_err(|error| unavailable(&format!("its key: {error}")))?;
+        if key.len() != KEY_BYTES {
+            let what = format!("its key has {} bytes, and a key has {KEY_BYTES}", key.len());
+            return Err(unavailable(&what));
+        }
+        keys.insert(uri, key);
+    }
+    let open = |lock: &Option<Lock>, bytes: Bytes| match lock {
+        None => Ok(bytes),
+        Some(lock) => decrypt(&keys[&lock.key], lock.iv, &bytes)
+            .map(Bytes::from)
+            .map_err(|error| unavailable(&error.to_string())),
+    };
+    let mut files = BTreeMap::new();
+    let mut along = Along::default();
+    if let (Some(reading), Some((_, lock))) = (ingredients.map, &recipe.map) {
+        let map = reading.await.map_err(|error| unavailable(&format!("its map: {error}")))?;
+        let map = open(lock, map)?;
+        let id = PartId::of(&map);
+        files.insert(id.clone(), (Kind::Map, map));
+        along.map = Some(id);
+    }
+    let mut carry = |uris: &[Option<String>]| -> Vec<Option<PartId>> {
+        let of = |uri: &Option<String>| {
+            let key = &keys[uri.as_ref()?];
+            let id = PartId::of(key);
+            files.insert(id.clone(), (Kind::Key, key.clone()));
+            Some(id)
+        };
+        uris.iter().map(of).collect()
+    };
+    along.keys = carry(&recipe.keys);
+    along.map_keys = carry(&recipe.map_keys);
+    let body = origin.segment(&url, recipe.body.slice).await?;
+    Ok(Parcel { body: open(&recipe.lock, body)?, along, files })
+}
+
+/// How long a key is (RFC 8216 section 5).
+const KEY_BYTES: usize = 16;
+
+fn unavailable(reason: &str) -> OriginError {
+    OriginError::Unavailable { reason: reason.to_owned() }
+}

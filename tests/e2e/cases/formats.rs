@@ -1,0 +1,207 @@
+//! What real sources serve besides plain transport streams: fragments of MP4, byte ranges, encrypted
+//! segments, I-frame playlists.
+
+use crate::apache::{Apache, DIGEST, Request};
+use crate::ferry::Ferry;
+use crate::ffmpeg::{Live, add_iframes, into_one_file, video, video_as};
+use crate::observer::Observer;
+use crate::origin::Origin;
+use crate::probe;
+use crate::published::{Published, Renditions};
+use serde_json::{Value, json};
+use std::path::Path;
+use tempfile::TempDir;
+
+/// A source and two outputs.
+struct Stage {
+    _folder: TempDir,
+    origin: Origin,
+    ferry: Ferry,
+    apache: Apache,
+    observer: Observer,
+}
+
+impl Stage {
+    async fn of(folder: TempDir) -> Self {
+        let origin = Origin::serve(folder.path()).await;
+        let (apache, ferry) = (Apache::start(DIGEST).await, Ferry::serve().await);
+        let observer = Observer::watch(&apache.playlist());
+        Self { _folder: folder, origin, ferry, apache, observer }
+    }
+
+    fn request(&self, output: &str) -> Value {
+        json!({
+            "name": "formats",
+            "source": { "url": self.origin.url("main.m3u8") },
+            "output": { "type": output, "endpoints": [self.apache.json()] },
+            "start": "window",
+        })
+    }
+
+    /// Carries a source that has ended, all of it: `published`, as the output is to have it.
+    async fn carry_whole(self, output: &str, published: &Renditions) -> Value {
+        let id = self.ferry.make(self.request(output)).await;
+        let session = self.ferry.until_ended(&id).await;
+        assert_eq!(session["missed"], 0, "{session:#}");
+        let playlist = self.apache.playlist();
+        let reads = |name: &str| playlist.replace("channel.m3u8", name);
+        for carried in self.observer.verdict(published).await {
+            let whole = (carried.first, carried.segments, carried.ended);
+            assert_eq!(whole, (0, published[&carried.source].len(), true), "{carried:?}");
+            let source = self.origin.url(&carried.source);
+            // Of parts that do not say where they begin ffprobe reads some only.
+            let plain = published[&carried.source].iter().all(|it| it.segment.range.is_none());
+            if plain && !carried.source.contains("vtt") {
+                let (arrived, sent) = (
+                    probe::packets(&reads(&carried.playlist)).await,
+                    probe::packets(&source).await,
+                );
+                assert!(!sent.is_empty() && arrived == sent, "{arrived:?} of {sent:?}");
+            }
+        }
+        probe::decode(&playlist).await;
+        session
+    }
+}
+
+fn published(folder: &Path) -> Renditions {
+    Published::watch(folder).so_far()
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+#[tokio::test]
+async fn fragments_of_mp4_arrive_with_their_maps() {
+    let folder = folder();
+    video_as(folder.path(), "-hls_segment_type fmp4", "m4s");
+    let published = published(folder.path());
+    assert_eq!(published["video/index.m3u8"][0].segment.needs.len(), 1, "a map");
+    Stage::of(folder).await.carry_whole("webdav", &published).await;
+}
+
+#[tokio::test]
+async fn a_live_source_of_fragments_slides_and_keeps_its_maps() {
+    let (mut live, seen) = Live::start_cmaf().await;
+    let origin = Origin::serve(live.folder.path()).await;
+    let (apache, ferry) = (Apache::start(DIGEST).await, Ferry::serve().await);
+    let observer = Observer::watch(&apache.playlist());
+    let stage = json!({
+        "name": "live",
+        "source": { "url": origin.url("main.m3u8") },
+        "output": { "type": "webdav", "endpoints": [apache.json()] },
+        "start": "window",
+    });
+    let id = ferry.make(stage).await;
+    while observer.segments() < 9 {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    live.finish().await;
+    let session = ferry.until_ended(&id).await;
+    assert_eq!(session["missed"], 0, "{session:#}");
+    let published = seen.so_far();
+    for carried in observer.verdict(&published).await {
+        let whole = (carried.missed.len(), carried.last + 1, carried.ended);
+        assert_eq!(whole, (0, published[&carried.source].len(), true), "{carried:?}");
+    }
+    probe::decode(&apache.playlist()).await;
+}
+
+#[tokio::test]
+async fn parts_of_one_file_arrive_as_files_whether_or_not_the_source_knows_ranges() {
+    for (form, extension, ranges) in [("fmp4", "m4s", true), ("mpegts", "ts", false)] {
+        let folder = folder();
+        video_as(folder.path(), &format!("-hls_segment_type {form}"), extension);
+        into_one_file(folder.path());
+        let published = published(folder.path());
+        let stage = Stage::of(folder).await;
+        if !ranges {
+            stage.origin.ignore_ranges();
+        }
+        stage.carry_whole("webdav", &published).await;
+    }
+}
+
+/// Encrypts by a key that lies beside the segments, with the IV that each segment's number is.
+fn encrypted(form: &str, extension: &str) -> TempDir {
+    let (folder, keys) = (folder(), tempfile::tempdir().unwrap());
+    std::fs::create_dir_all(folder.path().join("video")).unwrap();
+    std::fs::create_dir_all(folder.path().join("audio")).unwrap();
+    let key = keys.path().join("key");
+    std::fs::write(&key, b"sixteen bytes...").unwrap();
+    for rendition in ["video", "audio"] {
+        std::fs::copy(&key, folder.path().join(rendition).join("k.key")).unwrap();
+    }
+    let info = keys.path().join("info");
+    std::fs::write(&info, format!("k.key\n{}\n", key.display())).unwrap();
+    let form = format!("-hls_segment_type {form} -hls_key_info_file {}", info.display());
+    video_as(folder.path(), &form, extension);
+    folder
+}
+
+#[tokio::test]
+async fn encrypted_segments_arrive_as_they_are_with_their_key() {
+    let folder = encrypted("mpegts", "ts");
+    let published = published(folder.path());
+    assert_eq!(published["video/index.m3u8"][0].segment.needs, ["k.key"]);
+    Stage::of(folder).await.carry_whole("webdav", &published).await;
+}
+
+#[tokio::test]
+async fn a_key_may_stay_where_it_is() {
+    let stage = Stage::of(encrypted("mpegts", "ts")).await;
+    let mut request = stage.request("webdav");
+    request["output"]["keys"] = json!("leave");
+    let id = stage.ferry.make(request).await;
+    stage.ferry.until_ended(&id).await;
+    let carried = stage.apache.playlist();
+    probe::decode(&carried).await;
+    let asked = stage.origin.requests();
+    let asked = asked.iter().filter(|(path, _)| path.ends_with(".key")).count();
+    assert!(asked > 0, "the player reads it from the source");
+    let stored = stage.apache.requests();
+    let key = |request: &Request| request.method == "PUT" && request.path.contains("key");
+    assert!(!stored.iter().any(key), "none is stored");
+}
+
+#[tokio::test]
+async fn an_output_without_encryption_gets_clear_segments() {
+    let clear = folder();
+    video(clear.path());
+    let published = published(clear.path());
+    Stage::of(encrypted("mpegts", "ts")).await.carry_whole("mediapackage", &published).await;
+}
+
+#[tokio::test]
+async fn iframes_are_carried_where_they_are_taken_and_else_left_out() {
+    for output in ["webdav", "mediapackage"] {
+        let folder = folder();
+        video(folder.path());
+        add_iframes(folder.path());
+        let mut published = published(folder.path());
+        assert_eq!(published["video/iframes.m3u8"].len(), 12);
+        let taken = output == "webdav";
+        if !taken {
+            published.remove("video/iframes.m3u8");
+        }
+        let session = Stage::of(folder).await.carry_whole(output, &published).await;
+        let left_out = session["left_out"].as_array().unwrap();
+        let names: Vec<&Value> = left_out.iter().map(|it| &it["name"]).collect();
+        let expected: &[&str] = if taken { &[] } else { &["iframes-9000"] };
+        assert_eq!(names, expected, "{session:#}");
+    }
+}
+
+#[tokio::test]
+async fn what_an_output_does_not_take_is_refused_with_the_reason() {
+    let folder = folder();
+    video_as(folder.path(), "-hls_segment_type fmp4", "m4s");
+    let stage = Stage::of(folder).await;
+    let id = stage.ferry.make(stage.request("mediapackage")).await;
+    let failed = |session: &Value| session["status"] == "failed";
+    let within = std::time::Duration::from_secs(5);
+    let session = stage.ferry.until(&id, "failed", within, failed).await;
+    let reason = session["reason"].as_str().unwrap();
+    assert!(reason.contains("segments are fMP4, and only TS is taken"), "{reason}");
+}
