@@ -3,7 +3,7 @@
 use crate::world::{World, request};
 use axum::http::Method;
 use relay::Timestamp;
-use relay::progress::{EndpointProgress, Fault, Progress, RenditionProgress};
+use relay::progress::{EndpointProgress, Fault, LeftOut, Progress, RenditionProgress};
 use relay::session::{Address, SessionId};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -104,6 +104,7 @@ fn full_progress() -> Progress {
     let fault = Some(Fault { what: "w".to_owned(), at: Timestamp(1) });
     Progress {
         renditions: vec![RenditionProgress { listed: vec![None], ..RenditionProgress::default() }],
+        left_out: vec![LeftOut { name: "n".to_owned(), reason: "r".to_owned() }],
         endpoints: vec![EndpointProgress {
             address: Address::of(&Url::parse("https://in.example/a").unwrap()),
             healthy: true,
@@ -163,6 +164,7 @@ async fn every_described_field_is_taken_and_no_other() {
         },
         "output": {
             "type": "webdav",
+            "keys": "carry",
             "endpoints": [{ "url": "https://in.example/a", "username": "u", "password": "p" }],
         },
         "window_seconds": 86_400,

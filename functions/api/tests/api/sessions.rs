@@ -155,6 +155,7 @@ async fn what_is_wrong_is_named() {
         ("/source/headers", json!({"a": "1\u{e9}"}), "source.headers.a", "printable"),
         ("/output", Value::Null, "output.type", "is required"),
         ("/output", Value::Null, "output.endpoints", "1 to 4"),
+        ("/output/keys", json!("hide"), "output.keys", "must be carry or leave"),
         ("/output/type", json!("rtmp"), "output.type", "must be mediapackage or webdav"),
         ("/output/kind", json!("webdav"), "output.kind", "is not known here: type, endpoints"),
         ("/output/endpoints", json!({}), "output.endpoints", "must be an array"),

@@ -234,6 +234,7 @@ mod tests {
                 rendition("video-550000", None),
                 rendition("audio-en", Some("origin answered 404")),
             ],
+            left_out: Vec::new(),
             endpoints: vec![endpoint(0, true, 0), endpoint(1, false, 3)],
             segments: 1_234,
             bytes: 987_654_321,
