@@ -6,6 +6,7 @@ mod digest;
 mod ingest;
 mod origin;
 mod origin_bodies;
+mod origin_slices;
 mod server;
 mod sign_in;
 mod tls;
