@@ -7,6 +7,7 @@ use crate::ffmpeg::{Live, add_iframes, into_one_file, video, video_as};
 use crate::observer::Observer;
 use crate::origin::Origin;
 use crate::probe;
+use crate::program::Program;
 use crate::published::{Published, Renditions};
 use serde_json::{Value, json};
 use std::path::Path;

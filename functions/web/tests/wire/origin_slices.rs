@@ -2,7 +2,7 @@
 
 use crate::server::{Server, origin, settings};
 use axum::http::{HeaderMap, StatusCode};
-use relay::ports::{OriginError, Slice};
+use relay::ports::{Origin, OriginError, Slice};
 
 /// What is there.
 const FILE: &str = "0123456789abcdef";
