@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e soak check bench build synth diff deploy deploy-code destroy rust
+.PHONY: help demo test e2e soak check bench measure-lambda cost build bootstrap synth diff deploy deploy-code destroy rust
 
 # npm installs what a lock file pins; this is the file that it writes when it is done.
 installed = $(patsubst %/package-lock.json,%/node_modules/.package-lock.json,$(wildcard $(1)/package-lock.json))
@@ -12,7 +12,7 @@ installed = $(patsubst %/package-lock.json,%/node_modules/.package-lock.json,$(w
 ARGS ?=
 
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(call installed,functions/ferry) ## Play a live channel through the ferry, in your browser: no account, no media
 	cargo run --locked --package ferry -- demo $(ARGS)
@@ -48,8 +48,17 @@ bench: $(call installed,functions/ferry) $(call installed,tests/bench/peer) ## M
 	tests/debian.sh apache2=apache2-bin ffmpeg=ffmpeg curl=curl
 	tests/bench/run.sh $(ARGS)
 
+measure-lambda: ## Measure the functions: zips, starts, first invocations (builds them for this machine)
+	tests/cost/run.sh start $(ARGS)
+
+cost: ## Carry sessions by the functions for some minutes, and work out what a month on AWS costs
+	tests/cost/run.sh month $(ARGS)
+
 build: ## Build the Lambda functions for the deploy (ARCH=x86_64 where the configuration says so)
 	infra/build.sh $(ARCH)
+
+bootstrap: build $(call installed,infra) ## Prepare an AWS account and region for deploys, once
+	npm run bootstrap --prefix infra -- $(ARGS)
 
 # `make deploy ARGS='--require-approval never'` and the like.
 synth: $(call installed,infra) ## Make the templates of the AWS stacks, and check them

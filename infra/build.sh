@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Builds the Lambda functions into target/lambda/<function>/bootstrap.zip, and says how large they are.
-#   infra/build.sh [arm64|x86_64]
+# Builds the Lambda functions into <folder>/<function>/bootstrap.zip, and says how large they are.
+#   infra/build.sh [arm64|x86_64] [folder]
 # Needs Rust (rustup) and Python 3; cargo-lambda, and zig to link with, come from PyPI into target/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 arch=${1:-arm64}
+into=${2:-target/lambda}
 functions=(advance dispatch sessions credentials)
 # A cold start fetches and unpacks the zip.
 limit=$((5 * 1000 * 1000))
@@ -34,15 +35,15 @@ if ! rustup target list --installed | grep -qx $target; then
 fi
 
 # One invocation, so that what they share is compiled once. Zips of two architectures never lie side by side.
-rm -rf target/lambda
+rm -rf "$into"
 PATH="$PWD/$tools/bin:$PATH" cargo lambda build --locked --target $target --profile function \
-  --output-format zip --lambda-dir target/lambda "${functions[@]/#/--package=}"
-echo "$arch" >target/lambda/architecture
+  --output-format zip --lambda-dir "$into" "${functions[@]/#/--package=}"
+echo "$arch" >"$into/architecture"
 
 too_large=0
 printf '\n%-12s %10s  %s\n' function "zip, KB" "for $arch, at most $((limit / 1000)) KB"
 for function in "${functions[@]}"; do
-  size=$(stat -c %s "target/lambda/$function/bootstrap.zip")
+  size=$(stat -c %s "$into/$function/bootstrap.zip")
   note=
   if [ "$size" -gt $limit ]; then
     note='too large'
