@@ -19,6 +19,7 @@ use axum::routing::{get, post};
 use bytes::Bytes;
 use channel::ports::{ChannelRecord, Shelf, ShelfError};
 use hls::Micros;
+pub(crate) use playlists::is_plain;
 use relay::ports::{Clock, OriginError};
 use std::future::Future;
 use std::sync::Arc;

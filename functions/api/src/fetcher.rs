@@ -151,7 +151,7 @@ fn read(body: Value, errors: &mut Errors) -> Request {
     let mut request = Request::default();
     let Some(mut fields) = Object::of("", body, errors) else { return request };
     request.name = fields.text("name", errors);
-    request.source = SourceRequest { url: fields.text("url", errors), headers: Vec::new() };
+    request.source = SourceRequest { url: fields.text("url", errors), ..SourceRequest::default() };
     request.output =
         OutputRequest { kind: fields.text("output", errors), ..OutputRequest::default() };
     let concurrency = fields.take("concurrency").and_then(|number| whole(&number));

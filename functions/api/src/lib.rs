@@ -40,6 +40,8 @@ pub struct Api<S, R, C> {
     pub new_id: Arc<dyn Fn() -> SessionId + Send + Sync>,
     /// Says why an address may not be connected to, as far as it tells.
     pub refuses: Arc<Refuses>,
+    /// Where the channels of this process are read; absent: it has none.
+    pub here: Option<Url>,
 }
 
 /// Why an address may not be connected to, as far as it tells.
@@ -53,6 +55,7 @@ impl<S, R, C> Clone for Api<S, R, C> {
             clock: Arc::clone(&self.clock),
             new_id: Arc::clone(&self.new_id),
             refuses: Arc::clone(&self.refuses),
+            here: self.here.clone(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What is asked for, and whether it can be had.
 
+use crate::channels::is_plain;
 use crate::fields::{Errors, FieldError, Object};
 use relay::Timestamp;
 use relay::abilities::MEDIAPACKAGE;
@@ -32,6 +33,8 @@ pub struct Request {
 pub struct SourceRequest {
     /// The URL of a playlist.
     pub url: Option<String>,
+    /// The name of a channel that plays here, in the place of a URL.
+    pub channel: Option<String>,
     /// Request headers, name and value.
     pub headers: Vec<(String, String)>,
 }
@@ -109,7 +112,7 @@ const HEADERS_NOT_SETTABLE: [&str; 20] = [
 
 pub(crate) const FIELDS: [&str; 6] =
     ["name", "source", "output", "window_seconds", "start", "concurrency"];
-pub(crate) const SOURCE_FIELDS: [&str; 2] = ["url", "headers"];
+pub(crate) const SOURCE_FIELDS: [&str; 3] = ["url", "channel", "headers"];
 pub(crate) const OUTPUT_FIELDS: [&str; 3] = ["type", "endpoints", "keys"];
 pub(crate) const ENDPOINT_FIELDS: [&str; 3] = ["url", "username", "password"];
 
@@ -144,7 +147,7 @@ impl Request {
     pub fn new(name: &str, source: &str, output: OutputRequest) -> Self {
         Self {
             name: Some(name.to_owned()),
-            source: SourceRequest { url: Some(source.to_owned()), headers: Vec::new() },
+            source: SourceRequest { url: Some(source.to_owned()), ..SourceRequest::default() },
             output,
             ..Self::default()
         }
@@ -162,6 +165,7 @@ impl Request {
         if let Some(mut source) = fields.object("source", errors) {
             source.only(&SOURCE_FIELDS, errors);
             request.source.url = source.text("url", errors);
+            request.source.channel = source.text("channel", errors);
             request.source.headers = source.texts("headers", errors);
         }
         if let Some(mut output) = fields.object("output", errors) {
@@ -174,6 +178,20 @@ impl Request {
             }
         }
         request
+    }
+
+    /// Puts the address of a channel that plays at `here` in the place of its name.
+    pub(crate) fn resolve(&mut self, here: Option<&Url>, errors: &mut Errors) {
+        let Some(name) = self.source.channel.take() else { return };
+        let path = format!("channels/{name}/master.m3u8");
+        let url = here.and_then(|here| here.join(&path).ok());
+        match url.filter(|_| is_plain(&name)) {
+            _ if self.source.url.is_some() => {
+                errors.add("source.channel", "cannot be there together with url");
+            }
+            Some(url) => self.source.url = Some(url.into()),
+            None => errors.add("source.channel", "is not a channel that plays here"),
+        }
     }
 
     /// Checks all of it. `refuses` says why an address may not be connected to, as far as it tells.

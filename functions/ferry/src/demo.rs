@@ -200,7 +200,7 @@ async fn session(ferry: &Ferry, page: &str, source: &Url) -> Result<SessionId, S
     };
     let request = Request {
         name: Some("demo".to_owned()),
-        source: SourceRequest { url: Some(source.to_string()), headers: Vec::new() },
+        source: SourceRequest { url: Some(source.to_string()), ..SourceRequest::default() },
         output: OutputRequest {
             kind: Some("webdav".to_owned()),
             endpoints: ingest::ENDPOINTS.map(endpoint).to_vec(),

@@ -32,6 +32,8 @@ pub struct Ferry {
     connector: Connector,
     clock: Arc<TokioClock>,
     channels: Channels<Store, Playlists, TokioClock>,
+    /// Where this process serves.
+    here: Option<Url>,
 }
 
 /// How often schedules are looked at.
@@ -87,6 +89,7 @@ impl Ferry {
     /// # Errors
     /// When another process uses the directory, or it cannot be used at all.
     pub fn open(data: &Path, settings: Settings) -> Result<Self, OpenError> {
+        let here = settings.own.and_then(|own| Url::parse(&format!("http://{own}/")).ok());
         let (store, connector) = (Arc::new(Store::open(data)?), Connector::new(settings)?);
         let clock = Arc::new(TokioClock::new());
         let runner = Runner::new(Arc::clone(&store), connector.clone(), Arc::clone(&clock));
@@ -98,7 +101,7 @@ impl Ferry {
             Arc::new(move |url| refuser.refuses(url)),
             None,
         );
-        Ok(Self { store, runner: Arc::new(runner), connector, clock, channels })
+        Ok(Self { store, runner: Arc::new(runner), connector, clock, channels, here })
     }
 
     /// Takes up all active sessions, oldest first.
@@ -139,6 +142,7 @@ impl Ferry {
             clock: Arc::clone(&self.clock),
             new_id: Arc::new(new_id),
             refuses: Arc::new(move |url| connector.refuses(url)),
+            here: self.here.clone(),
         };
         let channels = api::channels::router(self.channels.clone());
         api::router(api).merge(channels).layer(from_fn(to_its_end))

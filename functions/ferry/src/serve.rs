@@ -6,6 +6,7 @@ use axum::routing::get;
 use clap::Args;
 use ferry::Ferry;
 use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -64,11 +65,12 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     allow_many_connections();
     let reach = if args.allow_private_addresses { Reach::Anywhere } else { Reach::Public };
     let extra_roots_pem = read_authorities(args.ca_file.as_deref())?;
-    let settings = Settings { reach, extra_roots_pem, ..Settings::default() };
-    let ferry = Ferry::open(&args.data, settings).map_err(|error| error.to_string())?;
     let cannot_listen = |error| format!("cannot listen on {}: {error}", args.listen);
     let listener = TcpListener::bind(&args.listen).await.map_err(cannot_listen)?;
     let address = listener.local_addr().map_err(cannot_listen)?;
+    let settings =
+        Settings { reach, own: Some(own(address)), extra_roots_pem, ..Settings::default() };
+    let ferry = Ferry::open(&args.data, settings).map_err(|error| error.to_string())?;
     if token.is_none() && !address.ip().is_loopback() {
         tracing::warn!(%address, "anyone who reaches this address can use the API: see --token-file");
     }
@@ -96,6 +98,15 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     tracing::info!("ferry ends: publishing what is under way");
     tokio::join!(ferry.finish(FINISH), async { drop(timeout(LAST_ANSWERS, server).await) });
     Ok(())
+}
+
+/// Where this process reaches itself: one that listens everywhere does so on this machine, too.
+fn own(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, address.port()).into(),
+        IpAddr::V4(_) | IpAddr::V6(_) => address,
+    }
 }
 
 /// The certificates in a file, if there is one.

@@ -26,11 +26,17 @@ pub(crate) enum Refusal {
 #[derive(Clone, Debug)]
 pub(crate) struct Guard {
     reach: Arc<Reach>,
+    own: Option<SocketAddr>,
 }
 
 impl Guard {
     pub(crate) fn new(reach: Reach) -> Self {
-        Self { reach: Arc::new(reach) }
+        Self { reach: Arc::new(reach), own: None }
+    }
+
+    /// The same, and where this process itself serves.
+    pub(crate) fn and(self, own: Option<SocketAddr>) -> Self {
+        Self { own, ..self }
     }
 
     /// Checks what can be seen of a URL before a connection is made: names are checked when they
@@ -45,7 +51,9 @@ impl Guard {
             Some(Host::Ipv4(address)) => IpAddr::V4(address),
             Some(Host::Ipv6(address)) => IpAddr::V6(address),
         };
-        if self.allows(address) { Ok(()) } else { Err(Refusal::Address(address)) }
+        let port = url.port_or_known_default();
+        let is_own = self.own.is_some_and(|own| own.ip() == address && Some(own.port()) == port);
+        if is_own || self.allows(address) { Ok(()) } else { Err(Refusal::Address(address)) }
     }
 
     /// Keeps the addresses of `host` that may be connected to.
@@ -137,6 +145,16 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_this_process_serves_may_be_asked_and_nothing_beside_it() {
+        let guard = Guard::new(Reach::Public).and(Some(([127, 0, 0, 1], 8080).into()));
+        let allowed = |url: &str| guard.check(&Url::parse(url).unwrap()).is_ok();
+        assert!(allowed("http://127.0.0.1:8080/channels/one/master.m3u8"));
+        for url in ["http://127.0.0.1:8081/", "http://127.0.0.1/", "http://127.0.0.2:8080/"] {
+            assert!(!allowed(url), "{url}");
+        }
+    }
 
     #[test]
     fn only_public_addresses_are_asked_however_they_are_written() {

@@ -1,6 +1,6 @@
 //! What can be set, and what it is when nothing is said.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// How the adapters behave.
@@ -8,6 +8,8 @@ use std::time::Duration;
 pub struct Settings {
     /// Which addresses may be connected to.
     pub reach: Reach,
+    /// Where this process itself serves: that may be connected to, whatever the reach.
+    pub own: Option<SocketAddr>,
     /// Certificates of further authorities, PEM: accepted beside the public ones.
     pub extra_roots_pem: Vec<u8>,
     /// How much is read, and held.

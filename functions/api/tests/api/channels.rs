@@ -303,3 +303,22 @@ async fn a_schedule_fills_itself_hours_ahead_with_breaks() {
     assert!(films.abs_diff(shows) <= 1 && films > 5, "{films} {shows}");
     assert!(count("ad2") > 20, "{roles:?}");
 }
+
+#[tokio::test]
+async fn a_session_carries_a_channel_by_its_name() {
+    let world = World::new();
+    let mut body = crate::world::request("a");
+    body["source"] = json!({ "channel": "one" });
+    let made = world.post("/sessions", &body).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    assert_eq!(made.json()["source"]["url"], "http://here.example/channels/one/master.m3u8");
+    for source in [
+        json!({ "channel": "../x" }),
+        json!({ "channel": "one", "url": "https://a.example/m.m3u8" }),
+    ] {
+        body["source"] = source.clone();
+        let refused = world.post("/sessions", &body).await;
+        assert_eq!(refused.status, 422, "{source}");
+        assert!(refused.errors().iter().any(|(field, _)| field == "source.channel"), "{source}");
+    }
+}

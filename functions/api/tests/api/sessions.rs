@@ -140,7 +140,7 @@ async fn what_is_wrong_is_named() {
         ("/source/url", json!(format!("https://a.example/{long}")), "source.url", "at most 4096"),
         ("/source/url", json!("http://127.0.0.1/"), "source.url", "is not allowed: 127.0.0.1"),
         ("/source/url", json!("http://0x7f.1/"), "source.url", "is not allowed: 127.0.0.1"),
-        ("/source/uri", json!("x"), "source.uri", "is not known here: url, headers"),
+        ("/source/uri", json!("x"), "source.uri", "is not known here: url, channel, headers"),
         ("/source/headers", json!(["x"]), "source.headers", "must be an object"),
         ("/source/headers", json!({ "x": 1 }), "source.headers.x", "must be a string"),
         ("/source/headers", header("a b"), "source.headers", "is not a header name"),

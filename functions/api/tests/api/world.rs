@@ -101,6 +101,7 @@ impl World {
                 api::session_id([0, 0, 0, 0, 0, 0, 0, 0, 0, number])
             }),
             refuses: Arc::new(refuses),
+            here: Some(Url::parse("http://here.example/").unwrap()),
         };
         let channels = Channels::new(
             Arc::new(MemoryShelf::default()),

@@ -120,7 +120,11 @@ impl PushArgs {
         };
         Ok(Request {
             name: Some("push".to_owned()),
-            source: SourceRequest { url: Some(self.source.clone()), headers: self.headers()? },
+            source: SourceRequest {
+                url: Some(self.source.clone()),
+                headers: self.headers()?,
+                ..SourceRequest::default()
+            },
             output: OutputRequest {
                 endpoints: self.endpoints()?,
                 keys: Some(keys.to_owned()),
