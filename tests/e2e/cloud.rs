@@ -197,6 +197,25 @@ impl Cloud {
         (held, answer["VersionId"].as_str().unwrap().to_owned())
     }
 
+    /// Gives a function another description, so that its next invocation is by another version of it.
+    pub async fn change(&self, function: &str, description: &str) {
+        let path = format!("/2015-03-31/functions/hls-ferry-{function}/configuration");
+        let url = format!("{}{path}", self.stack.url);
+        let body = json!({ "Description": description }).to_string();
+        let (status, text) =
+            off_the_runtime(move || signed("lambda", &url, "PUT", &body, &JSON)).await;
+        assert_eq!(status, 200, "{text}");
+    }
+
+    /// Puts `value` into a secret, and gives what was there.
+    pub async fn put_secret(&self, name: &str, value: &str) -> String {
+        let id = json!({ "SecretId": name });
+        let before = self.call("secretsmanager", "secretsmanager.GetSecretValue", id).await;
+        let value = json!({ "SecretId": name, "SecretString": value });
+        self.call("secretsmanager", "secretsmanager.PutSecretValue", value).await;
+        before["SecretString"].as_str().unwrap().to_owned()
+    }
+
     /// Switches the minute's schedule on or off.
     pub async fn schedule(&self, on: bool) {
         let ask = async |method: &'static str, path: &str, body: String| {
@@ -274,6 +293,12 @@ impl Cloud {
         killed
     }
 
+    /// What the functions logged, at every level.
+    fn everything(&self) -> String {
+        let logs = |function| self.logs(&format!("/aws/lambda/hls-ferry-{function}"));
+        FUNCTIONS.map(logs).concat()
+    }
+
     fn logs(&self, group: &str) -> String {
         let (mut told, mut next) = (String::new(), None::<String>);
         loop {
@@ -313,9 +338,9 @@ impl Program for &'static Cloud {
     }
 
     fn log(&self) -> String {
-        let groups =
-            FUNCTIONS.map(|function| self.logs(&format!("/aws/lambda/hls-ferry-{function}")));
-        groups.concat()
+        let told = self.everything();
+        let lines = told.lines().filter(|line| !line.contains(r#""level":"DEBUG""#));
+        lines.fold(String::new(), |log, line| log + line + "\n")
     }
 
     fn keeps(&self, secrets: &[&str]) {
@@ -332,7 +357,7 @@ impl Program for &'static Cloud {
             );
         }
         let answers = self.answers.lock().unwrap().clone();
-        let told = [self.log(), answers, table.to_string(), history];
+        let told = [self.everything(), answers, table.to_string(), history];
         for (place, text) in ["log", "answers", "table", "history"].iter().zip(told) {
             assert!(!text.is_empty(), "the {place} cannot be read");
             for secret in secrets {

@@ -8,7 +8,7 @@ use futures_util::future::{Either, select};
 use hls::Micros;
 use relay::Timestamp;
 use relay::advance::{Carrier, Step};
-use relay::ports::{Clock, Record};
+use relay::ports::{Clock, Record, Sessions};
 use relay::progress::Status;
 use relay::session::{Session, SessionId};
 use std::pin::pin;
@@ -24,7 +24,7 @@ type Running = Carrier<Counted<HttpOrigin, TokioClock>, Ingest, Hold<TokioClock>
 const BEING_MADE: Micros = Micros::from_secs(30);
 /// A session that cannot be taken up is tried again after so long.
 const RETRY: Micros = Micros::from_secs(1);
-/// Credentials that were refused are read again at most so often.
+/// Credentials that were refused, or cannot be used, are read again at most so often.
 const DISTRUST: Micros = Micros::from_secs(10);
 /// How much is carried is said when it has been watched for so long: the bursts of the beginning
 /// even out.
@@ -143,6 +143,19 @@ impl Round<'_> {
         Ok(Turn::Over)
     }
 
+    /// Says on the session why it cannot be taken up.
+    async fn blame(&self, record: Record, reason: String) {
+        let Record { session, mut progress } = record;
+        if progress.reason.as_ref() == Some(&reason) {
+            return;
+        }
+        tracing::error!(session = %session.id, "cannot take up the session: {reason}");
+        (progress.status, progress.reason) = (Status::Degraded, Some(reason));
+        if let Err(error) = self.world.sessions.report(&session.id, &progress).await {
+            tracing::warn!(session = %session.id, %error, "cannot report");
+        }
+    }
+
     /// Takes a session up.
     async fn sit_down(&self, mark: Mark) -> Result<Result<Seat, Turn>, String> {
         let World { sessions, clock, connector, .. } = self.world;
@@ -155,8 +168,16 @@ impl Round<'_> {
             finished.map_err(|error| error.to_string())?;
             return Ok(Err(Turn::Over));
         }
-        let access = sessions.secrets().access(&session.id).await;
-        let Some(access) = access.map_err(|error| error.to_string())? else {
+        let access = match sessions.secrets().access(&session.id).await {
+            Ok(access) => access,
+            Err(error) => {
+                // What was read is not looked at again: somebody is to mend it.
+                sessions.secrets().distrust(&session.id);
+                self.blame(record, error.to_string()).await;
+                return Ok(Err(Turn::Failed(now + DISTRUST)));
+            }
+        };
+        let Some(access) = access else {
             if now.since(session.created) < BEING_MADE {
                 return Ok(Err(Turn::Failed(now + RETRY)));
             }

@@ -63,6 +63,28 @@ async fn runs_that_overlap_and_functions_that_die_lose_nothing() {
 }
 
 #[tokio::test]
+async fn a_function_that_changes_and_a_secret_that_is_spoilt_lose_nothing() {
+    let scene = scene().await;
+    let (cloud, id) = (scene.ferry, scene.carry().await);
+    scene.caught_up(CATCH_UP).await;
+    cloud.change("advance", "another version").await;
+    scene.publish(3).await;
+    scene.caught_up(CATCH_UP).await;
+
+    let secret = format!("hls-ferry/sessions/{id}");
+    let sound = cloud.put_secret(&secret, "not what it should be").await;
+    cloud.kill("advance");
+    let told = |session: &Value| session["status"] == "degraded";
+    let session = cloud.until(&id, "degraded", CATCH_UP, told).await;
+    let reason = session["reason"].as_str().unwrap();
+    assert!(reason.contains("the secret of session"), "{session:#}");
+    cloud.put_secret(&secret, &sound).await;
+    cloud.until(&id, "running", CATCH_UP, |session| session["status"] == "running").await;
+    scene.caught_up(CATCH_UP).await;
+    scene.end(&id).await.is_whole();
+}
+
+#[tokio::test]
 async fn a_table_that_is_asked_for_too_much_holds_up_and_loses_nothing() {
     let scene = scene().await;
     let (cloud, id) = (scene.ferry, scene.carry().await);
