@@ -148,6 +148,24 @@ impl<I> Outlet<I> {
         !self.publishing
     }
 
+    fn well(&mut self) {
+        self.failures = 0;
+        self.error = None;
+        // Else the next failure would be taken for one of those before, and be tried again at once.
+        self.retry_at = Timestamp::default();
+    }
+
+    fn failed(&mut self, what: String, now: Timestamp) {
+        let wait = Micros(RETRY.0 << self.failures.min(6)).min(LONGEST_RETRY);
+        // Requests that fail together are one failure.
+        if self.retry_at <= now {
+            self.failures = self.failures.saturating_add(1);
+            self.retry_at = now + wait;
+        }
+        self.error = Some(what.clone());
+        self.last_error = Some(Fault { what, at: now });
+    }
+
     fn ready(&self, now: Timestamp) -> bool {
         !self.publishing && (self.failures == 0 || self.retry_at <= now)
     }
@@ -393,22 +411,13 @@ where
     }
 
     pub(super) fn endpoint_is_well(&mut self, endpoint: usize) {
-        let outlet = &mut self.outlets[endpoint];
-        outlet.failures = 0;
-        outlet.error = None;
+        self.outlets[endpoint].well();
     }
 
     pub(super) fn endpoint_failed(&mut self, endpoint: usize, error: &IngestError, now: Timestamp) {
         let outlet = &mut self.outlets[endpoint];
-        let wait = Micros(RETRY.0 << outlet.failures.min(6)).min(LONGEST_RETRY);
-        // Requests that fail together are one failure.
-        if outlet.retry_at <= now {
-            outlet.failures = outlet.failures.saturating_add(1);
-            outlet.retry_at = now + wait;
-        }
         let what = format!("endpoint {}: {error}", outlet.address);
-        outlet.error = Some(what.clone());
-        outlet.last_error = Some(Fault { what: what.clone(), at: now });
+        outlet.failed(what.clone(), now);
         self.fault(now, what);
     }
 
@@ -453,4 +462,29 @@ fn hash(text: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use url::Url;
+
+    #[test]
+    fn a_failure_soon_after_a_success_is_not_tried_again_at_once() {
+        let url = Url::parse("http://in.example/channel").expect("it is one");
+        let mut outlet = Outlet::new(Address::of(&url), ());
+        let at = |millis| Timestamp::default() + Micros::from_millis(millis);
+        let mut retries = Vec::new();
+        for begin in [0, 250, 750] {
+            outlet.failed("down".to_owned(), at(begin));
+            outlet.failed("down".to_owned(), at(begin + 1));
+            retries.push(outlet.retry_at);
+        }
+        assert_eq!(retries, [at(250), at(750), at(1_750)], "ever longer, and together once");
+        outlet.well();
+        assert!(outlet.ready(at(751)));
+        outlet.failed("down".to_owned(), at(760));
+        assert!(!outlet.ready(at(1_009)));
+        assert!(outlet.ready(at(1_010)));
+    }
 }
