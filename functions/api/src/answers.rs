@@ -3,6 +3,7 @@
 use relay::Timestamp;
 use relay::ports::{Page, Record};
 use relay::progress::{EndpointProgress, Fault, LeftOut, Progress, RenditionProgress, Status};
+use relay::select::Filter;
 use relay::session::{Address, KeyPlace, OutputKind, SessionId, Start};
 use serde::Serialize;
 
@@ -19,6 +20,7 @@ pub struct SessionAnswer {
     window_seconds: Option<u32>,
     start: Start,
     concurrency: u8,
+    filter: Filter,
     lag_ms: Option<u64>,
     segments: u64,
     bytes: u64,
@@ -106,6 +108,7 @@ impl SessionAnswer {
             window_seconds: session.window_seconds,
             start: session.start,
             concurrency: session.concurrency,
+            filter: session.options.filter,
             lag_ms,
             segments,
             bytes,

@@ -4,6 +4,10 @@ use hls::{Micros, Timestamp};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+/// The longest word of a list, and the longest list: codecs and languages are much shorter.
+const MAX_WORD: usize = 64;
+const MAX_WORDS: usize = 32;
+
 /// What is wrong with one field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FieldError {
@@ -133,6 +137,21 @@ impl Object {
                 Vec::new()
             }
         }
+    }
+
+    /// The short texts of an array in a field.
+    pub fn words(&mut self, name: &str, errors: &mut Errors) -> Vec<String> {
+        let mut words = Vec::new();
+        for (field, value) in self.array(name, errors) {
+            match value {
+                Value::String(word) if (1..=MAX_WORD).contains(&word.len()) => words.push(word),
+                _ => errors.add(field, format!("must be a string of 1 to {MAX_WORD} characters")),
+            }
+        }
+        if words.len() > MAX_WORDS {
+            errors.add(self.field(name), format!("must hold at most {MAX_WORDS}"));
+        }
+        words
     }
 
     /// The texts of an object in a field, each with its key.

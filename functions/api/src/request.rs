@@ -4,6 +4,7 @@ use crate::channels::is_plain;
 use crate::fields::{Errors, FieldError, Object};
 use relay::Timestamp;
 use relay::abilities::MEDIAPACKAGE;
+use relay::select::Filter;
 use relay::session::{
     Access, Address, Credentials, Destination, Endpoint, KeyPlace, Options, OutputKind, Session,
     SessionId, Start,
@@ -26,6 +27,8 @@ pub struct Request {
     pub start: Option<String>,
     /// How many segments are read side by side.
     pub concurrency: Option<u64>,
+    /// Which renditions are wanted.
+    pub renditions: Filter,
 }
 
 /// A source that is asked for.
@@ -110,10 +113,20 @@ const HEADERS_NOT_SETTABLE: [&str; 20] = [
     "upgrade",
 ];
 
-pub(crate) const FIELDS: [&str; 6] =
-    ["name", "source", "output", "window_seconds", "start", "concurrency"];
+pub(crate) const FIELDS: [&str; 7] =
+    ["name", "source", "output", "window_seconds", "start", "concurrency", "renditions"];
 pub(crate) const SOURCE_FIELDS: [&str; 3] = ["url", "channel", "headers"];
 pub(crate) const OUTPUT_FIELDS: [&str; 3] = ["type", "endpoints", "keys"];
+const FILTER_FIELDS: [&str; 8] = [
+    "min_height",
+    "max_height",
+    "min_bandwidth",
+    "max_bandwidth",
+    "codecs",
+    "languages",
+    "kinds",
+    "limit",
+];
 pub(crate) const ENDPOINT_FIELDS: [&str; 3] = ["url", "username", "password"];
 
 impl OutputRequest {
@@ -162,6 +175,9 @@ impl Request {
         request.window_seconds = fields.number("window_seconds", errors);
         request.start = fields.text("start", errors);
         request.concurrency = fields.number("concurrency", errors);
+        if let Some(wanted) = fields.object("renditions", errors) {
+            request.renditions = filter(wanted, errors);
+        }
         if let Some(mut source) = fields.object("source", errors) {
             source.only(&SOURCE_FIELDS, errors);
             request.source.url = source.text("url", errors);
@@ -264,7 +280,7 @@ impl Request {
             window_seconds,
             start,
             concurrency: u8::try_from(concurrency).ok()?,
-            options: Options { keys },
+            options: Options { keys, filter: self.renditions },
             access: Access { source: source?, headers, endpoints: endpoints? },
         })
     }
@@ -310,6 +326,34 @@ impl Wanted {
             options: self.options,
         };
         (session, self.access)
+    }
+}
+
+/// Which renditions are wanted.
+fn filter(mut fields: Object, errors: &mut Errors) -> Filter {
+    fields.only(&FILTER_FIELDS, errors);
+    let kinds = fields.words("kinds", errors).into_iter().filter_map(|kind| {
+        let known = serde_json::from_value(Value::from(kind)).ok();
+        if known.is_none() {
+            let detail = "must hold audio, video, subtitles, closed-captions or i-frames";
+            errors.add(fields.field("kinds"), detail);
+        }
+        known
+    });
+    let kinds = kinds.collect();
+    let limit = fields.number("limit", errors);
+    if limit == Some(0) {
+        errors.add(fields.field("limit"), "must be at least 1");
+    }
+    Filter {
+        min_height: fields.number("min_height", errors),
+        max_height: fields.number("max_height", errors),
+        min_bandwidth: fields.number("min_bandwidth", errors),
+        max_bandwidth: fields.number("max_bandwidth", errors),
+        codecs: fields.words("codecs", errors),
+        languages: fields.words("languages", errors),
+        kinds,
+        limit,
     }
 }
 

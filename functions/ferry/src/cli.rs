@@ -24,7 +24,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Serve(ServeArgs),
-    Push(PushArgs),
+    Push(Box<PushArgs>),
     Check(CheckArgs),
     Demo(DemoArgs),
 }

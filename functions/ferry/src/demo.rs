@@ -209,7 +209,7 @@ async fn session(ferry: &Ferry, page: &str, source: &Url) -> Result<SessionId, S
         window_seconds: Some(WINDOW_SECONDS.into()),
         // There is something to rewind into at once.
         start: Some("window".to_owned()),
-        concurrency: None,
+        ..Request::default()
     };
     Ok(ferry.start(request).await?.session().id.clone())
 }

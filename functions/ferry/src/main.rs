@@ -41,7 +41,7 @@ async fn run(cli: Cli) -> ExitCode {
         Command::Push(args) => {
             // The display says how the session is doing: logs are for those who ask for them.
             logs::start(cli.log_format, "off");
-            push::run(args).await
+            push::run(*args).await
         }
         Command::Check(args) => {
             logs::start(cli.log_format, "warn");

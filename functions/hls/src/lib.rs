@@ -24,6 +24,7 @@
 //! ```
 
 mod attributes;
+mod define;
 mod error;
 mod interpret;
 mod media;
@@ -36,10 +37,11 @@ mod time;
 mod units;
 
 pub use attributes::AttributeList;
+pub use define::{Variables, substitute};
 pub use error::{Error, ErrorKind};
 pub use media::{ByteRange, Map, MediaPlaylist, PlaylistType, Segment};
 pub use multivariant::{Line, Media, MediaKind, MultivariantPlaylist, Variant};
 pub use parse::{Limits, Playlist, parse};
-pub use tags::{is_low_latency, names_a_file};
+pub use tags::{is_low_latency, is_marker, names_a_file};
 pub use time::Timestamp;
 pub use units::{DiscontinuitySequence, MediaSequence, Micros, Seconds, duration};

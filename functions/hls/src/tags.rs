@@ -13,6 +13,7 @@ pub(crate) const KEY: &str = "EXT-X-KEY";
 pub(crate) const MAP: &str = "EXT-X-MAP";
 pub(crate) const BYTERANGE: &str = "EXT-X-BYTERANGE";
 pub(crate) const GAP: &str = "EXT-X-GAP";
+pub(crate) const DEFINE: &str = "EXT-X-DEFINE";
 pub(crate) const PROGRAM_DATE_TIME: &str = "EXT-X-PROGRAM-DATE-TIME";
 pub(crate) const STREAM_INF: &str = "EXT-X-STREAM-INF";
 pub(crate) const I_FRAME_STREAM_INF: &str = "EXT-X-I-FRAME-STREAM-INF";
@@ -40,7 +41,7 @@ pub(crate) fn is_of_playlist(name: &str) -> bool {
         M3U | "EXT-X-VERSION"
             | "EXT-X-INDEPENDENT-SEGMENTS"
             | "EXT-X-START"
-            | "EXT-X-DEFINE"
+            | DEFINE
             | "EXT-X-I-FRAMES-ONLY"
             | "EXT-X-ALLOW-CACHE"
             | "EXT-X-SERVER-CONTROL"
@@ -63,6 +64,21 @@ pub(crate) fn is_of_segment(name: &str) -> bool {
                 | "EXT-OATCLS-SCTE35"
                 | "EXT-X-OATCLS-SCTE35"
         )
+}
+
+/// Whether a line marks a place in the stream rather than describes the segment that follows: an ad
+/// marker, a date range, an unknown tag. It keeps its meaning when that segment is left out.
+#[must_use]
+pub fn is_marker(line: &str) -> bool {
+    tag(line).is_some_and(|(name, _)| {
+        let of_segment = matches!(
+            name,
+            INF | BYTERANGE | DISCONTINUITY | KEY | MAP | GAP | PROGRAM_DATE_TIME | "EXT-X-BITRATE"
+        );
+        // How far an ad break has come is said anew before each segment.
+        let of_break = name == "EXT-X-CUE-OUT-CONT";
+        !of_segment && !of_break && !is_low_latency(line)
+    })
 }
 
 /// Whether a line says in which file something lies: a map, a key, or a part of a file.

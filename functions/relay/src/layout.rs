@@ -36,7 +36,7 @@ struct Placed {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LayoutError {
     /// It names nothing to carry.
-    #[error("the multivariant playlist has no variant")]
+    #[error("the multivariant playlist has no variant that is wanted")]
     NoVariant,
     /// An address is not one.
     #[error("the multivariant playlist has an address that cannot be read")]

@@ -15,6 +15,7 @@ pub mod plan;
 pub mod ports;
 pub mod progress;
 pub mod render;
+pub mod select;
 pub mod session;
 pub mod settle;
 

@@ -6,7 +6,7 @@ use crate::parts::{Keys, Needs, Stated};
 use crate::settle::{Style, dated};
 use hls::{
     AttributeList, DiscontinuitySequence, MediaPlaylist, MediaSequence, PlaylistType, Segment,
-    Timestamp, is_low_latency,
+    Timestamp, is_low_latency, is_marker,
 };
 
 /// A segment that can be listed, whoever has it.
@@ -84,8 +84,17 @@ pub fn render(
     complete: bool,
 ) -> Option<Rendering> {
     let rows = rows(rendition, seen, style);
-    let listed: Vec<(MediaSequence, &Row<'_>)> =
-        rows.iter().filter_map(|row| Some((track.number(row.epoch, row.sequence)?, row))).collect();
+    let mut listed: Vec<(MediaSequence, &Row<'_>, Vec<String>)> = Vec::new();
+    let mut between: Vec<String> = Vec::new();
+    for row in &rows {
+        match track.number(row.epoch, row.sequence) {
+            Some(number) => listed.push((number, row, std::mem::take(&mut between))),
+            // What lies before the first that is listed was never wanted, or is no more.
+            None if listed.is_empty() => {}
+            // What marks a place keeps its place when a segment is left out.
+            None => between.extend(row.lines.iter().filter(|line| is_marker(line)).cloned()),
+        }
+    }
     let (first, last) = match (listed.first(), listed.last()) {
         (Some(first), Some(last)) => (first.0, last.0),
         // What is doubtful may not be listed again, but that this is the end must be said.
@@ -95,15 +104,17 @@ pub fn render(
         }
         _ => return None,
     };
+    let count = listed.len();
     let mut tags = 0;
     let mut stated = Stated::default();
     let segments = listed
-        .iter()
-        .map(|&(number, row)| {
+        .into_iter()
+        .map(|(number, row, between)| {
             let marked = track.marks(row.epoch, row.sequence);
             tags += u64::from(marked || row.discontinuity);
             let uri = stem.segment(name, row.epoch, row.sequence, row.extension);
             let mut segment = segment(row, marked, number == first, uri);
+            place(&mut segment.lines, between);
             if let Some(along) = rendition.along(row.epoch, row.sequence) {
                 let Row { sequence, keys, map_keys, .. } = row;
                 let needs = Needs { sequence: *sequence, keys, map_keys };
@@ -127,7 +138,7 @@ pub fn render(
         ended: seen.ended && complete,
     };
     let (text, ended) = (playlist.to_string(), playlist.ended);
-    Some(Rendering { text, last, listed: listed.len(), ended })
+    Some(Rendering { text, last, listed: count, ended })
 }
 
 /// The type that the output's playlist may claim.

@@ -2,6 +2,7 @@
 
 use crate::Timestamp;
 use crate::parts::Keys;
+use crate::select::Filter;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use url::Url;
@@ -53,6 +54,9 @@ pub struct Options {
     /// Where the keys of encrypted segments lie.
     #[serde(skip_serializing_if = "KeyPlace::is_default")]
     pub keys: KeyPlace,
+    /// Which renditions are wanted.
+    #[serde(rename = "renditions", skip_serializing_if = "Filter::is_empty")]
+    pub filter: Filter,
 }
 
 /// Where the keys of encrypted segments lie, where the output takes encrypted segments.

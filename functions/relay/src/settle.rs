@@ -191,6 +191,7 @@ fn keep(
         Some(last) if last.epoch == next.epoch => last.sequence.after(1),
         _ => next.entry,
     };
+    let mut between: Vec<String> = Vec::new();
     for (sequence, segment, made) in dated(seen).skip_while(|(sequence, ..)| *sequence < first) {
         if tracks.iter().any(|track| track.number(next.epoch, sequence).is_some()) {
             let along = next.along(next.epoch, sequence).cloned().unwrap_or_default();
@@ -203,11 +204,9 @@ fn keep(
             next.kept.push(Kept {
                 epoch: next.epoch,
                 sequence,
-                lines: segment
-                    .lines
-                    .iter()
-                    .filter(|line| !hls::names_a_file(line))
-                    .cloned()
+                lines: std::mem::take(&mut between)
+                    .into_iter()
+                    .chain(segment.lines.iter().filter(|line| !hls::names_a_file(line)).cloned())
                     .collect(),
                 keys: without_addresses(keys, &along.keys),
                 map_keys: without_addresses(map_keys, &along.map_keys),
@@ -216,6 +215,9 @@ fn keep(
                 extension: Extension::of(segment),
                 program_date_time: made,
             });
+        } else {
+            // What marks a place keeps its place when a segment is left out.
+            between.extend(segment.lines.iter().filter(|line| hls::is_marker(line)).cloned());
         }
     }
     let mut length = Micros::default();

@@ -170,6 +170,16 @@ async fn every_described_field_is_taken_and_no_other() {
         "window_seconds": 86_400,
         "start": "window",
         "concurrency": 16,
+        "renditions": {
+            "min_height": 0,
+            "max_height": 2_160,
+            "min_bandwidth": 0,
+            "max_bandwidth": u64::MAX,
+            "codecs": ["avc1"],
+            "languages": ["x".repeat(64)],
+            "kinds": ["audio", "video", "subtitles", "closed-captions", "i-frames"],
+            "limit": 1,
+        },
     });
     let world = World::new();
     let document = document();
@@ -184,7 +194,7 @@ async fn every_described_field_is_taken_and_no_other() {
     check(&document, &described, &without_headers, "");
     let made = world.post("/sessions", &full).await;
     assert_eq!(made.status, 201, "{}", made.text);
-    for place in ["", "/source", "/output", "/output/endpoints/0"] {
+    for place in ["", "/source", "/output", "/renditions", "/output/endpoints/0"] {
         let mut body = full.clone();
         body.pointer_mut(place).unwrap()["other"] = json!(1);
         assert_eq!(world.post("/sessions", &body).await.status, 422, "{place}");
@@ -192,6 +202,7 @@ async fn every_described_field_is_taken_and_no_other() {
             "" => schema,
             "/source" => &schema["properties"]["source"],
             "/output" => &schema["properties"]["output"],
+            "/renditions" => &schema["properties"]["renditions"],
             _ => &schema["properties"]["output"]["properties"]["endpoints"]["items"],
         };
         assert_eq!(schema["additionalProperties"], false, "{place}");

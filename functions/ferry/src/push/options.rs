@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use ferry::{EndpointRequest, OutputRequest, Request, SourceRequest};
+use relay::select::{self, Filter};
 use std::path::PathBuf;
 use url::{Host, Url};
 use web::Reach;
@@ -49,6 +50,8 @@ pub struct PushArgs {
     /// Where the keys of encrypted segments lie
     #[arg(long, value_enum, default_value_t = Keys::Carry)]
     pub keys: Keys,
+    #[command(flatten)]
+    pub renditions: Renditions,
     /// How many segments are read side by side
     #[arg(long, value_name = "NUMBER")]
     pub concurrency: Option<u64>,
@@ -64,6 +67,73 @@ pub struct PushArgs {
     /// Print one JSON object per change: the session as the API shows it
     #[arg(long)]
     pub json: bool,
+}
+
+/// Which renditions are wanted.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Renditions")]
+pub struct Renditions {
+    /// Variants of this many lines at least
+    #[arg(long, value_name = "LINES")]
+    pub min_height: Option<u64>,
+    /// Variants of this many lines at most
+    #[arg(long, value_name = "LINES")]
+    pub max_height: Option<u64>,
+    /// Variants of this many bits a second at least
+    #[arg(long, value_name = "BITS")]
+    pub min_bandwidth: Option<u64>,
+    /// Variants of this many bits a second at most
+    #[arg(long, value_name = "BITS")]
+    pub max_bandwidth: Option<u64>,
+    /// Variants all of whose codecs begin with one of these, such as avc1,mp4a
+    #[arg(long, value_name = "CODEC", value_delimiter = ',')]
+    pub codec: Vec<String>,
+    /// Audio and subtitles in these languages, such as en,sv
+    #[arg(long, value_name = "LANGUAGE", value_delimiter = ',')]
+    pub language: Vec<String>,
+    /// What is wanted beside the variants
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub kind: Vec<RenditionKind>,
+    /// At most so many variants: those of the highest bandwidths
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    pub variants: Option<u64>,
+}
+
+/// What may be wanted beside the variants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RenditionKind {
+    /// Alternative audio
+    Audio,
+    /// Alternative video
+    Video,
+    /// Subtitles
+    Subtitles,
+    /// Captions in the video
+    ClosedCaptions,
+    /// I-frame playlists
+    IFrames,
+}
+
+impl Renditions {
+    fn filter(&self) -> Filter {
+        let kind = |kind: &RenditionKind| match kind {
+            RenditionKind::Audio => select::Kind::Audio,
+            RenditionKind::Video => select::Kind::Video,
+            RenditionKind::Subtitles => select::Kind::Subtitles,
+            RenditionKind::ClosedCaptions => select::Kind::ClosedCaptions,
+            RenditionKind::IFrames => select::Kind::IFrames,
+        };
+        Filter {
+            min_height: self.min_height,
+            max_height: self.max_height,
+            min_bandwidth: self.min_bandwidth,
+            max_bandwidth: self.max_bandwidth,
+            codecs: self.codec.clone(),
+            languages: self.language.clone(),
+            kinds: self.kind.iter().map(kind).collect(),
+            limit: self.variants,
+        }
+    }
 }
 
 /// A kind of output.
@@ -133,6 +203,7 @@ impl PushArgs {
             window_seconds: self.window,
             start: Some(start.to_owned()),
             concurrency: self.concurrency,
+            renditions: self.renditions.filter(),
         })
     }
 

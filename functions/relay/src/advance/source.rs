@@ -11,6 +11,7 @@ use crate::ports::{Clock, Fetched, Ingest, Origin, OriginError, Sessions, Valida
 use crate::progress::Status;
 use hls::{
     AttributeList, Limits, MediaPlaylist, Micros, MultivariantPlaylist, Playlist, Timestamp,
+    Variables,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -44,6 +45,8 @@ pub(super) struct Master {
     polling: bool,
     pub(super) cadence: Cadence,
     pub(super) error: Option<String>,
+    /// What it defines for the media playlists.
+    variables: Variables,
     /// Whether it is a media playlist, and so the only one.
     pub(super) single: bool,
 }
@@ -217,8 +220,10 @@ where
                 return self.master_failed(now, error.to_string());
             }
         };
+        let (text, variables) = hls::substitute(&text, &Variables::new(), parameter(&url));
         match hls::parse(&text, &Limits::default()) {
             Ok(Playlist::Multivariant(playlist)) => {
+                self.master.variables = variables;
                 self.master.known = Some(validators);
                 self.lay_out(playlist, &url, now);
             }
@@ -245,7 +250,8 @@ where
     }
 
     fn lay_out(&mut self, playlist: MultivariantPlaylist, url: &Url, now: Timestamp) {
-        let layout = Layout::of(playlist, url).map_err(|error| error.to_string());
+        let layout = Layout::of(self.session.options.filter.apply(playlist), url);
+        let layout = layout.map_err(|error| error.to_string());
         match layout.and_then(|layout| self.fit(layout)) {
             Ok(layout) => {
                 self.follow(&layout, now);
@@ -310,6 +316,7 @@ where
                 return self.schedule(name, now);
             }
             Ok(Fetched::Changed { text, url, validators }) => {
+                let (text, _) = hls::substitute(&text, &self.master.variables, parameter(&url));
                 match hls::parse(&text, &Limits::default()) {
                     Ok(Playlist::Media(playlist)) => {
                         return self.saw_media(name, sent, now, playlist, url, validators);
@@ -451,6 +458,11 @@ where
 
 /// The longest wait between two tries for the multivariant playlist, in seconds.
 const LONGEST_MASTER_WAIT: u64 = 5;
+
+/// What a parameter in the query string of an address is.
+fn parameter(url: &Url) -> impl Fn(&str) -> Option<String> {
+    |name| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}
 
 /// Makes the addresses of keys whole: some of them are stated to players.
 fn resolve_keys(playlist: &mut MediaPlaylist, base: &Url) {

@@ -1,0 +1,207 @@
+//! Which renditions of a source are wanted.
+
+use hls::{AttributeList, Line, MediaKind, MultivariantPlaylist, Variant};
+use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
+
+/// Which renditions are wanted; what is absent or empty asks for nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Filter {
+    /// Variants of this many lines at least. What states no resolution passes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_height: Option<u64>,
+    /// Variants of this many lines at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_height: Option<u64>,
+    /// Variants of this many bits a second at least.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_bandwidth: Option<u64>,
+    /// Variants of this many bits a second at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_bandwidth: Option<u64>,
+    /// Variants all of whose `CODECS` begin with one of these, such as `avc1` and `mp4a`. What states
+    /// none passes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub codecs: Vec<String>,
+    /// Audio and subtitles in these languages, such as `en`, which is `en-GB` as well. What states no
+    /// language passes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub languages: Vec<String>,
+    /// What is wanted beside the variants.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<Kind>,
+    /// At most so many variants: those of the highest bandwidths.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+}
+
+/// What may be wanted beside the variants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Alternative audio.
+    Audio,
+    /// Alternative video.
+    Video,
+    /// Subtitles.
+    Subtitles,
+    /// Captions in the video.
+    ClosedCaptions,
+    /// I-frame playlists.
+    IFrames,
+}
+
+impl Filter {
+    /// Whether it asks for nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The playlist with the lines of what is wanted. Groups that no variant refers to any more go.
+    #[must_use]
+    pub fn apply(&self, mut playlist: MultivariantPlaylist) -> MultivariantPlaylist {
+        if self.is_empty() {
+            return playlist;
+        }
+        playlist.lines.retain(|line| self.wants(line));
+        if let Some(limit) = self.limit {
+            let mut bandwidths: Vec<u64> = playlist.variants().map(|it| it.bandwidth).collect();
+            bandwidths.sort_by_key(|bandwidth| Reverse(*bandwidth));
+            let mut left = usize::try_from(limit).unwrap_or(usize::MAX);
+            let least = bandwidths.get(left.saturating_sub(1)).copied().unwrap_or_default();
+            playlist.lines.retain(|line| match line {
+                Line::Variant(variant) => {
+                    let wanted = variant.bandwidth >= least && left > 0;
+                    left -= usize::from(wanted);
+                    wanted
+                }
+                Line::Media(_) | Line::IFrame(_) | Line::Other(_) => true,
+            });
+        }
+        let referred: Vec<AttributeList> =
+            playlist.variants().map(|variant| variant.attributes.clone()).collect();
+        playlist.lines.retain(|line| match line {
+            Line::Media(media) => {
+                let (_, attribute) = group_attribute(media.kind);
+                referred.iter().any(|it| it.get(attribute) == Some(media.group_id()))
+            }
+            Line::Variant(_) | Line::IFrame(_) | Line::Other(_) => true,
+        });
+        playlist
+    }
+
+    fn wants(&self, line: &Line) -> bool {
+        let kind = |kind| self.kinds.is_empty() || self.kinds.contains(&kind);
+        match line {
+            Line::Variant(variant) => {
+                self.wants_video(&variant.attributes) && self.wants_bandwidth(variant)
+            }
+            Line::IFrame(attributes) => kind(Kind::IFrames) && self.wants_video(attributes),
+            Line::Media(media) => {
+                let spoken = matches!(media.kind, MediaKind::Audio | MediaKind::Subtitles);
+                let language = media.language().filter(|_| spoken);
+                kind(group_attribute(media.kind).0)
+                    && language.is_none_or(|language| self.speaks(language))
+            }
+            Line::Other(_) => true,
+        }
+    }
+
+    fn wants_video(&self, attributes: &AttributeList) -> bool {
+        let height = attributes.get("RESOLUTION").and_then(|it| it.split_once(['x', 'X']));
+        let height = height.and_then(|(_, height)| height.trim().parse::<u64>().ok());
+        let codecs = attributes.get("CODECS").unwrap_or_default();
+        let mut codecs = codecs.split(',').map(str::trim).filter(|codec| !codec.is_empty());
+        let within = within(self.min_height, self.max_height);
+        height.is_none_or(within)
+            && (self.codecs.is_empty()
+                || codecs.all(|codec| self.codecs.iter().any(|it| codec.starts_with(&**it))))
+    }
+
+    fn wants_bandwidth(&self, variant: &Variant) -> bool {
+        within(self.min_bandwidth, self.max_bandwidth)(variant.bandwidth)
+    }
+
+    fn speaks(&self, language: &str) -> bool {
+        let same = |wanted: &String| {
+            let rest = language.get(..wanted.len()).filter(|it| it.eq_ignore_ascii_case(wanted));
+            rest.is_some() && language[wanted.len()..].chars().next().is_none_or(|next| next == '-')
+        };
+        self.languages.is_empty() || self.languages.iter().any(same)
+    }
+}
+
+fn within(min: Option<u64>, max: Option<u64>) -> impl Fn(u64) -> bool {
+    move |number| min.is_none_or(|min| number >= min) && max.is_none_or(|max| number <= max)
+}
+
+/// A kind of rendition, and the attribute of a variant that refers to its groups.
+fn group_attribute(kind: MediaKind) -> (Kind, &'static str) {
+    match kind {
+        MediaKind::Audio => (Kind::Audio, "AUDIO"),
+        MediaKind::Video => (Kind::Video, "VIDEO"),
+        MediaKind::Subtitles => (Kind::Subtitles, "SUBTITLES"),
+        MediaKind::ClosedCaptions => (Kind::ClosedCaptions, "CLOSED-CAPTIONS"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOURCE: &str = r#"#EXTM3U
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="e",LANGUAGE="en-GB",URI="en"
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="s",LANGUAGE="sv",URI="sv"
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="b",NAME="m",URI="music"
+#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="t",NAME="t",LANGUAGE="en",URI="text"
+#EXT-X-STREAM-INF:BANDWIDTH=3,RESOLUTION=1920x1080,CODECS="hvc1.1,mp4a.40.2",AUDIO="b"
+1080
+#EXT-X-STREAM-INF:BANDWIDTH=2,RESOLUTION=1280x720,CODECS="avc1.4,mp4a.40.2",AUDIO="a",SUBTITLES="t"
+720
+#EXT-X-STREAM-INF:BANDWIDTH=1,RESOLUTION=640x360,CODECS="avc1.4,mp4a.40.2",AUDIO="a"
+360
+#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=1,RESOLUTION=640x360,URI="i"
+"#;
+
+    #[test]
+    fn a_filter_keeps_what_is_wanted() {
+        let text = |text: &str| vec![text.to_owned()];
+        let none = Filter::default;
+        for (filter, wanted) in [
+            (none(), "en sv music text 1080 720 360 i"),
+            (Filter { max_height: Some(720), ..none() }, "en sv text 720 360 i"),
+            (Filter { min_height: Some(720), ..none() }, "en sv music text 1080 720"),
+            (Filter { max_bandwidth: Some(1), ..none() }, "en sv 360 i"),
+            (Filter { min_bandwidth: Some(3), ..none() }, "music 1080 i"),
+            (
+                Filter { codecs: vec!["avc1".into(), "mp4a".into()], ..none() },
+                "en sv text 720 360 i",
+            ),
+            (Filter { languages: text("EN"), ..none() }, "en music text 1080 720 360 i"),
+            (Filter { languages: text("s"), ..none() }, "music 1080 720 360 i"),
+            (Filter { kinds: vec![Kind::Audio], ..none() }, "en sv music 1080 720 360"),
+            (Filter { limit: Some(2), ..none() }, "en sv music text 1080 720 i"),
+            (Filter { limit: Some(9), ..none() }, "en sv music text 1080 720 360 i"),
+            (Filter { min_height: Some(2_000), ..none() }, ""),
+        ] {
+            let parsed = hls::parse(SOURCE.as_bytes(), &hls::Limits::default()).unwrap();
+            let hls::Playlist::Multivariant(playlist) = parsed else {
+                panic!("it is multivariant")
+            };
+            let left: Vec<String> = filter
+                .apply(playlist)
+                .lines
+                .iter()
+                .filter_map(|line| match line {
+                    Line::Variant(variant) => Some(variant.uri.clone()),
+                    Line::Media(media) => media.uri().map(str::to_owned),
+                    Line::IFrame(attributes) => attributes.get("URI").map(str::to_owned),
+                    Line::Other(_) => None,
+                })
+                .collect();
+            assert_eq!(left.join(" "), wanted, "{filter:?}");
+        }
+    }
+}
