@@ -143,6 +143,24 @@ pub fn add_iframes(folder: &Path) {
     std::fs::write(&main, std::fs::read_to_string(&main).unwrap() + line).unwrap();
 }
 
+/// Makes a whole video in CMAF in `folder`: two variants and sound apart, cut where AAC frames end.
+pub fn cmaf(folder: &Path, tone: u32, seconds: u32) {
+    std::fs::create_dir_all(folder).unwrap();
+    let mut args = split(&format!(
+        "-hide_banner -loglevel error -f lavfi -i testsrc2=s=640x360:r=25:d={seconds} \
+         -f lavfi -i sine={tone}:r=48000:d={seconds} -filter_complex \
+         [0:v]hue=h={tone},split[a][b];[b]scale=320:180[c] -map [a] -map [c] -map 1:a \
+         -c:v libx264 -preset ultrafast -pix_fmt yuv420p -threads 1 -g 50 -keyint_min 50 \
+         -sc_threshold 0 -b:v:0 300k -b:v:1 100k -c:a aac -f hls -hls_time 2 -hls_playlist_type vod \
+         -hls_segment_type fmp4 -master_pl_name main.m3u8 -var_stream_map \
+         v:0,agroup:a,name:big|v:1,agroup:a,name:small|a:0,agroup:a,language:en,name:sound"
+    ));
+    let path = |name: &str| folder.join("%v").join(name).to_str().unwrap().to_owned();
+    args.extend(["-hls_segment_filename".to_owned(), path("%05d.m4s"), path("index.m3u8")]);
+    let output = Command::new(FFMPEG).args(args).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 /// The arguments for a folder per rendition.
 fn out(folder: &Path, extension: &str) -> [String; 3] {
     let path = |name: &str| folder.join("%v").join(name).to_str().unwrap().to_owned();

@@ -21,6 +21,7 @@ mod wire;
 mod cases {
     mod api;
     mod carry;
+    mod channels;
     mod cloud;
     mod commands;
     mod crash;

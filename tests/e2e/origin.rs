@@ -117,6 +117,8 @@ fn file(folder: &Path, path: &str, headers: &HeaderMap, truncate: bool) -> Respo
         Some("ts") => "video/mp2t",
         Some("mp4" | "m4s") => "video/mp4",
         Some("vtt") => "text/vtt",
+        Some("html") => "text/html",
+        Some("js") => "text/javascript",
         _ => "application/octet-stream",
     };
     let about = [

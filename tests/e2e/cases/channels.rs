@@ -1,0 +1,218 @@
+//! VODs played as live channels: watched as viewers do, and carried to an ingest.
+
+use crate::apache::DIGEST;
+use crate::ferry::Ferry;
+use crate::ffmpeg::{FFMPEG, cmaf};
+use crate::http;
+use crate::observer::Observer;
+use crate::origin::Origin;
+use crate::playlist::Media;
+use crate::program::Program;
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// How long channels are watched: several programmes, a break and the slate.
+const WATCHED: Duration = Duration::from_secs(32);
+
+/// Two channels, one in TS and one in CMAF, each with programmes that follow each other, a break and a slate.
+struct Stage {
+    ferry: Ferry,
+    origin: Origin,
+    /// The VODs, and the page of the browser.
+    _folder: TempDir,
+}
+
+impl Stage {
+    async fn new() -> Self {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let folder = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(here.join("fixtures/library"), folder.path().join("ts"))
+            .unwrap();
+        for (name, tone, seconds) in [("low", 330, 10), ("high", 660, 8), ("still", 110, 6)] {
+            cmaf(&folder.path().join("cmaf").join(name), tone, seconds);
+        }
+        let player = here.join("../functions/ferry/node_modules/hls.js/dist/hls.min.js");
+        for (from, to) in [(here.join("browser/channel.html"), "channel.html"), (player, "hls.js")]
+        {
+            std::fs::copy(from, folder.path().join(to)).unwrap();
+        }
+        let (origin, ferry) = (Origin::serve(folder.path()).await, Ferry::serve().await);
+        let stage = Self { ferry, origin, _folder: folder };
+        let at = |seconds: u64, duration: u64| json!([{ "at": seconds, "duration": duration }]);
+        // Slate, a programme that is joined late and has a break, one that is cut, and the slate again.
+        let ts = json!([{ "asset": "clock", "offset": 14, "breaks": at(16, 8) }, { "asset": "bars", "duration": 4 }]);
+        stage.channel("ts", ["bars", "clock", "slate", "advert"], "slate", "advert", &ts).await;
+        let cmaf = json!([{ "asset": "low", "offset": 4, "breaks": at(6, 8) }, { "asset": "low", "duration": 4 }]);
+        stage.channel("cmaf", ["low", "high", "still", "still"], "still", "high", &cmaf).await;
+        stage
+    }
+
+    async fn channel(&self, id: &str, assets: [&str; 4], slate: &str, ad: &str, items: &Value) {
+        for name in assets {
+            let url = self.origin.url(&format!("{id}/{name}/main.m3u8"));
+            self.ask(Method::POST, "/assets", json!({ "id": name, "url": url })).await;
+        }
+        let channel = json!({ "slate": slate, "ads": [ad], "window_seconds": 20 });
+        self.ask(Method::PUT, &format!("/channels/{id}"), channel).await;
+        let path = format!("/channels/{id}/schedule");
+        self.ask(Method::POST, &path, json!({ "items": items })).await;
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: Value) {
+        let (status, answer) = self.ferry.ask(method, path, Some(body)).await;
+        assert_eq!(status, 201, "{path}: {answer:#}");
+    }
+
+    fn playlist(&self, channel: &str, name: &str) -> String {
+        format!("{}/channels/{channel}/{name}.m3u8", self.ferry.address())
+    }
+}
+
+/// A player that polls, and forgets nothing.
+struct Watcher {
+    client: Client,
+    url: String,
+    /// Each segment that was ever listed: its address, date and discontinuity number.
+    known: BTreeMap<u64, (String, String, u64)>,
+    last: (u64, u64),
+    target: Option<u64>,
+}
+
+impl Watcher {
+    fn new(url: String) -> Self {
+        let (known, last, target) = (BTreeMap::new(), (0, 0), None);
+        Self { client: http::client(), url, known, last, target }
+    }
+
+    async fn look(&mut self) {
+        let text = self.client.get(&self.url).send().await.unwrap().text().await.unwrap();
+        let hls::Playlist::Media(media) =
+            hls::parse(text.as_bytes(), &hls::Limits::default()).unwrap()
+        else {
+            panic!("not a media playlist: {text}");
+        };
+        let target = media.target_duration.0;
+        assert_eq!(*self.target.get_or_insert(target), target, "the target duration changed");
+        let first = media.media_sequence.0;
+        let mut discontinuities = media.discontinuity_sequence.0;
+        for (number, segment) in (first..).zip(&media.segments) {
+            discontinuities += u64::from(segment.discontinuity);
+            let date = segment.program_date_time.clone().unwrap();
+            let end = hls::Timestamp::from_date_time(&date).unwrap() + segment.duration;
+            let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_micros() as u64;
+            assert!(end.0 <= now + 10_000, "{number} is ahead of the clock: {text}");
+            let told = (segment.uri.clone(), date, discontinuities);
+            let known = self.known.entry(number).or_insert_with(|| told.clone());
+            assert_eq!(*known, told, "segment {number} of {} changed", self.url);
+        }
+        let last = first + media.segments.len() as u64;
+        assert!(first >= self.last.0 && last >= self.last.1, "it went back: {text}");
+        assert!(self.last.1 == 0 || first <= self.last.1, "something is missing: {text}");
+        self.last = (first, last);
+    }
+}
+
+#[tokio::test]
+async fn a_channel_of_ts_and_one_of_cmaf_play_across_all_boundaries() {
+    let stage = Stage::new().await;
+    let mut watchers: Vec<Watcher> = Vec::new();
+    for channel in ["ts", "cmaf"] {
+        for name in ["video_180p", "video_360p", "audio_en"] {
+            watchers.push(Watcher::new(stage.playlist(channel, name)));
+        }
+    }
+    let masters = ["ts", "cmaf"].map(|channel| stage.playlist(channel, "master"));
+    let decoded = masters.clone().map(|url| tokio::task::spawn_blocking(move || decode(&url)));
+    let browser = tokio::task::spawn_blocking({
+        let page = stage.origin.url("channel.html");
+        move || browse(&page, &masters)
+    });
+    let until = Instant::now() + WATCHED + Duration::from_secs(4);
+    while Instant::now() < until {
+        for watcher in &mut watchers {
+            watcher.look().await;
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    for watcher in &watchers {
+        let seconds = watcher.known.len() * 2;
+        assert!(seconds > 45, "{} listed {seconds} s", watcher.url);
+        let programmes = watcher.known.values().map(|(_, _, number)| number);
+        let boundaries = programmes.collect::<std::collections::BTreeSet<_>>().len();
+        assert!(boundaries > 5, "{} had {boundaries} programmes", watcher.url);
+    }
+    for frames in decoded {
+        let frames = frames.await.unwrap();
+        assert!(frames > 500, "{frames} pictures were decoded");
+    }
+    for (report, programmes) in browser.await.unwrap().as_array().unwrap().iter().zip([3, 2]) {
+        assert_eq!(report["fatal"], json!([]), "{report:#}");
+        assert_eq!(report["stalls"], 0, "{report:#}");
+        assert!(report["played"].as_f64().unwrap() > 25.0, "{report:#}");
+        assert!(report["programmes"].as_array().unwrap().len() > programmes, "{report:#}");
+    }
+}
+
+#[tokio::test]
+async fn a_channel_is_carried_to_an_ingest_across_all_boundaries() {
+    let stage = Stage::new().await;
+    let apache = crate::apache::Apache::start(DIGEST).await;
+    let observer = Observer::watch(&apache.playlist());
+    let session = json!({
+        "name": "a channel",
+        "source": { "channel": "ts" },
+        "output": { "type": "webdav", "endpoints": [apache.json()] },
+        "start": "window",
+        "window_seconds": 600,
+    });
+    let id = stage.ferry.make(session).await;
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let url = apache.playlist();
+    let frames = tokio::task::spawn_blocking(move || decode(&url)).await.unwrap();
+    assert!(frames > 500, "{frames} pictures were decoded");
+    let session = stage.ferry.session(&id).await;
+    assert_eq!(
+        (&session["status"], &session["missed"]),
+        (&json!("running"), &json!(0)),
+        "{session:#}"
+    );
+    assert_eq!(observer.violations(), Vec::<String>::new());
+    // The window, and what was published since.
+    assert!(observer.segments() > 30, "{} segments", observer.segments());
+    let media = apache.playlist().replace("channel.m3u8", "channel_video-550000.m3u8");
+    let text = http::client().get(&media).send().await.unwrap().text().await.unwrap();
+    let boundaries = Media::read(&text).unwrap().segments.iter().filter(|it| it.marked).count();
+    assert!(boundaries > 5, "{boundaries} boundaries: {text}");
+}
+
+/// Reads a live stream for a while and decodes all of it: a single complaint is an error. Says how many pictures
+/// it had.
+fn decode(url: &str) -> u64 {
+    let seconds = WATCHED.as_secs().to_string();
+    let args = ["-s", "INT", &seconds, FFMPEG, "-v", "error", "-progress", "-", "-i", url];
+    let output = ["-map", "0:v:0", "-map", "0:a:0", "-f", "null", "-"];
+    let output = Command::new("timeout").args(args).args(output).output().unwrap();
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    // What it says of being told to end is no complaint.
+    let mut wrong = complaints.lines().filter(|line| !line.contains("Immediate exit requested"));
+    assert!(wrong.all(str::is_empty), "{url}: {complaints}");
+    let progress = String::from_utf8_lossy(&output.stdout);
+    let frames = progress.lines().filter_map(|line| line.strip_prefix("frame="));
+    frames.filter_map(|frames| frames.trim().parse().ok()).next_back().unwrap_or(0)
+}
+
+/// Plays the playlists in Chromium for a while, and says what was seen of each.
+fn browse(page: &str, playlists: &[String]) -> Value {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
+    let seconds = (WATCHED.as_secs() - 4).to_string();
+    let mut node = Command::new("node");
+    node.current_dir(folder).arg("channel.mjs").arg(page).arg(seconds).args(playlists);
+    let output = node.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
