@@ -1,6 +1,7 @@
 use hls::{DiscontinuitySequence, MediaSequence, Micros, Seconds};
-use relay::cursor::{Cursor, Kept, Rendition, Stretch, Track, decode, encode};
+use relay::cursor::{Cursor, Kept, Parts, Rendition, Stretch, Track, decode, encode};
 use relay::names::{Epoch, Extension};
+use relay::parts::{Along, PartId};
 use std::collections::BTreeMap;
 
 fn cursor(renditions: usize, endpoints: usize) -> Cursor {
@@ -101,6 +102,25 @@ fn a_new_reader_reads_what_the_first_version_wrote() {
     assert_eq!(rendition.tracks.len(), 2);
     assert_eq!(rendition.tracks[1].landed(Epoch(7)), Some(MediaSequence(9)));
     assert_eq!((cursor.segments, cursor.bytes), (7, 70));
+}
+
+#[test]
+fn what_segments_have_beside_themselves_is_read_back_and_takes_no_room_where_there_is_none() {
+    let mut cursor = cursor(1, 2);
+    let plain = encode(&cursor);
+    assert!(!String::from_utf8_lossy(&plain).contains("\"i\""));
+    let parts = |from, along| Parts { epoch: Epoch(7), from: MediaSequence(from), along };
+    let map = Some(PartId::of(b"map"));
+    let key = || vec![Some(PartId::of(b"key")), None];
+    for rendition in cursor.renditions.values_mut() {
+        let both = Along { map: map.clone(), keys: key(), map_keys: key() };
+        rendition.parts = vec![parts(3, Along::default()), parts(9, both)];
+    }
+    let bytes = encode(&cursor);
+    assert_eq!(decode(&bytes).unwrap(), cursor);
+    // What this version does not know of them does no harm.
+    let text = String::from_utf8(bytes).unwrap().replace("\"i\":[{", "\"i\":[{\"later\":1,");
+    assert_eq!(decode(text.as_bytes()).unwrap(), cursor);
 }
 
 #[test]

@@ -68,6 +68,68 @@ fn names_do_not_depend_on_the_order_of_lines() {
 }
 
 #[test]
+fn the_same_variant_twice_is_one_that_can_be_read_elsewhere() {
+    let text = r#"#EXTM3U
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="x",URI="sound.m3u8"
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="b",NAME="x",URI="sound.m3u8"
+#EXT-X-STREAM-INF:BANDWIDTH=9,RESOLUTION=640x360,AUDIO="a"
+one.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=9,RESOLUTION=640x360,AUDIO="a"
+https://b.example/one.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=9,RESOLUTION=320x180,AUDIO="b"
+two.m3u8
+"#;
+    let layout = layout(text).unwrap();
+    let shown: Vec<String> = layout
+        .renditions
+        .iter()
+        .map(|(name, listed)| {
+            let urls: Vec<&str> = listed.urls.iter().map(Url::as_str).collect();
+            format!("{name} {}", urls.join(" "))
+        })
+        .collect();
+    let expected = [
+        "audio-a-x https://origin.example/live/sound.m3u8",
+        "video-9 https://origin.example/live/one.m3u8 https://b.example/one.m3u8",
+        "video-9-2 https://origin.example/live/two.m3u8",
+    ];
+    assert_eq!(shown, expected);
+    let all: BTreeSet<_> = layout.renditions.keys().cloned().collect();
+    let text = layout.render(&stem(), &all).unwrap();
+    assert_eq!(text.matches("channel_video-9.m3u8").count(), 1, "{text}");
+    assert_eq!(text.matches("channel_audio-a-x.m3u8").count(), 2, "both groups name it: {text}");
+}
+
+#[test]
+fn what_is_beside_the_renditions_survives_where_it_makes_sense() {
+    let text = r#"#EXTM3U
+#EXT-X-CONTENT-STEERING:SERVER-URI="/steer",PATHWAY-ID="a"
+#EXT-X-SESSION-KEY:METHOD=AES-128,URI="k?token=t"
+#EXT-X-SESSION-DATA:DATA-ID="a",VALUE="b"
+#EXT-X-SESSION-DATA:DATA-ID="c",URI="c.json"
+#EXT-X-START:TIME-OFFSET=-6
+#EXT-X-STREAM-INF:BANDWIDTH=9,VIDEO-RANGE=PQ,HDCP-LEVEL=NONE,SCORE=1.5
+one.m3u8
+#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=2,URI="i.m3u8"
+"#;
+    let mut layout = layout(text).unwrap();
+    let all: BTreeSet<_> = layout.renditions.keys().cloned().collect();
+    let shown = layout.render(&stem(), &all).unwrap();
+    let expected = r#"#EXTM3U
+#EXT-X-SESSION-DATA:DATA-ID="a",VALUE="b"
+#EXT-X-SESSION-DATA:DATA-ID="c",URI="https://origin.example/live/c.json"
+#EXT-X-START:TIME-OFFSET=-6
+#EXT-X-STREAM-INF:BANDWIDTH=9,VIDEO-RANGE=PQ,HDCP-LEVEL=NONE,SCORE=1.5
+channel_video-9.m3u8
+#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=2,URI="channel_iframes-2.m3u8"
+"#;
+    assert_eq!(shown, expected);
+    layout.leave_out("iframes-2");
+    assert_eq!(layout.renditions.len(), 1);
+    assert!(!layout.render(&stem(), &all).unwrap().contains("I-FRAME"));
+}
+
+#[test]
 fn what_cannot_be_carried_is_said() {
     for (text, error) in [
         (
