@@ -2,7 +2,7 @@
 
 use aws::{Faults, Hold};
 use bytes::Bytes;
-use relay::ports::{Clock, Fetched, Origin, OriginError, Validators};
+use relay::ports::{Clock, Fetched, Origin, OriginError, Slice, Validators};
 use std::sync::Arc;
 use url::Url;
 
@@ -32,7 +32,7 @@ impl<O: Origin, C: Clock> Origin for Counted<O, C> {
         self.count(self.inner.playlist(url, known).await)
     }
 
-    async fn segment(&self, url: &Url) -> Result<Bytes, OriginError> {
-        self.count(self.inner.segment(url).await)
+    async fn segment(&self, url: &Url, slice: Option<Slice>) -> Result<Bytes, OriginError> {
+        self.count(self.inner.segment(url, slice).await)
     }
 }

@@ -135,7 +135,7 @@ pub fn log(session: &SessionId, events: &[Event]) {
     for event in events {
         match event {
             Event::Published(_) => tracing::debug!(%session, "{event}"),
-            Event::Joined(..) | Event::Restarted(_) | Event::Became(..) => {
+            Event::Joined(..) | Event::Restarted(_) | Event::LeftOut(..) | Event::Became(..) => {
                 tracing::info!(%session, "{event}");
             }
             Event::FellBehind(..) | Event::Gone(..) | Event::Failed(_) => {
