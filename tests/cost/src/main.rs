@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 /// What may go wrong: the measurement only says it.
 type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
@@ -188,10 +189,13 @@ impl Stage {
         let dispatch = self.function("dispatch")?;
         let machine = Arc::new(Machine::new(Arc::clone(&advance)));
         let mut starts = std::mem::replace(&mut self.starts, mpsc::unbounded_channel().1);
-        let runs = Arc::clone(&machine);
-        tokio::spawn(async move {
+        let begun = Arc::clone(&machine);
+        // What is dropped with this is stopped.
+        let mut starter = JoinSet::new();
+        starter.spawn(async move {
+            let mut runs = JoinSet::new();
             while let Some(input) = starts.recv().await {
-                tokio::spawn(Arc::clone(&runs).run(input));
+                runs.spawn(Arc::clone(&begun).run(input));
             }
         });
         let began = tokio::time::Instant::now();

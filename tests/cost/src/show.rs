@@ -108,7 +108,9 @@ pub fn months(all: &[Measured]) -> String {
 fn month(measured: &Measured) -> String {
     let Measured { sessions, minutes, advance, machine, .. } = measured;
     let commits = measured.count("commit");
-    let idle = advance.polls.saturating_sub(commits);
+    // Every source lists something new once a segment, and a poll finds it.
+    let news = sessions * minutes * 60 / SEGMENT;
+    let idle = advance.polls.saturating_sub(news);
     let each = |count: u64, of: u64| hundredths((count * 100).checked_div(of).unwrap_or_default());
     let a_minute = |count: u64| hundredths(count * 100 / minutes);
     let mut text = format!(
@@ -121,7 +123,7 @@ fn month(measured: &Measured) -> String {
          | | in a minute | $ a month |\n|---|---|---:|\n",
         if *sessions == 1 { "session" } else { "sessions" },
         measured.shards(),
-        a_minute(commits),
+        a_minute(news),
         a_minute(idle),
         a_minute(advance.invocations),
         advance.wall.as_millis().checked_div(advance.invocations.into()).unwrap_or_default(),
@@ -132,7 +134,7 @@ fn month(measured: &Measured) -> String {
         advance.peak_kib / 1_024,
         machine.failed,
         each(measured.count("read cursor"), advance.polls),
-        each(commits, commits),
+        each(commits, news),
         measured.largest("session"),
         a_minute(measured.count("take over")),
         a_minute(measured.count("release")),
