@@ -3,8 +3,11 @@
 
 use crate::apache::{Apache, DIGEST};
 use crate::ferry::built;
+use crate::ffmpeg::video;
+use crate::origin::Origin;
 use crate::process::{Process, free_port};
 use crate::program::Program;
+use crate::published::{Published, Renditions};
 use crate::wire::Wire;
 use reqwest::Method;
 use rustix::process::{Pid, Signal, kill_process};
@@ -33,11 +36,13 @@ pub struct Cloud {
     /// Where moto listens.
     moto: String,
     _moto: Process,
-    _files: TempDir,
+    files: TempDir,
     /// The outputs of the stack.
     outputs: Value,
-    /// The inputs of the channel.
-    channel: Mutex<Option<Vec<Apache>>>,
+    /// The inputs of the channel `main`.
+    main: Mutex<Option<Vec<Apache>>>,
+    /// Those of the channel `film`, whose source is in the configuration, and what that published.
+    film: (Vec<Apache>, Renditions),
     answers: Mutex<String>,
 }
 
@@ -48,8 +53,9 @@ pub fn cloud() -> &'static Cloud {
         let (deployed, cloud) = mpsc::channel();
         // What it starts ends with this thread, which ends with the last test.
         std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.unwrap().block_on(async {
+            // What it serves goes on while it waits for the CDK.
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            runtime.block_on(async {
                 deployed.send(Cloud::deploy().await).unwrap();
                 std::future::pending::<()>().await;
             });
@@ -61,12 +67,17 @@ pub fn cloud() -> &'static Cloud {
 impl Cloud {
     async fn deploy() -> Self {
         let files = tempfile::tempdir().unwrap();
-        let inputs = vec![Apache::start(DIGEST).await, Apache::start(DIGEST).await];
-        let channels = json!({
-            "hls-ferry-main": [inputs[0].input("input-1"), inputs[1].input("input-2")]
-        });
+        let main = vec![Apache::start(DIGEST).await, Apache::start(DIGEST).await];
+        let film = vec![Apache::start(DIGEST).await, Apache::start(DIGEST).await];
+        let inputs = |apaches: &[Apache]| json!([apaches[0].input("1"), apaches[1].input("2")]);
+        let channels = json!({ "hls-ferry-main": inputs(&main), "hls-ferry-film": inputs(&film) });
         let told = files.path().join("channels.json");
         fs::write(&told, channels.to_string()).unwrap();
+        let folder = files.path().join("film");
+        fs::create_dir(&folder).unwrap();
+        video(&folder);
+        let published = Published::watch(&folder).so_far();
+        let source = Origin::serve(&folder).await.url("main.m3u8");
 
         let (wire, port) = (Wire::serve().await, free_port());
         let moto = format!("http://127.0.0.1:{port}");
@@ -85,30 +96,43 @@ impl Cloud {
             wire,
             moto,
             _moto: process,
-            _files: files,
+            files,
             outputs: Value::Null,
-            channel: Mutex::new(Some(inputs)),
+            main: Mutex::new(Some(main)),
+            film: (film, published),
             answers: Mutex::default(),
         };
-        // What the packaging stack would have left.
-        let arn = format!("arn:aws:mediapackage:{REGION}:000000000000:channels/main");
-        let parameter =
-            json!({ "Name": "/hls-ferry/channels/main/arn", "Type": "String", "Value": arn });
-        cloud.call("ssm", "AmazonSSM.PutParameter", parameter).await;
-        cloud.outputs = cloud.deploy_stack();
+        // What the packaging stacks would have left.
+        for channel in ["main", "film"] {
+            let arn = format!("arn:aws:mediapackage:{REGION}:000000000000:channels/{channel}");
+            let name = format!("/hls-ferry/channels/{channel}/arn");
+            let parameter = json!({ "Name": name, "Type": "String", "Value": arn });
+            cloud.call("ssm", "AmazonSSM.PutParameter", parameter).await;
+        }
+        cloud.outputs = cloud.deploy_stack(&source);
         cloud
     }
 
-    fn deploy_stack(&self) -> Value {
-        let folder = self._files.path();
+    fn deploy_stack(&self, source: &str) -> Value {
+        let folder = self.files.path();
         zip(&folder.join("built"));
+        let config = folder.join("config.json");
+        // No alarms and no rotation by a schedule: MiniStack knows neither.
+        let channel = json!({ "name": "main", "rotateCredentialsDays": 0 });
+        let film = json!({ "name": "film", "rotateCredentialsDays": 0, "source": source });
+        let deployment = json!({
+            "removal": "destroy", "alarms": false, "relay": { "logLevel": "debug" },
+            "channels": [channel, film],
+        });
+        fs::write(&config, deployment.to_string()).unwrap();
         let outputs = folder.join("outputs.json");
         let cdk = |args: &[&str]| {
             let infra = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra");
             let output = Command::new("npx")
                 .args(["--no-install", "cdk"])
                 .args(args)
-                .args(["-c", "config=config/local.ts", "-c", "credentials=cli", "--no-notices"])
+                .args(["-c", &format!("config={}", config.display())])
+                .args(["-c", "credentials=cli", "--no-notices"])
                 .args(["-c", &format!("built={}", folder.join("built").display())])
                 .arg(format!("--output={}", folder.join("cdk.out").display()))
                 .current_dir(&infra)
@@ -118,11 +142,13 @@ impl Cloud {
                 .output()
                 .expect("infra's npm packages are installed");
             let told = [output.stdout, output.stderr].concat();
-            assert!(output.status.success(), "cdk {args:?}\n{}", String::from_utf8_lossy(&told));
+            let log = || self.logs("/aws/lambda/hls-ferry-sessions");
+            let told = String::from_utf8_lossy(&told);
+            assert!(output.status.success(), "cdk {args:?}\n{told}\n{}", log());
         };
         cdk(&["bootstrap", &format!("aws://000000000000/{REGION}")]);
         let into = format!("--outputs-file={}", outputs.display());
-        cdk(&["deploy", STACK, "--require-approval=never", &into]);
+        cdk(&["deploy", STACK, "--require-approval=never", "--no-rollback", &into]);
         let outputs: Value = serde_json::from_slice(&fs::read(outputs).unwrap()).unwrap();
         outputs[STACK].clone()
     }
@@ -132,9 +158,14 @@ impl Cloud {
         self.outputs[name].as_str().unwrap_or_else(|| panic!("no {name} in {}", self.outputs))
     }
 
-    /// The two endpoints that stand for the channel's inputs, for the one case that uses them.
+    /// The endpoints that stand for the inputs of the channel `main`, for the one case that uses them.
     pub fn channel(&self) -> Vec<Apache> {
-        self.channel.lock().unwrap().take().expect("one case uses them")
+        self.main.lock().unwrap().take().expect("one case uses them")
+    }
+
+    /// The endpoints of the channel that is on air by configuration, and what its source has.
+    pub fn film(&self) -> (&[Apache], &Renditions) {
+        (&self.film.0, &self.film.1)
     }
 
     /// Calls an action of AWS, such as `AmazonSSM.PutParameter`, which must go well.

@@ -3,6 +3,7 @@
 use crate::apache::{Apache, DIGEST};
 use crate::cloud::{Cloud, cloud};
 use crate::ffmpeg::Live;
+use crate::observer::Observer;
 use crate::program::Program;
 use crate::scene::Scene;
 use reqwest::Method;
@@ -36,6 +37,23 @@ async fn a_session_on_the_deployed_channel_goes_on_while_its_credentials_change(
     let outcome = scene.stop(&id, &format!("/sessions/{id}"), 204).await;
     for carried in outcome.carried.iter().flatten() {
         assert!(carried.first == 0 && carried.missed.is_empty(), "{carried:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_channel_with_a_source_is_on_air_after_the_deploy() {
+    let cloud = cloud();
+    let sessions = cloud.ask(Method::GET, "/sessions?limit=100", None).await.1;
+    let of_stack = |session: &&Value| session["name"] == "film";
+    let all = sessions["sessions"].as_array().unwrap();
+    let session = all.iter().find(of_stack).unwrap_or_else(|| panic!("{sessions:#}"));
+    cloud.until_ended(session["id"].as_str().unwrap()).await;
+    let (apaches, published) = cloud.film();
+    for apache in apaches {
+        for carried in Observer::watch(&apache.playlist()).verdict(published).await {
+            let whole = (carried.first, carried.segments, carried.ended);
+            assert_eq!(whole, (0, published[&carried.source].len(), true), "{carried:?}");
+        }
     }
 }
 
