@@ -37,7 +37,8 @@ test: $(call installed,functions/ferry) $(call installed,tests/browser) $(call i
 e2e: export RUST_TEST_THREADS ?= 8
 e2e: $(call installed,functions/ferry) $(call installed,tests/browser) $(call installed,infra) ## The real parts end to end alone: on one machine, and on a local AWS
 	tests/debian.sh apache2=apache2-bin ffmpeg=ffmpeg chromium=chromium curl=curl strip=binutils
-	cargo test --locked --package tests --test e2e $(ARGS)
+	cargo test --locked --workspace --no-run
+	built="$$(realpath "$${CARGO_TARGET_DIR:-target}")/debug"; FERRY="$$built/ferry" FUNCTIONS="$$built" cargo test --locked --workspace --test e2e $(ARGS)
 
 soak: export SEEDS ?= 100000
 soak: export SEED ?= 0
