@@ -7,7 +7,7 @@ mod world;
 use relay::progress::Status;
 use relay::session::{OutputKind, Start};
 use std::collections::BTreeSet;
-use world::{Dice, Outcome, Scenario, SourcePlan, Trouble, run};
+use world::{Dice, Outcome, Runs, Scenario, SourcePlan, Trouble, hit, run};
 
 /// A world in which nothing goes wrong: two variants, two-second segments, a minute.
 fn calm() -> Scenario {
@@ -36,6 +36,7 @@ fn calm() -> Scenario {
         deaths: Vec::new(),
         vacancy: 0,
         until: 1_000_000,
+        runs: None,
     }
 }
 
@@ -215,6 +216,71 @@ fn troubled(seed: u64) -> Scenario {
     scenario
 }
 
+/// Runs that overlap, come late, twice, or not for two minutes.
+fn runs(dice: &Dice) -> Runs {
+    let mut starts = vec![0];
+    for minute in 0..3 {
+        for _ in 0..dice.between(0, 2) {
+            starts.push(minute * 60_000 + dice.between(0, 60_000));
+        }
+    }
+    if dice.percent(50) {
+        starts.push(starts[starts.len() - 1]);
+    }
+    // Then the source has ended, and what is left is carried.
+    starts.push(dice.between(180_000, 240_000));
+    Runs {
+        starts,
+        cold: dice.between(0, 1) * dice.between(0, 100),
+        deaths: Vec::new(),
+        still: Vec::new(),
+    }
+}
+
+/// Runs that relieve each other while all else is well: nothing may be missing.
+fn relieved(seed: u64) -> Scenario {
+    let dice = Dice::new(seed, "relieved");
+    let mut scenario = Scenario { runs: Some(runs(&dice)), ..calm() };
+    scenario.source.window = 10;
+    scenario.source.variants = usize::try_from(dice.between(1, 2)).unwrap();
+    scenario.store_failures = dice.between(0, 3);
+    scenario.lost_answers = dice.between(0, 3);
+    if dice.percent(40) {
+        scenario.window_seconds = Some(u32::try_from(dice.between(6, 60)).unwrap());
+    }
+    scenario
+}
+
+/// Runs that die and stand still in a storm.
+fn stormy_runs(seed: u64) -> Scenario {
+    let dice = Dice::new(seed, "runs");
+    let mut runs = runs(&dice);
+    let most = runs.starts.len() as u64 * 2;
+    runs.deaths = deaths(&dice, most);
+    let standstill = |start: u64| {
+        let from = start + dice.between(0, 40_000);
+        Trouble { from, to: from + dice.between(100, 40_000) }
+    };
+    runs.still = runs
+        .starts
+        .iter()
+        .map(|&start| (0..dice.between(0, 1)).map(|_| standstill(start)).collect())
+        .collect();
+    // The last one is to come to the end.
+    runs.starts.push(300_000);
+    let mut scenario = stormy(seed);
+    if runs.cold > 0 {
+        // A source that begins anew and ends after a few segments is taken for an old copy of itself by
+        // runs that do not remember how long it has been one.
+        scenario.source.resets.retain(|&reset| reset < 40_000);
+    }
+    if !scenario.source.resets.is_empty() {
+        // Nor can one that joins after a source began anew tell an old copy from a source that goes on.
+        scenario.source.stale = 0;
+    }
+    Scenario { runs: Some(runs), ..scenario }
+}
+
 fn deaths(dice: &Dice, most: u64) -> Vec<u32> {
     (0..dice.between(0, most)).map(|_| u32::try_from(dice.between(1, 200)).unwrap()).collect()
 }
@@ -308,6 +374,60 @@ fn shrink(mut scenario: Scenario, fails: impl Fn(&Scenario) -> bool) -> Scenario
 }
 
 #[test]
+fn runs_that_remember_nothing_follow_a_source_that_begins_anew() {
+    for from in (36_000..46_000).step_by(1_000) {
+        // The machine stands still while that happens.
+        let still = vec![vec![Trouble { from, to: from + 12_000 }]];
+        let runs = Runs { starts: vec![0, 200_000], cold: 100, deaths: Vec::new(), still };
+        let mut scenario = Scenario { runs: Some(runs), ..calm() };
+        scenario.source.resets = vec![45_000];
+        assert_eq!(endless_in(&run(&scenario, from)), None, "stood still from {from}");
+    }
+}
+
+/// What a process that carries a session waits for.
+const AWAITS: [&str; 9] = [
+    "reading the cursor",
+    "reading a playlist",
+    "reading a segment",
+    "storing a segment",
+    "committing",
+    "storing a playlist",
+    "deleting a segment",
+    "reporting",
+    "a sleep",
+];
+
+/// What a run waits for beside.
+const AWAITS_OF_RUNS: [&str; 7] = [
+    "a look at the table",
+    "taking a session up",
+    "taking over",
+    "committing under a lease",
+    "renewing a lease",
+    "giving a session back",
+    "releasing a lease",
+];
+
+/// Every await is a moment at which runs died, once there are enough seeds for that.
+fn died_everywhere(awaits: &[&str]) {
+    if seeds().count() >= 500 {
+        hit(awaits);
+    }
+}
+
+#[test]
+fn nothing_is_missing_where_runs_relieve_each_other() {
+    try_seeds(relieved, incomplete_in);
+}
+
+#[test]
+fn no_promise_is_broken_by_runs_that_overlap_die_and_stand_still() {
+    try_seeds(stormy_runs, endless_in);
+    died_everywhere(&AWAITS_OF_RUNS);
+}
+
+#[test]
 fn nothing_is_missing_after_faults_shorter_than_the_window() {
     try_seeds(troubled, incomplete_in);
 }
@@ -315,4 +435,5 @@ fn nothing_is_missing_after_faults_shorter_than_the_window() {
 #[test]
 fn no_promise_is_broken_in_a_storm() {
     try_seeds(stormy, endless_in);
+    died_everywhere(&AWAITS);
 }

@@ -1,6 +1,7 @@
 //! An endpoint that stores what it is given, and a judge who knows nothing of our code: only what
 //! was stored, when, and what the source published.
 
+use super::calls::Call;
 use super::{Dice, Published, Scenario, Trouble, wait};
 use bytes::Bytes;
 use relay::ports::{ContentType, Ingest, IngestError};
@@ -188,6 +189,9 @@ pub struct Client(pub Arc<Endpoint>);
 
 impl Ingest for Client {
     async fn put(&self, name: &str, _: ContentType, body: Bytes) -> Result<(), IngestError> {
+        let is_playlist = name.ends_with(".m3u8");
+        let _call =
+            Call::begin(if is_playlist { "storing a playlist" } else { "storing a segment" });
         let endpoint = &self.0;
         let unavailable = |what: &str| {
             Err(IngestError::Unavailable { reason: format!("{what} {}", endpoint.index) })
@@ -207,6 +211,7 @@ impl Ingest for Client {
     }
 
     async fn delete(&self, name: &str) -> Result<(), IngestError> {
+        let _call = Call::begin("deleting a segment");
         wait(self.0.dice.between(1, 20)).await;
         if self.0.is_down() {
             return Err(IngestError::Unavailable { reason: "no answer".into() });

@@ -1,25 +1,29 @@
 //! A world in virtual time: a source, two endpoints and a store that behave, and fail as a seed says.
 
+mod calls;
 mod dice;
 mod endpoint;
+mod machine;
+mod runs;
 mod source;
 mod store;
+mod table;
 
+pub use calls::hit;
 pub use dice::Dice;
 pub use endpoint::{Endpoint, Judgement};
+pub use runs::Runs;
 pub use source::{Source, SourcePlan};
 pub use store::Store;
 
+use calls::{Call, Mortal};
 use hls::{Micros, Timestamp};
 use relay::advance::{Carrier, Event, Step};
 use relay::ports::Clock;
 use relay::progress::{Progress, Status};
 use relay::session::{Access, Address, Options, OutputKind, Session, SessionId, Start};
 use std::collections::BTreeMap;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 use url::Url;
 
@@ -42,6 +46,7 @@ impl Clock for VirtualClock {
     }
 
     async fn sleep_until(&self, when: Timestamp) {
+        let _call = Call::begin("a sleep");
         let offset = Duration::from_micros(when.since(BEGIN).0);
         tokio::time::sleep_until(self.0 + offset).await;
     }
@@ -86,6 +91,8 @@ pub struct Scenario {
     pub vacancy: u64,
     /// When to stop looking, in milliseconds.
     pub until: u64,
+    /// The runs of the state machine that carry the session; absent: one process does.
+    pub runs: Option<Runs>,
 }
 
 /// What came of it.
@@ -110,23 +117,6 @@ struct Seen {
     became: Vec<(Status, Option<String>)>,
 }
 
-/// A future that dies after it was polled so often: a crash at whichever await that is.
-struct Mortal<F> {
-    life: Pin<Box<F>>,
-    left: u32,
-}
-
-impl<F: Future> Future for Mortal<F> {
-    type Output = Option<F::Output>;
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.left == 0 {
-            return Poll::Ready(None);
-        }
-        self.left -= 1;
-        self.life.as_mut().poll(cx).map(Some)
-    }
-}
-
 /// Runs a scenario to its end.
 pub fn run(scenario: &Scenario, seed: u64) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -134,7 +124,10 @@ pub fn run(scenario: &Scenario, seed: u64) -> Outcome {
         .start_paused(true)
         .build()
         .unwrap();
-    runtime.block_on(live(scenario, seed))
+    match &scenario.runs {
+        None => runtime.block_on(live(scenario, seed)),
+        Some(runs) => runtime.block_on(runs::live(scenario, runs, seed)),
+    }
 }
 
 async fn live(scenario: &Scenario, seed: u64) -> Outcome {
@@ -156,7 +149,7 @@ async fn live(scenario: &Scenario, seed: u64) -> Outcome {
             let limit = Duration::from_millis(scenario.until);
             tokio::time::timeout_at(clock.0 + limit, run).await.unwrap_or(false)
         };
-        let mortal = Mortal { life: Box::pin(life), left: death.unwrap_or(u32::MAX) };
+        let mortal = Mortal::new(1, life, death.unwrap_or(u32::MAX));
         match mortal.await {
             Some(ended) => break ended,
             None => wait(scenario.vacancy).await,

@@ -1,5 +1,6 @@
 //! A source that publishes by a plan.
 
+use super::calls::Call;
 use super::{Dice, Published, Trouble, wait};
 use bytes::Bytes;
 use relay::ports::{Fetched, Origin, OriginError, Slice, Validators};
@@ -174,6 +175,7 @@ impl Origin for Client {
         url: &Url,
         known: Option<&Validators>,
     ) -> Result<Fetched, OriginError> {
+        let _call = Call::begin("reading a playlist");
         let source = &self.0;
         source.polls.fetch_add(1, Ordering::Relaxed);
         let mut now = source.latency().await?;
@@ -200,6 +202,7 @@ impl Origin for Client {
     }
 
     async fn segment(&self, url: &Url, _: Option<Slice>) -> Result<Bytes, OriginError> {
+        let _call = Call::begin("reading a segment");
         let source = &self.0;
         if source.dice.percent(source.plan.slow) {
             wait(source.dice.between(500, 4_000)).await;

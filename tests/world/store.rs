@@ -1,5 +1,6 @@
 //! A store that compares and swaps, and fails before or after it has.
 
+use super::calls::Call;
 use super::{Dice, no_access, wait};
 use relay::ports::{CommitError, CreateError, Page, Query, Record, Revision, Sessions, StoreError};
 use relay::progress::Progress;
@@ -58,11 +59,13 @@ impl Sessions for Store {
     }
 
     async fn report(&self, _: &SessionId, _: &Progress) -> Result<(), StoreError> {
+        let _call = Call::begin("reporting");
         wait(self.dice.between(1, 10)).await;
         self.fails()
     }
 
     async fn cursor(&self, _: &SessionId) -> Result<Option<(Vec<u8>, Revision)>, StoreError> {
+        let _call = Call::begin("reading the cursor");
         wait(self.dice.between(1, 10)).await;
         self.fails()?;
         Ok(self.state.lock().unwrap().cursor.clone())
@@ -74,6 +77,7 @@ impl Sessions for Store {
         expected: Option<Revision>,
         cursor: &[u8],
     ) -> Result<Revision, CommitError> {
+        let _call = Call::begin("committing");
         wait(self.dice.between(1, 10)).await;
         self.fails()?;
         let revision = {

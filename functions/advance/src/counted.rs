@@ -1,20 +1,20 @@
 //! A source whose failures are counted.
 
-use aws::{Faults, Hold};
+use aws::{Faults, Hold, Marks};
 use bytes::Bytes;
 use relay::ports::{Clock, Fetched, Origin, OriginError, Slice, Validators};
 use std::sync::Arc;
 use url::Url;
 
 /// A source whose failures its session's hold counts.
-pub struct Counted<O, C> {
+pub struct Counted<O, S, C> {
     inner: O,
-    hold: Arc<Hold<C>>,
+    hold: Arc<Hold<S, C>>,
 }
 
-impl<O: Origin, C: Clock> Counted<O, C> {
+impl<O: Origin, S: Marks, C: Clock> Counted<O, S, C> {
     /// `inner`, counted.
-    pub fn new(inner: O, hold: Arc<Hold<C>>) -> Self {
+    pub fn new(inner: O, hold: Arc<Hold<S, C>>) -> Self {
         Self { inner, hold }
     }
 
@@ -23,7 +23,7 @@ impl<O: Origin, C: Clock> Counted<O, C> {
     }
 }
 
-impl<O: Origin, C: Clock> Origin for Counted<O, C> {
+impl<O: Origin, S: Marks, C: Clock> Origin for Counted<O, S, C> {
     async fn playlist(
         &self,
         url: &Url,

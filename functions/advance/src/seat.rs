@@ -3,7 +3,7 @@
 use crate::counted::Counted;
 use crate::invocation::World;
 use crate::report::{Carried, Report, Turned, log};
-use aws::{Faults, Hold, LeasedIngest, Mark, PUT_TIME, RunId, Standing, carried};
+use aws::{DynamoSessions, Faults, Hold, LeasedIngest, Mark, PUT_TIME, RunId, Standing, carried};
 use futures_util::future::{Either, select};
 use hls::Micros;
 use relay::Timestamp;
@@ -17,8 +17,10 @@ use tokio::sync::watch;
 use web::clock::TokioClock;
 use web::{HttpOrigin, WebDavIngest};
 
-type Ingest = LeasedIngest<WebDavIngest, TokioClock>;
-type Running = Carrier<Counted<HttpOrigin, TokioClock>, Ingest, Hold<TokioClock>, TokioClock>;
+type Store = DynamoSessions<TokioClock>;
+type Held = Hold<Store, TokioClock>;
+type Ingest = LeasedIngest<WebDavIngest, Store, TokioClock>;
+type Running = Carrier<Counted<HttpOrigin, Store, TokioClock>, Ingest, Held, TokioClock>;
 
 /// A session whose secrets are not there yet is being made; after so long it never will be.
 const BEING_MADE: Micros = Micros::from_secs(30);
@@ -36,7 +38,7 @@ const REPORT: Micros = Micros::from_secs(60);
 pub struct Seat {
     session: Session,
     channel: Option<String>,
-    hold: Arc<Hold<TokioClock>>,
+    hold: Arc<Held>,
     carrier: Running,
     counted: Carried,
     /// What had been carried when the seat was taken, and when that was.

@@ -4,11 +4,9 @@
 //! write or look. Between the two, what keeps the older from publishing an older window over a newer one is its lease:
 //! it publishes until then and not later, and the newer one not before.
 
-use crate::error::Error;
 use crate::item::Mark;
 use crate::marks::Written;
 use crate::runs::RunId;
-use crate::sessions::DynamoSessions;
 use relay::Timestamp;
 use relay::ports::{
     Clock, CommitError, CreateError, IngestError, Page, Query, Record, Revision, Sessions,
@@ -16,6 +14,7 @@ use relay::ports::{
 };
 use relay::progress::{Progress, Status};
 use relay::session::{Access, Session, SessionId};
+use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
@@ -48,10 +47,61 @@ pub enum Standing {
     Over,
 }
 
+/// The sessions that runs take from each other: beside the sessions, who holds them. Each write depends
+/// on what is there, and says what that is when it was not done.
+pub trait Marks: Sessions {
+    /// How far a session has come, and who holds it; absent when there is no such session.
+    fn mark(&self, id: &SessionId)
+    -> impl Future<Output = Result<Option<Mark>, StoreError>> + Send;
+
+    /// Makes `run` the holder in the place of the one in `mark`, which publishes until `from` at most.
+    fn take_over(
+        &self,
+        mark: &Mark,
+        run: &RunId,
+        from: Timestamp,
+    ) -> impl Future<Output = Result<Written, StoreError>> + Send;
+
+    /// Lengthens the lease of `run`, which holds the session.
+    fn renew(
+        &self,
+        id: &SessionId,
+        run: &RunId,
+        until: Timestamp,
+    ) -> impl Future<Output = Result<Written, StoreError>> + Send;
+
+    /// Puts a cursor in the place of the one of `expected`, and lengthens the lease of `run`, which
+    /// holds the session.
+    fn commit_held(
+        &self,
+        id: &SessionId,
+        expected: u64,
+        cursor: &[u8],
+        run: &RunId,
+        until: Timestamp,
+    ) -> impl Future<Output = Result<Written, StoreError>> + Send;
+
+    /// Ends the lease of `run`, which publishes no more. What `run` itself had to wait for, until
+    /// `from`, its successor still has to.
+    fn release(
+        &self,
+        id: &SessionId,
+        run: &RunId,
+        from: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Writes how an active session is doing.
+    fn report_active(
+        &self,
+        session: &Session,
+        progress: &Progress,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
 /// One run's hold on one session: the session's store as the run sees it.
 #[derive(Debug)]
-pub struct Hold<C> {
-    sessions: Arc<DynamoSessions<C>>,
+pub struct Hold<S, C> {
+    sessions: Arc<S>,
     clock: Arc<C>,
     session: Session,
     run: RunId,
@@ -86,16 +136,10 @@ pub struct Faults {
     pub denied: bool,
 }
 
-impl<C: Clock> Hold<C> {
+impl<S: Marks, C: Clock> Hold<S, C> {
     /// The hold of `run` on a session whose mark was just read.
     #[must_use]
-    pub fn new(
-        sessions: Arc<DynamoSessions<C>>,
-        clock: Arc<C>,
-        run: RunId,
-        record: Record,
-        mark: Mark,
-    ) -> Self {
+    pub fn new(sessions: Arc<S>, clock: Arc<C>, run: RunId, record: Record, mark: Mark) -> Self {
         let state = State {
             revision: mark.revision,
             standing: Standing::Held,
@@ -171,9 +215,9 @@ impl<C: Clock> Hold<C> {
     ///
     /// # Errors
     /// When the table cannot be written; the lease then ends by itself.
-    pub async fn release(&self) -> Result<(), Error> {
+    pub async fn release(&self) -> Result<(), StoreError> {
         let from = self.state().from;
-        self.sessions.table().release(&self.session.id, &self.run, from).await
+        self.sessions.release(&self.session.id, &self.run, from).await
     }
 
     /// Counts a playlist as on its way.
@@ -205,7 +249,7 @@ impl<C: Clock> Hold<C> {
             let clear = if from == Timestamp(0) { from } else { from + SKEW };
             if now < clear {
                 self.clock.sleep_until(clear.min(now + LOOK)).await;
-                let mark = self.sessions.table().mark(&self.session.id).await;
+                let mark = self.sessions.mark(&self.session.id).await;
                 if let Some(mark) = mark.map_err(|error| refused(error.to_string()))? {
                     self.look(&mark);
                 }
@@ -214,8 +258,7 @@ impl<C: Clock> Hold<C> {
             if now + PUT_TIME <= until {
                 return Ok(now + PUT_TIME);
             }
-            let renewed =
-                self.sessions.table().renew(&self.session.id, &self.run, now + LEASE).await;
+            let renewed = self.sessions.renew(&self.session.id, &self.run, now + LEASE).await;
             match renewed.map_err(|error| refused(error.to_string()))? {
                 Written::Done => self.state().until = now + LEASE,
                 Written::Not(there) => self.lost(there.as_deref()),
@@ -247,7 +290,7 @@ impl<C: Clock> Hold<C> {
             let seen = self.state().seen.take();
             let mark = match seen {
                 Some(mark) => Some(mark),
-                None => self.sessions.table().mark(&self.session.id).await?,
+                None => self.sessions.mark(&self.session.id).await?,
             };
             let Some(mark) = mark else {
                 self.state().standing = Standing::Over;
@@ -263,7 +306,7 @@ impl<C: Clock> Hold<C> {
                 return Ok(mark);
             }
             let from = mark.until.max(mark.from);
-            let taken = self.sessions.table().take_over(&mark, &self.run, from).await?;
+            let taken = self.sessions.take_over(&mark, &self.run, from).await?;
             if let Written::Done = taken {
                 let mut state = self.state();
                 (state.until, state.from) = (Timestamp(0), from);
@@ -283,7 +326,7 @@ impl Drop for Playing<'_> {
     }
 }
 
-impl<C: Clock> Sessions for Hold<C> {
+impl<S: Marks, C: Clock> Sessions for Hold<S, C> {
     async fn create(&self, session: &Session, access: &Access) -> Result<(), CreateError> {
         self.sessions.create(session, access).await
     }
@@ -310,7 +353,7 @@ impl<C: Clock> Sessions for Hold<C> {
             return Ok(());
         }
         if progress.status.is_active() {
-            self.sessions.report_weight(&self.session, progress, None, None).await?;
+            self.sessions.report_active(&self.session, progress).await?;
         } else {
             self.sessions.report(id, progress).await?;
         }
@@ -332,9 +375,7 @@ impl<C: Clock> Sessions for Hold<C> {
     ) -> Result<Revision, CommitError> {
         let expected = expected.map_or(0, |revision| revision.0);
         let until = self.clock.now() + LEASE;
-        let held = Some((&self.run, until));
-        let written = self.sessions.table().commit(id, expected, cursor, held).await;
-        match written.map_err(StoreError::from)? {
+        match self.sessions.commit_held(id, expected, cursor, &self.run, until).await? {
             Written::Done => {
                 let mut state = self.state();
                 (state.revision, state.until) = (expected + 1, until);

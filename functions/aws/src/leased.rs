@@ -1,6 +1,6 @@
 //! An endpoint to which a run publishes only while its lease lasts.
 
-use crate::hold::{Faults, Hold};
+use crate::hold::{Faults, Hold, Marks};
 use bytes::Bytes;
 use relay::Timestamp;
 use relay::ports::{Clock, ContentType, Ingest, IngestError};
@@ -16,15 +16,15 @@ const PLAYLIST: &str = ".m3u8";
 ///
 /// Segments pass at once: their names say what they are, so nothing of a newer run is overwritten.
 #[derive(Debug)]
-pub struct LeasedIngest<I, C> {
+pub struct LeasedIngest<I, S, C> {
     inner: I,
-    hold: Arc<Hold<C>>,
+    hold: Arc<Hold<S, C>>,
     clock: Arc<C>,
 }
 
-impl<I: Ingest, C: Clock> LeasedIngest<I, C> {
+impl<I: Ingest, S: Marks, C: Clock> LeasedIngest<I, S, C> {
     /// `inner` under the lease of `hold`.
-    pub fn new(inner: I, hold: Arc<Hold<C>>, clock: Arc<C>) -> Self {
+    pub fn new(inner: I, hold: Arc<Hold<S, C>>, clock: Arc<C>) -> Self {
         Self { inner, hold, clock }
     }
 
@@ -61,7 +61,7 @@ async fn until<C: Clock, T>(
     .await
 }
 
-impl<I: Ingest, C: Clock> Ingest for LeasedIngest<I, C> {
+impl<I: Ingest, S: Marks, C: Clock> Ingest for LeasedIngest<I, S, C> {
     async fn put(
         &self,
         name: &str,

@@ -15,7 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 const BATCH: usize = 100;
 
 /// A write that depends on what is there.
-pub(crate) enum Written {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
     /// It was done.
     Done,
     /// It was not, for this is there.

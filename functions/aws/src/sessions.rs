@@ -1,10 +1,13 @@
 //! Sessions in DynamoDB, their secrets in Secrets Manager.
 
 use crate::error::Error;
+use crate::hold::Marks;
 use crate::item::Mark;
 use crate::marks::Written;
+use crate::runs::RunId;
 use crate::secrets::Secrets;
 use crate::table::{Table, Weight};
+use relay::Timestamp;
 use relay::cursor;
 use relay::cursor::Rendition;
 use relay::names::RenditionName;
@@ -187,6 +190,58 @@ impl<C: Clock> Sessions for DynamoSessions<C> {
         cursor: &[u8],
     ) -> Result<Revision, CommitError> {
         self.put(id, expected, cursor).await
+    }
+}
+
+impl<C: Clock> Marks for DynamoSessions<C> {
+    async fn mark(&self, id: &SessionId) -> Result<Option<Mark>, StoreError> {
+        Ok(self.table.mark(id).await?)
+    }
+
+    async fn take_over(
+        &self,
+        mark: &Mark,
+        run: &RunId,
+        from: Timestamp,
+    ) -> Result<Written, StoreError> {
+        Ok(self.table.take_over(mark, run, from).await?)
+    }
+
+    async fn renew(
+        &self,
+        id: &SessionId,
+        run: &RunId,
+        until: Timestamp,
+    ) -> Result<Written, StoreError> {
+        Ok(self.table.renew(id, run, until).await?)
+    }
+
+    async fn commit_held(
+        &self,
+        id: &SessionId,
+        expected: u64,
+        cursor: &[u8],
+        run: &RunId,
+        until: Timestamp,
+    ) -> Result<Written, StoreError> {
+        Ok(self.table.commit(id, expected, cursor, Some((run, until))).await?)
+    }
+
+    async fn release(
+        &self,
+        id: &SessionId,
+        run: &RunId,
+        from: Timestamp,
+    ) -> Result<(), StoreError> {
+        Ok(self.table.release(id, run, from).await?)
+    }
+
+    async fn report_active(
+        &self,
+        session: &Session,
+        progress: &Progress,
+    ) -> Result<(), StoreError> {
+        Ok(self.report_weight(session, progress, None, None).await?)
     }
 }
 

@@ -67,7 +67,11 @@ impl World {
         RunId::new(self.clock.now(), number)
     }
 
-    async fn hold(&self, sessions: &Arc<DynamoSessions<Hands>>, run: &RunId) -> Hold<Hands> {
+    async fn hold(
+        &self,
+        sessions: &Arc<DynamoSessions<Hands>>,
+        run: &RunId,
+    ) -> Hold<DynamoSessions<Hands>, Hands> {
         let mark = sessions.table().mark(&id("a")).await.unwrap().unwrap();
         let record = sessions.record(&mark).await.unwrap().unwrap();
         Hold::new(Arc::clone(sessions), Arc::clone(&self.clock), run.clone(), record, mark)
