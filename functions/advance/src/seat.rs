@@ -41,8 +41,9 @@ pub struct Seat {
     hold: Arc<Held>,
     carrier: Running,
     counted: Carried,
-    /// What had been carried when the seat was taken, and when that was.
-    first: (Carried, Timestamp),
+    /// What had been carried when the first turn was over, and when that was: catching up is not how a session
+    /// usually is.
+    first: Option<(Carried, Timestamp)>,
     reported: Option<Timestamp>,
     /// The longest turn since the last report.
     longest: u64,
@@ -214,8 +215,7 @@ impl Round<'_> {
             }
         };
         let channel = sessions.secrets().channel_of(&session.id);
-        let first = (before, now);
-        let (counted, reported, longest) = (before, None, 0);
+        let (counted, first, reported, longest) = (before, None, None, 0);
         Ok(Ok(Seat { session, channel, hold, carrier, counted, first, reported, longest }))
     }
 
@@ -260,7 +260,9 @@ impl Round<'_> {
         };
         let now = clock.now();
         let millis = now.since(began).as_millis();
-        seat.longest = seat.longest.max(millis);
+        if seat.first.is_some() {
+            seat.longest = seat.longest.max(millis);
+        }
         self.report.lock().unwrap_or_else(PoisonError::into_inner).take(&Turned {
             session: &seat.session.id,
             channel: seat.channel.as_deref(),
@@ -270,6 +272,7 @@ impl Round<'_> {
             millis,
         });
         seat.counted = Carried::of(seat.carrier.progress());
+        seat.first.get_or_insert((seat.counted, now));
         match came_to {
             CameTo::Lost => wind_up(seat).await,
             CameTo::Over => Turn::Over,
@@ -287,7 +290,7 @@ impl Round<'_> {
 
     /// Writes how a session is doing, and what it weighs.
     async fn tell(&self, seat: &mut Seat, now: Timestamp) {
-        let (before, since) = seat.first;
+        let Some((before, since)) = seat.first else { return };
         let watched = now.since(since);
         let due = match seat.reported {
             None => watched >= WATCHED,
