@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e soak check bench measure-lambda cost build bootstrap synth diff deploy deploy-code destroy rust
+.PHONY: help demo test e2e soak check bench bench-channel measure-lambda cost build bootstrap synth diff deploy deploy-code destroy rust
 
 # npm installs what a lock file pins; this is the file that it writes when it is done.
 installed = $(patsubst %/package-lock.json,%/node_modules/.package-lock.json,$(wildcard $(1)/package-lock.json))
@@ -48,6 +48,9 @@ soak: ## Try the promises in virtual time under the faults of many seeds: SEEDS=
 bench: $(call installed,functions/ferry) $(call installed,tests/bench/peer) ## Measure the ferry against its peer (takes minutes)
 	tests/debian.sh apache2=apache2-bin ffmpeg=ffmpeg curl=curl
 	tests/bench/run.sh $(ARGS)
+
+bench-channel: $(call installed,functions/ferry) $(call installed,tests/bench/channel-engine) ## Measure channels against their peer (takes a minute or two)
+	tests/bench/run.sh channels $(ARGS)
 
 measure-lambda: ## Measure the functions: zips, starts, first invocations (builds them for this machine)
 	tests/cost/run.sh start $(ARGS)

@@ -13,4 +13,4 @@ trap 'rm -rf "$stored"' EXIT
 chmod 755 "$stored"
 mkdir -p "$target/bench"
 BENCH_DIR=$stored BENCH_KEEP=$target/bench FERRY=${FERRY:-$target/release/ferry} \
-  "$target/release/bench" "$@" | tee "$target/bench/table.md"
+  "$target/release/bench" "$@" | tee "$target/bench/$([[ ${1:-} == channels ]] && echo channels || echo table).md"

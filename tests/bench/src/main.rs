@@ -1,6 +1,7 @@
 //! The benchmark: `ferry` beside hls-pull-push and `curl`, on the same source and endpoints.
 
 mod apache;
+mod channels;
 mod clock;
 mod curl;
 mod media;
@@ -88,14 +89,20 @@ impl FromStr for Counts {
 enum Role {
     /// Serves the source (the benchmark starts this itself).
     Source { epoch: Micros, sessions: u32, jitter: Micros, window: u64, media: PathBuf },
+    /// Measures channels instead.
+    Channels(channels::Options),
 }
 
 fn main() -> Result<()> {
     let options = Options::parse();
-    if let Some(Role::Source { epoch, sessions, jitter, window, media }) = options.role {
-        let schedule = Schedule { epoch, sessions, jitter, window };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        return runtime.block_on(source::serve(schedule, Media::load(&media)?));
+    match options.role {
+        Some(Role::Source { epoch, sessions, jitter, window, media }) => {
+            let schedule = Schedule { epoch, sessions, jitter, window };
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            return runtime.block_on(source::serve(schedule, Media::load(&media)?));
+        }
+        Some(Role::Channels(options)) => return channels::run(&options),
+        None => {}
     }
     Media::load(&options.keep.join("media"))?;
     println!("{}\n", machine());
