@@ -17,6 +17,7 @@ use url::Url;
 pub fn session(id: &str, number: u64, endpoints: &[&str]) -> (Session, Access) {
     let source = Url::parse("https://origin.example/live/main.m3u8?token=t").expect("a URL");
     let access = Access {
+        fallbacks: Vec::new(),
         source: source.clone(),
         headers: vec![("authorization".to_owned(), "Bearer b".to_owned())],
         endpoints: endpoints

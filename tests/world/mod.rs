@@ -181,7 +181,7 @@ async fn carry(
     loop {
         let taken = Carrier::take(
             session.clone(),
-            url.clone(),
+            vec![url.clone()],
             source::Client(Arc::clone(source)),
             endpoints.iter().map(|endpoint| endpoint::Client(Arc::clone(endpoint))).collect(),
             Arc::clone(store),
@@ -242,6 +242,7 @@ pub type Published = BTreeMap<String, Vec<source::Segment>>;
 /// Access is not needed where nothing is secret.
 pub fn no_access() -> Access {
     Access {
+        fallbacks: Vec::new(),
         source: Url::parse(source::MASTER).unwrap(),
         headers: Vec::new(),
         endpoints: Vec::new(),

@@ -138,7 +138,7 @@ pub fn log(session: &SessionId, events: &[Event]) {
             Event::Joined(..) | Event::Restarted(_) | Event::LeftOut(..) | Event::Became(..) => {
                 tracing::info!(%session, "{event}");
             }
-            Event::FellBehind(..) | Event::Gone(..) | Event::Failed(_) => {
+            Event::FellBehind(..) | Event::Switched(_) | Event::Gone(..) | Event::Failed(_) => {
                 tracing::warn!(%session, "{event}");
             }
         }

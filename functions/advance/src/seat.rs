@@ -198,7 +198,7 @@ impl Round<'_> {
         };
         let carrier = Carrier::take(
             session.clone(),
-            access.source.clone(),
+            access.sources(),
             Counted::new(connector.origin(&access), Arc::clone(&hold)),
             access.endpoints.iter().map(leased).collect(),
             Arc::clone(&hold),

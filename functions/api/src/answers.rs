@@ -15,7 +15,7 @@ pub struct SessionAnswer {
     created: String,
     status: Status,
     reason: Option<String>,
-    source: SourceAnswer,
+    source: SourcesAnswer,
     output: OutputAnswer,
     window_seconds: Option<u32>,
     start: Start,
@@ -30,6 +30,14 @@ pub struct SessionAnswer {
     renditions: Vec<RenditionAnswer>,
     left_out: Vec<LeftOut>,
     endpoints: Vec<EndpointAnswer>,
+}
+
+#[derive(Debug, Serialize)]
+struct SourcesAnswer {
+    url: Address,
+    fallbacks: Vec<Address>,
+    fallback_after_seconds: u32,
+    return_after_seconds: Option<u32>,
 }
 
 #[derive(Debug, Serialize)]
@@ -99,7 +107,12 @@ impl SessionAnswer {
             created: time(session.created),
             status,
             reason,
-            source: SourceAnswer { url: session.source },
+            source: SourcesAnswer {
+                url: session.source,
+                fallbacks: session.options.fallbacks,
+                fallback_after_seconds: session.options.fallback_after_seconds,
+                return_after_seconds: session.options.return_after_seconds,
+            },
             output: OutputAnswer {
                 kind: session.output,
                 endpoints: session.endpoints.into_iter().map(|url| SourceAnswer { url }).collect(),

@@ -139,6 +139,18 @@ impl Object {
         }
     }
 
+    /// The texts of an array in a field.
+    pub fn addresses(&mut self, name: &str, errors: &mut Errors) -> Vec<String> {
+        let mut texts = Vec::new();
+        for (field, value) in self.array(name, errors) {
+            match value {
+                Value::String(text) => texts.push(text),
+                _ => errors.add(field, "must be a string"),
+            }
+        }
+        texts
+    }
+
     /// The short texts of an array in a field.
     pub fn words(&mut self, name: &str, errors: &mut Errors) -> Vec<String> {
         let mut words = Vec::new();

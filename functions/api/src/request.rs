@@ -10,6 +10,7 @@ use relay::session::{
     SessionId, Start,
 };
 use serde_json::Value;
+use std::ops::RangeInclusive;
 use url::Url;
 
 /// A session that is asked for, unchecked, as its owner wrote it.
@@ -40,6 +41,12 @@ pub struct SourceRequest {
     pub channel: Option<String>,
     /// Request headers, name and value.
     pub headers: Vec<(String, String)>,
+    /// URLs of other sources of the same.
+    pub fallbacks: Vec<String>,
+    /// For how long a source may list nothing new before the next one takes over.
+    pub fallback_after_seconds: Option<u64>,
+    /// For how long the first must have listed new segments before it takes over again.
+    pub return_after_seconds: Option<u64>,
 }
 
 /// An output that is asked for.
@@ -82,6 +89,9 @@ const CONCURRENCY: u64 = 4;
 const MAX_CONCURRENCY: u64 = 16;
 /// MediaPackage has two.
 const MAX_ENDPOINTS: usize = 4;
+const MAX_FALLBACKS: usize = 4;
+/// Sources that are well may list nothing new for a few seconds.
+const WAIT_SECONDS: RangeInclusive<u64> = 5..=3_600;
 const MAX_NAME: usize = 200;
 const MAX_URL: usize = 4_096;
 const MAX_CREDENTIAL: usize = 1_024;
@@ -115,7 +125,8 @@ const HEADERS_NOT_SETTABLE: [&str; 20] = [
 
 pub(crate) const FIELDS: [&str; 7] =
     ["name", "source", "output", "window_seconds", "start", "concurrency", "renditions"];
-pub(crate) const SOURCE_FIELDS: [&str; 3] = ["url", "channel", "headers"];
+pub(crate) const SOURCE_FIELDS: [&str; 6] =
+    ["url", "channel", "headers", "fallbacks", "fallback_after_seconds", "return_after_seconds"];
 pub(crate) const OUTPUT_FIELDS: [&str; 3] = ["type", "endpoints", "keys"];
 const FILTER_FIELDS: [&str; 8] = [
     "min_height",
@@ -183,6 +194,9 @@ impl Request {
             request.source.url = source.text("url", errors);
             request.source.channel = source.text("channel", errors);
             request.source.headers = source.texts("headers", errors);
+            request.source.fallbacks = source.addresses("fallbacks", errors);
+            request.source.fallback_after_seconds = source.number("fallback_after_seconds", errors);
+            request.source.return_after_seconds = source.number("return_after_seconds", errors);
         }
         if let Some(mut output) = fields.object("output", errors) {
             output.only(&OUTPUT_FIELDS, errors);
@@ -234,6 +248,20 @@ impl Request {
         let name = name(self.name, errors);
         let source = address(self.source.url, "source.url", &refuses, errors);
         let headers = headers(self.source.headers, errors);
+        if self.source.fallbacks.len() > MAX_FALLBACKS {
+            errors.add("source.fallbacks", format!("must name at most {MAX_FALLBACKS}"));
+        }
+        let fallbacks = self.source.fallbacks.into_iter().enumerate();
+        let fallbacks: Vec<Url> = fallbacks
+            .filter_map(|(index, url)| {
+                let field = format!("source.fallbacks[{index}]");
+                address(Some(url), &field, &refuses, errors)
+            })
+            .collect();
+        let fallback_after_seconds =
+            wait(self.source.fallback_after_seconds, "source.fallback_after_seconds", errors);
+        let return_after_seconds =
+            wait(self.source.return_after_seconds, "source.return_after_seconds", errors);
         let output = output(self.output.kind.as_deref(), errors);
         let endpoints = endpoints(self.output.endpoints, &refuses, errors);
         let longest =
@@ -280,8 +308,15 @@ impl Request {
             window_seconds,
             start,
             concurrency: u8::try_from(concurrency).ok()?,
-            options: Options { keys, filter: self.renditions },
-            access: Access { source: source?, headers, endpoints: endpoints? },
+            options: Options {
+                keys,
+                filter: self.renditions,
+                fallbacks: fallbacks.iter().map(Address::of).collect(),
+                fallback_after_seconds: fallback_after_seconds
+                    .unwrap_or(Options::default().fallback_after_seconds),
+                return_after_seconds,
+            },
+            access: Access { source: source?, fallbacks, headers, endpoints: endpoints? },
         })
     }
 }
@@ -327,6 +362,16 @@ impl Wanted {
         };
         (session, self.access)
     }
+}
+
+/// For how long something may last.
+fn wait(seconds: Option<u64>, field: &str, errors: &mut Errors) -> Option<u32> {
+    let seconds = seconds?;
+    if !WAIT_SECONDS.contains(&seconds) {
+        let (least, most) = (WAIT_SECONDS.start(), WAIT_SECONDS.end());
+        errors.add(field, format!("must be a whole number from {least} to {most}"));
+    }
+    u32::try_from(seconds).ok()
 }
 
 /// Which renditions are wanted.

@@ -63,6 +63,8 @@ impl ChannelSecret {
 struct Stored {
     source: Url,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    fallbacks: Vec<Url>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     headers: Vec<(String, String)>,
     /// Absent where the channel's own secret has them: they change without the session.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -96,7 +98,8 @@ impl Secrets {
                 self.channel(channel).await?.ok_or_else(missing)?.endpoints()
             }
         };
-        Ok(Some(Access { source: stored.source, headers: stored.headers, endpoints }))
+        let (source, fallbacks, headers) = (stored.source, stored.fallbacks, stored.headers);
+        Ok(Some(Access { source, fallbacks, headers, endpoints }))
     }
 
     /// The deployed channel to which a session goes, if its secret was read before.
@@ -135,7 +138,8 @@ impl Secrets {
         let channel = self.known_channel(&access.endpoints);
         let endpoints = if channel.is_some() { Vec::new() } else { access.endpoints.clone() };
         let (source, headers) = (access.source.clone(), access.headers.clone());
-        let stored = Stored { source, headers, endpoints, channel };
+        let fallbacks = access.fallbacks.clone();
+        let stored = Stored { source, fallbacks, headers, endpoints, channel };
         let text = serde_json::to_string(&stored).expect("it has string keys only");
         let request = self.client.create_secret().name(self.full(&name)).secret_string(text);
         let request = request.description("Where a session of HLS Ferry pulls from and pushes to");

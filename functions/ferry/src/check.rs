@@ -74,7 +74,12 @@ async fn check(args: &CheckArgs) -> Result<report::Report, Box<dyn std::error::E
     let settings = Settings { reach: Reach::Anywhere, ..Settings::default() };
     let source = args.source.clone();
     let address = Address::of(&source);
-    let access = Access { source, headers: args.headers.clone(), endpoints: Vec::new() };
+    let access = Access {
+        source,
+        fallbacks: Vec::new(),
+        headers: args.headers.clone(),
+        endpoints: Vec::new(),
+    };
     let origin = Connector::new(settings)?.origin(&access);
     if stderr().is_terminal() {
         eprintln!("reading {address} for a few target durations");

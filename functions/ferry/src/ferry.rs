@@ -44,7 +44,12 @@ struct Playlists(Connector);
 
 impl Vods for Playlists {
     async fn playlist(&self, url: &Url) -> Result<(Bytes, Url), OriginError> {
-        let access = Access { source: url.clone(), headers: Vec::new(), endpoints: Vec::new() };
+        let access = Access {
+            source: url.clone(),
+            fallbacks: Vec::new(),
+            headers: Vec::new(),
+            endpoints: Vec::new(),
+        };
         match self.0.origin(&access).playlist(url, None).await? {
             Fetched::Changed { text, url, .. } => Ok((text, url)),
             Fetched::Unchanged => {

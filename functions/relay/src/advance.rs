@@ -6,6 +6,7 @@
 
 mod copies;
 mod event;
+mod fallback;
 mod fit;
 mod publish;
 mod report;
@@ -26,7 +27,7 @@ use crate::settle::Style;
 use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
-use hls::{Micros, Timestamp};
+use hls::{MediaSequence, Micros, Timestamp};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -34,6 +35,7 @@ use std::sync::Arc;
 use url::Url;
 
 pub use event::Event;
+use fallback::Sources;
 use publish::Outlet;
 use shelf::{Parcel, Shelf};
 use source::{Master, Watch};
@@ -59,7 +61,7 @@ const LONGEST_SLEEP: Micros = Micros::from_secs(60);
 pub struct Carrier<O, I, S, C> {
     session: Session,
     style: Style,
-    source: Url,
+    sources: Sources,
     origin: Arc<O>,
     store: Arc<S>,
     clock: Arc<C>,
@@ -116,6 +118,9 @@ enum Done {
         sent: Timestamp,
         result: Result<Fetched, OriginError>,
     },
+    Probed {
+        newest: Option<MediaSequence>,
+    },
     Read {
         copy: u64,
         rendition: RenditionName,
@@ -161,14 +166,15 @@ where
     S: Sessions,
     C: Clock,
 {
-    /// Takes up a session where its cursor left off.
+    /// Takes up a session where its cursor left off. Of its sources, of which there is at least one, the
+    /// first is preferred.
     ///
     /// # Errors
     /// When the store cannot be read. A stored cursor that cannot be decoded is such an error too:
     /// beginning afresh over it could put other bytes under used names.
     pub async fn take(
         session: Session,
-        source: Url,
+        sources: Vec<Url>,
         origin: O,
         ingests: Vec<I>,
         store: Arc<S>,
@@ -187,7 +193,7 @@ where
         };
         let mut carrier = Self {
             style,
-            source,
+            sources: Sources::new(sources, clock.now()),
             origin: Arc::new(origin),
             store,
             clock,
@@ -248,6 +254,7 @@ where
         loop {
             let now = self.clock.now();
             if !self.closing && self.progress.status.is_active() {
+                self.choose_source(now);
                 self.start_polls(now);
                 self.start_copies(now);
             }
@@ -305,6 +312,10 @@ where
         let now = self.clock.now();
         match done {
             None => {}
+            // What another source said is no news any more.
+            Some(Done::Master { sent, .. } | Done::Playlist { sent, .. })
+                if sent < self.sources.since => {}
+            Some(Done::Probed { newest }) => self.probed(newest, now),
             Some(Done::Master { sent, result }) => self.saw_master(sent, now, result),
             Some(Done::Playlist { rendition, sent, result }) => {
                 self.saw_playlist(&rendition, sent, now, result);
@@ -332,13 +343,16 @@ where
             .and_then(|patience| self.began.values().map(|&began| began + patience).max());
         let polls = !self.closing && self.progress.status.is_active();
         let source = polls.then(|| self.source_due(now).max(now + Micros(1)));
-        let due = [store, commit, source, self.outlets_due(now)];
+        let (patience, probe) = (self.source_patience(), self.probe_due());
+        let others = patience.into_iter().chain(probe).filter(|_| polls).min();
+        let due = [store, commit, source, others, self.outlets_due(now)];
         due.into_iter().flatten().filter(|&at| at > now).min().unwrap_or(now + LONGEST_SLEEP)
     }
 
     /// What the cursor says that has not lasted yet.
     fn news(&self) -> News {
-        if self.committed.bandwidth != self.working.bandwidth {
+        let whole = |cursor: &Cursor| (cursor.bandwidth, cursor.source);
+        if whole(&self.committed) != whole(&self.working) {
             return News::Landed;
         }
         let of = |(name, working)| match self.committed.renditions.get(name) {

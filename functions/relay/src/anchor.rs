@@ -37,6 +37,8 @@ pub enum Anchor {
     Restarted,
     /// The source numbers afresh what it listed before: carry from here on, without a break.
     Renumbered(MediaSequence),
+    /// It is of another source of the same: carry from here on.
+    Switched(MediaSequence),
     /// It is older than what was seen before, such as from a cache that lags: ignore it.
     Stale,
 }
@@ -96,11 +98,21 @@ pub fn anchor(
         {
             match follow(former.newest, &former.fingerprints, &History::default(), seen) {
                 Anchor::Contiguous | Anchor::FellBehind(_) | Anchor::Stale => Anchor::Stale,
-                Anchor::Joined(_) | Anchor::Restarted | Anchor::Renumbered(_) => anchor,
+                Anchor::Joined(_)
+                | Anchor::Restarted
+                | Anchor::Renumbered(_)
+                | Anchor::Switched(_) => anchor,
             }
         }
         _ => anchor,
     }
+}
+
+/// How the first playlist of another source goes with what was carried before: its newest segments
+/// follow, as those of a source that is joined.
+#[must_use]
+pub fn switched(seen: &MediaPlaylist) -> Anchor {
+    Anchor::Switched(entry(seen, Start::LiveEdge))
 }
 
 /// Says how `seen` follows a list whose newest segments had these fingerprints.
@@ -236,6 +248,7 @@ pub fn take_up(
             epoch: first_epoch,
             entry,
             continues: None,
+            source: 0,
             former: None,
             newest: entry,
             fingerprints: Vec::new(),
@@ -246,6 +259,9 @@ pub fn take_up(
             kept: Vec::new(),
         },
         (Some(before), Anchor::Restarted) => afresh(before, seen.media_sequence, None, patience),
+        (Some(before), Anchor::Switched(entry)) => {
+            Rendition { former: None, ..afresh(before, entry, None, patience) }
+        }
         (Some(before), Anchor::Renumbered(entry)) => {
             afresh(before, entry, Some(before.newest), patience)
         }

@@ -28,6 +28,9 @@ pub struct Cursor {
     /// The measured peak, in bits a second, of a source that is a single media playlist.
     #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
     pub bandwidth: Option<u64>,
+    /// Which of the session's sources is carried.
+    #[serde(rename = "o", default, skip_serializing_if = "is_first")]
+    pub source: usize,
     /// What a newer writer knows and this one does not.
     #[serde(flatten)]
     pub unknown: serde_json::Map<String, serde_json::Value>,
@@ -45,6 +48,9 @@ pub struct Rendition {
     /// The segment of the epoch before that `entry` follows without a break, if it does.
     #[serde(rename = "q", with = "maybe_number", default, skip_serializing_if = "Option::is_none")]
     pub continues: Option<MediaSequence>,
+    /// Which of the session's sources this is of.
+    #[serde(rename = "u", default, skip_serializing_if = "is_first")]
+    pub source: usize,
     /// The numbering that the source left, for as long as a cache may still give it.
     #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
     pub former: Option<Former>,
@@ -312,6 +318,11 @@ pub fn decode(bytes: &[u8]) -> Result<Cursor, DecodeError> {
         }
         _ => Ok(serde_json::from_slice(bytes)?),
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_first(source: &usize) -> bool {
+    *source == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]

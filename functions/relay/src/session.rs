@@ -48,7 +48,7 @@ pub struct Session {
 }
 
 /// What may be said of a session, and need not be.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Options {
     /// Where the keys of encrypted segments lie.
@@ -57,6 +57,30 @@ pub struct Options {
     /// Which renditions are wanted.
     #[serde(rename = "renditions", skip_serializing_if = "Filter::is_empty")]
     pub filter: Filter,
+    /// Other sources of the same, in the order of [`Access::fallbacks`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fallbacks: Vec<Address>,
+    /// For how long a source may list nothing new before the next one takes over.
+    pub fallback_after_seconds: u32,
+    /// For how long the first source must have listed new segments before it takes over again;
+    /// absent: it does when the others are gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub return_after_seconds: Option<u32>,
+}
+
+/// Longer than sources that are well stop between programmes, shorter than most viewers wait.
+const FALLBACK_AFTER_SECONDS: u32 = 20;
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            keys: KeyPlace::default(),
+            filter: Filter::default(),
+            fallbacks: Vec::new(),
+            fallback_after_seconds: FALLBACK_AFTER_SECONDS,
+            return_after_seconds: None,
+        }
+    }
 }
 
 /// Where the keys of encrypted segments lie, where the output takes encrypted segments.
@@ -128,6 +152,9 @@ impl OutputKind {
 pub struct Access {
     /// The source's URL, query string and all.
     pub source: Url,
+    /// Other sources of the same, for when that is gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fallbacks: Vec<Url>,
     /// Request headers for the source, name and value.
     #[serde(default)]
     pub headers: Vec<(String, String)>,
@@ -152,6 +179,14 @@ pub struct Credentials {
     pub username: String,
     /// The password.
     pub password: String,
+}
+
+impl Access {
+    /// All sources, the one that is preferred first.
+    #[must_use]
+    pub fn sources(&self) -> Vec<Url> {
+        std::iter::once(&self.source).chain(&self.fallbacks).cloned().collect()
+    }
 }
 
 impl fmt::Debug for Access {

@@ -122,7 +122,10 @@ fn full_progress() -> Progress {
 async fn every_answer_is_as_described() {
     let (world, document) = (World::new(), document());
     let schema = |name: &str| document["components"]["schemas"][name].clone();
-    let id = world.make("a").await;
+    let mut body = request("a");
+    body["source"]["fallbacks"] = json!(["https://other.example/main.m3u8"]);
+    let made = world.post("/sessions", &body).await.json();
+    let id = made["id"].as_str().unwrap().to_owned();
     world.process.carried.lock().unwrap().insert(SessionId(id.clone()), full_progress());
     check(&document, &schema("Session"), &world.get(&format!("/sessions/{id}")).await.json(), "");
     check(&document, &schema("SessionList"), &world.get("/sessions").await.json(), "");
@@ -161,6 +164,9 @@ async fn every_described_field_is_taken_and_no_other() {
         "source": {
             "url": "https://origin.example/live/main.m3u8",
             "headers": { "x-a": "1" },
+            "fallbacks": ["https://other.example/live/main.m3u8"],
+            "fallback_after_seconds": 5,
+            "return_after_seconds": 3_600,
         },
         "output": {
             "type": "webdav",

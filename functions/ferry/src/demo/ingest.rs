@@ -255,7 +255,12 @@ mod tests {
 
     async fn read(at: &Url, path: &str) -> Option<String> {
         let url = at.join(path).unwrap();
-        let access = Access { source: url.clone(), headers: Vec::new(), endpoints: Vec::new() };
+        let access = Access {
+            source: url.clone(),
+            fallbacks: Vec::new(),
+            headers: Vec::new(),
+            endpoints: Vec::new(),
+        };
         match connector().origin(&access).playlist(&url, None).await {
             Ok(Fetched::Changed { text, .. }) => Some(String::from_utf8(text.to_vec()).unwrap()),
             Ok(Fetched::Unchanged) | Err(_) => None,

@@ -55,6 +55,15 @@ pub struct PushArgs {
     /// How many segments are read side by side
     #[arg(long, value_name = "NUMBER")]
     pub concurrency: Option<u64>,
+    /// Another source of the same, for when the first is gone; may be repeated
+    #[arg(long, value_name = "URL")]
+    pub fallback: Vec<String>,
+    /// For how long a source may list nothing new before the next one takes over, 20 by default
+    #[arg(long, value_name = "SECONDS")]
+    pub fallback_after: Option<u64>,
+    /// For how long the first source must have listed new segments before it takes over again
+    #[arg(long, value_name = "SECONDS")]
+    pub return_after: Option<u64>,
     /// A request header for the source
     #[arg(long, value_name = "NAME: VALUE")]
     pub header: Vec<String>,
@@ -250,7 +259,7 @@ impl PushArgs {
     /// Public addresses, and those that the command line names.
     pub async fn reach(&self) -> Reach {
         let mut named = Vec::new();
-        for url in self.to.iter().chain([&self.source]) {
+        for url in self.to.iter().chain([&self.source]).chain(&self.fallback) {
             let Ok(url) = Url::parse(url) else { continue };
             let port = url.port_or_known_default().unwrap_or_default();
             let found = match url.host() {

@@ -107,7 +107,7 @@ where
         let ingest = |endpoint| self.connect.ingest(endpoint, self.session.output);
         Carrier::take(
             self.session.clone(),
-            access.source.clone(),
+            access.sources(),
             self.connect.origin(access),
             access.endpoints.iter().map(ingest).collect(),
             Arc::clone(&self.store),
@@ -134,13 +134,15 @@ where
             Event::Became(..) | Event::Joined(..) | Event::LeftOut(..) => {
                 tracing::info!(%session, "{event}");
             }
-            Event::Restarted(_) | Event::FellBehind(..) | Event::Gone(..) | Event::Failed(_) => {
-                match said.next(now) {
-                    Some(0) => tracing::warn!(%session, "{event}"),
-                    Some(unsaid) => tracing::warn!(%session, unsaid, "{event}"),
-                    None => tracing::debug!(%session, "{event}"),
-                }
-            }
+            Event::Restarted(_)
+            | Event::Switched(_)
+            | Event::FellBehind(..)
+            | Event::Gone(..)
+            | Event::Failed(_) => match said.next(now) {
+                Some(0) => tracing::warn!(%session, "{event}"),
+                Some(unsaid) => tracing::warn!(%session, unsaid, "{event}"),
+                None => tracing::debug!(%session, "{event}"),
+            },
             Event::Published(_) => tracing::debug!(%session, "{event}"),
         }
     }

@@ -95,6 +95,11 @@ where
         now: Timestamp,
     ) {
         self.began.remove(&copy);
+        let mark = self.working.renditions.get(&rendition);
+        let wanted = mark.is_some_and(|mark| mark.epoch == key.0);
+        if !wanted || !self.watches.contains_key(&rendition) {
+            return endpoints.into_iter().for_each(|at| self.ended(&rendition, key, at));
+        }
         let extension = self.extension(&rendition, key);
         let result = result.and_then(|parcel| match self.changed(&rendition, key, &parcel.along) {
             false => Ok(parcel),

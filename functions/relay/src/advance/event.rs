@@ -12,6 +12,8 @@ pub enum Event {
     Joined(RenditionName, MediaSequence),
     /// The source numbers a rendition afresh.
     Restarted(RenditionName),
+    /// Another of the session's sources is carried, counted from 0.
+    Switched(usize),
     /// Segments of a rendition were dropped by the source before they were seen.
     FellBehind(RenditionName, u64),
     /// A rendition is left out, because the output does not take it.
@@ -34,6 +36,8 @@ impl fmt::Display for Event {
             Self::FellBehind(rendition, missed) => {
                 write!(f, "source dropped {missed} segments of {rendition} before they were seen")
             }
+            Self::Switched(0) => f.write_str("the first source is carried"),
+            Self::Switched(number) => write!(f, "fallback source {number} is carried"),
             Self::LeftOut(rendition, reason) => write!(f, "{rendition} is left out: {reason}"),
             Self::Gone(rendition, sequence, reason) => {
                 write!(f, "segment {sequence} of {rendition} is left out: {reason}")

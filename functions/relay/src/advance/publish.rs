@@ -283,12 +283,11 @@ where
             return None;
         }
         self.renderings += 1;
-        let text = if self.master.single {
-            bandwidth.and_then(|bandwidth| {
-                Layout::of_media(self.source.clone(), bandwidth).render(&outlet.stem, &there)
-            })
-        } else {
-            layout.render(&outlet.stem, &there)
+        let text = match layout.renditions.values().next().filter(|_| self.master.single) {
+            Some(only) => bandwidth.and_then(|bandwidth| {
+                Layout::of_media(only.urls[0].clone(), bandwidth).render(&outlet.stem, &there)
+            }),
+            None => layout.render(&outlet.stem, &there),
         };
         let new = text.map(|text| (hash(&text), text));
         let given = outlet.given.get(&outlet.stem.multivariant());

@@ -2,8 +2,9 @@
 
 use super::{Carrier, Done, Event, Version};
 use crate::abilities::Role;
-use crate::anchor::{Anchor, History, anchor, stale_patience, take_up};
+use crate::anchor::{Anchor, History, anchor, stale_patience, switched, take_up};
 use crate::cadence::Cadence;
+use crate::cursor::Rendition;
 use crate::layout::{Layout, Listed};
 use crate::names::RenditionName;
 use crate::plan::{Fates, Key};
@@ -68,7 +69,7 @@ pub(super) struct Watch {
     pub(super) error: Option<String>,
     history: History,
     /// When it last listed something new.
-    grew: Timestamp,
+    pub(super) grew: Timestamp,
     /// When it was last read.
     looked: Timestamp,
     stale_since: Option<Timestamp>,
@@ -167,7 +168,7 @@ where
     pub(super) fn start_polls(&mut self, now: Timestamp) {
         if !self.master.single && !self.master.polling && self.master.due <= now {
             self.master.polling = true;
-            let (origin, url) = (Arc::clone(&self.origin), self.source.clone());
+            let (origin, url) = (Arc::clone(&self.origin), self.source().clone());
             let known = self.master.known.clone();
             self.under_way.push(Box::pin(async move {
                 let result = origin.playlist(&url, known.as_ref()).await;
@@ -230,7 +231,7 @@ where
             Ok(Playlist::Media(playlist)) => {
                 self.master.single = true;
                 self.master.error = None;
-                let layout = Layout::of_media(self.source.clone(), 0);
+                let layout = Layout::of_media(self.source().clone(), 0);
                 let name = layout.renditions.keys().next().cloned();
                 self.follow(&layout, now);
                 self.place(layout);
@@ -259,7 +260,7 @@ where
                 self.master_is_well(now);
             }
             // What was carried so far can go on.
-            Err(reason) if self.layout.is_some() => self.master_failed(now, reason),
+            Err(reason) if !self.committed.renditions.is_empty() => self.master_failed(now, reason),
             Err(reason) => self.fail(now, reason),
         }
     }
@@ -289,7 +290,10 @@ where
         for (name, listed) in &layout.renditions {
             let new = || Watch::new(listed, endpoints);
             let watch = self.watches.entry(name.clone()).or_insert_with(new);
-            if watch.error.is_some() && watch.urls != listed.urls {
+            // In another order they are the same: the first may be what fails.
+            let moved = watch.urls.len() != listed.urls.len()
+                || !listed.urls.iter().all(|url| watch.urls.contains(url));
+            if watch.error.is_some() && moved {
                 watch.urls.clone_from(&listed.urls);
                 watch.known = None;
                 watch.due = now;
@@ -363,14 +367,19 @@ where
         let watched = now.since(watch.looked) <= Micros::from_secs(playlist.target_duration.0 * 2);
         watch.looked = now;
         let start = self.session.start;
-        let mut anchor = anchor(before, &watch.history, &playlist, watched, start, now);
+        let source = self.working.source;
+        let mut anchor = match before {
+            Some(before) if before.source != source => switched(&playlist),
+            _ => anchor(before, &watch.history, &playlist, watched, start, now),
+        };
         if anchor == Anchor::Stale && !playlist.segments.is_empty() {
             let since = *watch.stale_since.get_or_insert(now);
             if now.since(since) >= stale_patience(&playlist) {
                 anchor = Anchor::Restarted;
             }
         }
-        let Some(mark) = take_up(before, &playlist, anchor, first_epoch, endpoints, now) else {
+        let mark = take_up(before, &playlist, anchor, first_epoch, endpoints, now);
+        let Some(mark) = mark.map(|mark| Rendition { source, ..mark }) else {
             watch.cadence.found_nothing(sent);
             return self.schedule(name, now);
         };
@@ -422,7 +431,7 @@ where
             Anchor::FellBehind(missed) => {
                 self.events.push(Event::FellBehind(name.clone(), missed));
             }
-            Anchor::Restarted | Anchor::Renumbered(_) => {
+            Anchor::Restarted | Anchor::Renumbered(_) | Anchor::Switched(_) => {
                 self.events.push(Event::Restarted(name.clone()));
             }
             Anchor::Contiguous | Anchor::Stale => {}

@@ -22,6 +22,7 @@ fn cursor(renditions: usize, endpoints: usize) -> Cursor {
         epoch: Epoch(1_795_000_000),
         entry: MediaSequence(1_794_990_000),
         continues: None,
+        source: 0,
         former: None,
         newest: MediaSequence(1_794_999_010),
         fingerprints: vec![0xffff_fff0; 4],

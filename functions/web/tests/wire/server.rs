@@ -135,7 +135,8 @@ pub fn settings() -> Settings {
 
 pub fn origin(settings: Settings, source: &Url, headers: &[(&str, &str)]) -> HttpOrigin {
     let headers = headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-    let access = Access { source: source.clone(), headers, endpoints: Vec::new() };
+    let access =
+        Access { source: source.clone(), fallbacks: Vec::new(), headers, endpoints: Vec::new() };
     Connector::new(settings).unwrap().origin(&access)
 }
 
