@@ -154,3 +154,37 @@ fn random() -> String {
     let _ = random.fill(&mut bytes);
     format!("{:032x}", u128::from_be_bytes(bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Names that servers use or might, with values of every form, or nearly.
+    const PARAMETER: &str = "(realm|nonce|qop|algorithm|opaque|stale|userhash|[a-z]{0,4}) ?= ?\
+        (\"(auth|auth-int|MD5|SHA-256-sess|[ -~]{0,12})\"|MD5|true|[!-~]{0,8})";
+
+    proptest! {
+        /// A server says what it wants: what comes of that is an answer, or none.
+        #[test]
+        fn any_challenge_is_answered_or_not_understood(
+            scheme in "(Digest|digest|Basic|Bearer|[a-zA-Z]{0,6})",
+            parameters in prop::collection::vec(PARAMETER, 0..7),
+            separator in "(, |,|; | )",
+            rest in prop::collection::vec(any::<u8>(), 0..12),
+        ) {
+            let mut text = format!("{scheme} {}", parameters.join(&separator)).into_bytes();
+            text.extend(rest);
+            let mut headers = HeaderMap::new();
+            if let Ok(value) = HeaderValue::from_bytes(&text) {
+                headers.insert(WWW_AUTHENTICATE, value);
+            }
+            if let Some(mut challenge) = Challenge::read(&headers) {
+                let credentials =
+                    Credentials { username: "u".to_owned(), password: "p".to_owned() };
+                let signed = Signed { method: &Method::PUT, uri: "/in/channel.m3u8" };
+                let _ = challenge.answer(&credentials, signed);
+            }
+        }
+    }
+}

@@ -187,6 +187,13 @@ fn a_map_holds_until_the_next() {
 }
 
 #[test]
+fn a_byte_range_reads_as_its_tag_states_it() {
+    for (length, offset, text) in [(719, Some(0), "719@0"), (9, None, "9")] {
+        assert_eq!(ByteRange { length, offset }.to_string(), text);
+    }
+}
+
+#[test]
 fn a_byte_range_without_an_offset_follows_the_one_before_it_in_the_same_file() {
     for (lines, offset) in [
         ("#EXT-X-BYTERANGE:7@5\n#EXTINF:6,\na.ts\n#EXT-X-BYTERANGE:9\n", Some(12)),

@@ -1,4 +1,6 @@
 use hls::{DiscontinuitySequence, MediaSequence, Micros, Seconds};
+use proptest::prelude::*;
+use proptest::sample::Index;
 use relay::cursor::{Cursor, Kept, Parts, Rendition, Stretch, Track, decode, encode};
 use relay::names::{Epoch, Extension};
 use relay::parts::{Along, PartId};
@@ -131,4 +133,25 @@ fn what_is_no_cursor_is_an_error() {
     }
     let empty: BTreeMap<String, u8> = BTreeMap::new();
     assert!(decode(&serde_json::to_vec(&empty).unwrap()).is_ok());
+}
+
+proptest! {
+    /// What is stored may be damaged, or of a version that is not known: that is an error, never a panic.
+    #[test]
+    fn damaged_bytes_are_a_cursor_or_an_error(
+        large: bool,
+        places in prop::collection::vec((any::<Index>(), any::<u8>()), 1..6),
+        cut: Index,
+    ) {
+        let mut bytes = encode(&cursor(if large { 60 } else { 2 }, 2));
+        for (place, byte) in places {
+            let at = place.index(bytes.len());
+            bytes[at] = byte;
+        }
+        if let Ok(cursor) = decode(&bytes) {
+            prop_assert_eq!(decode(&encode(&cursor)).expect("what is written is read"), cursor);
+        }
+        // Half of a record is none.
+        let _ = decode(&bytes[..cut.index(bytes.len())]);
+    }
 }
