@@ -4,7 +4,7 @@ use crate::answer::{Answer, Outcome, wait};
 use crate::config::Settings;
 use crate::failure::Failure;
 use crate::report::Report;
-use crate::seat::{Begin, Round, Seat, Turn};
+use crate::seat::{Begin, Round, Turn};
 use crate::warm::Warm;
 use aws::{Due, DynamoSessions, Run, RunId, SdkConfig, Secrets, Table};
 use futures_util::future::{Either, select};
@@ -38,7 +38,7 @@ pub struct World {
 
 /// The sessions of an invocation that nothing is being done for.
 #[derive(Default)]
-struct Waiting(BTreeMap<SessionId, (Timestamp, Option<Box<Seat>>)>);
+struct Waiting(BTreeMap<SessionId, (Timestamp, Begin)>);
 
 type Turning<'a> = Pin<Box<dyn Future<Output = (SessionId, Turn)> + Send + 'a>>;
 
@@ -90,16 +90,19 @@ impl World {
         let due = |due: Option<u64>| due.map(|due| Timestamp(due.saturating_mul(1_000)));
         let dues: BTreeMap<SessionId, Option<Timestamp>> =
             run.sessions.into_iter().map(|session| (session.id, due(session.due))).collect();
-        let sessions: BTreeSet<SessionId> = dues.keys().cloned().collect();
+        let later = |due: Option<Timestamp>| due.filter(|due| now < *due);
+        let at_once = dues.iter().filter(|(_, due)| later(**due).is_none());
+        let at_once: BTreeSet<SessionId> = at_once.map(|(id, _)| id.clone()).collect();
         let answer = |outcome, wait, sessions: Vec<Due>| {
             let run = Run { id: Some(name.clone()), until: run.until, sessions };
             Answer { outcome, wait, run }
         };
         let mut kept = self.lock_warm().take(&name, now);
-        if until <= now || sessions.is_empty() {
+        if until <= now || dues.is_empty() {
             return Ok(answer(Outcome::Done, 0, Vec::new()));
         }
-        let mut marks = self.sessions.table().marks(&sessions).await?;
+        // Those that are due later are looked at then: a poll reads once.
+        let mut marks = self.sessions.table().marks(&at_once).await?;
 
         let (close, closing) = watch::channel(false);
         // What is under way when the budget is used up may take as long as one request.
@@ -114,15 +117,12 @@ impl World {
         let mut turns: FuturesUnordered<Turning<'_>> = FuturesUnordered::new();
         let mut waiting = Waiting::default();
         for (id, due) in dues {
-            // One that is not there any more is left out.
-            let Some(mark) = marks.remove(&id) else { continue };
             let seat = kept.remove(&id).map(Box::new);
-            match due {
-                // Another environment has just polled it.
-                Some(due) if seat.is_none() && now < due && round.holds(&mark) => {
-                    waiting.add(id, due, None);
-                }
-                _ => turns.push(round.begin(id, Begin::Looked(mark, seat))),
+            match (later(due), marks.remove(&id)) {
+                (Some(due), _) => waiting.add(id, due, Begin::Unread(seat)),
+                (None, Some(mark)) => turns.push(round.begin(id, Begin::Looked(mark, seat))),
+                // One that is not there any more is left out.
+                (None, None) => {}
             }
         }
         let mut left: BTreeMap<SessionId, Timestamp> = BTreeMap::new();
@@ -132,8 +132,7 @@ impl World {
             if now >= closes {
                 close.send_replace(true);
             } else {
-                for (id, seat) in waiting.due(now) {
-                    let begin = seat.map_or(Begin::Afresh, Begin::Seated);
+                for (id, begin) in waiting.due(now) {
                     turns.push(round.begin(id, begin));
                 }
             }
@@ -159,8 +158,8 @@ impl World {
             };
             match turn {
                 None => {}
-                Some((id, Turn::Idle(seat, until))) => waiting.add(id, until, Some(seat)),
-                Some((id, Turn::Failed(until))) => waiting.add(id, until, None),
+                Some((id, Turn::Idle(seat, until))) => waiting.add(id, until, Begin::Seated(seat)),
+                Some((id, Turn::Failed(until))) => waiting.add(id, until, Begin::Unread(None)),
                 Some((id, Turn::Cut)) => drop(left.insert(id, self.clock.now())),
                 Some((_, Turn::Relieved)) => relieved = true,
                 Some((_, Turn::Over)) => {}
@@ -171,9 +170,9 @@ impl World {
         let now = self.clock.now();
         let pause = waiting.next().filter(|_| left.is_empty()).map(|next| wait(next.since(now)));
         let mut seats = BTreeMap::new();
-        for (id, (due, seat)) in waiting.0 {
+        for (id, (due, begin)) in waiting.0 {
             left.insert(id.clone(), due);
-            seats.extend(seat.map(|seat| (id, *seat)));
+            seats.extend(begin.seat().map(|seat| (id, *seat)));
         }
         self.lock_warm().keep(name.clone(), until, seats);
         let report = round.report.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -214,8 +213,8 @@ impl<'a> Round<'a> {
 }
 
 impl Waiting {
-    fn add(&mut self, id: SessionId, until: Timestamp, seat: Option<Box<Seat>>) {
-        self.0.insert(id, (until, seat));
+    fn add(&mut self, id: SessionId, until: Timestamp, begin: Begin) {
+        self.0.insert(id, (until, begin));
     }
 
     /// When the first of them is due.
@@ -224,9 +223,9 @@ impl Waiting {
     }
 
     /// Takes out those that are due.
-    fn due(&mut self, now: Timestamp) -> Vec<(SessionId, Option<Box<Seat>>)> {
+    fn due(&mut self, now: Timestamp) -> Vec<(SessionId, Begin)> {
         let due = self.0.extract_if(.., |_, (until, _)| *until <= now);
-        due.map(|(id, (_, seat))| (id, seat)).collect()
+        due.map(|(id, (_, begin))| (id, begin)).collect()
     }
 }
 

@@ -3,7 +3,9 @@
 use crate::counted::Counted;
 use crate::invocation::World;
 use crate::report::{Carried, Report, Turned, log};
-use aws::{DynamoSessions, Faults, Hold, LeasedIngest, Mark, PUT_TIME, RunId, Standing, carried};
+use aws::{
+    DynamoSessions, Faults, Hold, LeasedIngest, Mark, PUT_TIME, RunId, Standing, Weight, carried,
+};
 use futures_util::future::{Either, select};
 use hls::Micros;
 use relay::Timestamp;
@@ -28,7 +30,7 @@ const BEING_MADE: Micros = Micros::from_secs(30);
 const RETRY: Micros = Micros::from_secs(1);
 /// Credentials that were refused, or cannot be used, are read again at most so often.
 const DISTRUST: Micros = Micros::from_secs(10);
-/// How much is carried is said when it has been watched for so long: the bursts of the beginning
+/// How much is carried is said when it has been carried for so long: the bursts of the beginning
 /// even out.
 const WATCHED: Micros = Micros::from_secs(20);
 /// How a session is doing is written so often, beside every change of its state.
@@ -44,8 +46,9 @@ pub struct Seat {
     /// What had been carried when the first turn was over, and when that was: catching up is not how a session
     /// usually is.
     first: Option<(Carried, Timestamp)>,
-    reported: Option<Timestamp>,
-    /// The longest turn since the last report.
+    /// When it was weighed last, by this process or another.
+    weighed: Option<Timestamp>,
+    /// The longest turn since then.
     longest: u64,
 }
 
@@ -83,16 +86,21 @@ pub enum Begin {
     Looked(Mark, Option<Box<Seat>>),
     /// Where it left off.
     Seated(Box<Seat>),
-    /// From nothing.
-    Afresh,
+    /// Without a look at what is stored of the session by now, and with what was kept of it.
+    Unread(Option<Box<Seat>>),
+}
+
+impl Begin {
+    /// What is kept of the session.
+    pub fn seat(self) -> Option<Box<Seat>> {
+        match self {
+            Self::Seated(seat) => Some(seat),
+            Self::Looked(_, seat) | Self::Unread(seat) => seat,
+        }
+    }
 }
 
 impl Round<'_> {
-    /// Whether this run may go on with a session whose mark was just read.
-    pub fn holds(&self, mark: &Mark) -> bool {
-        !mark.over && mark.holder.as_ref() == Some(self.run)
-    }
-
     /// Advances one session until there is nothing to do for now.
     pub async fn turn(&self, id: &SessionId, begin: Begin) -> Turn {
         match self.try_turn(id, begin).await {
@@ -108,9 +116,9 @@ impl Round<'_> {
         let (mark, kept) = match begin {
             Begin::Seated(seat) => return Ok(self.drive(*seat).await),
             Begin::Looked(mark, kept) => (Some(mark), kept),
-            Begin::Afresh => {
+            Begin::Unread(kept) => {
                 let table = self.world.sessions.table();
-                (table.mark(id).await.map_err(|error| error.to_string())?, None)
+                (table.mark(id).await.map_err(|error| error.to_string())?, kept)
             }
         };
         let Some(mark) = mark else { return Ok(Turn::Over) };
@@ -163,8 +171,8 @@ impl Round<'_> {
     async fn sit_down(&self, mark: Mark) -> Result<Result<Seat, Turn>, String> {
         let World { sessions, clock, connector, .. } = self.world;
         let now = clock.now();
-        let record = sessions.record(&mark).await.map_err(|error| error.to_string())?;
-        let Some(record) = record else { return Ok(Err(Turn::Over)) };
+        let record = sessions.weighed(&mark).await.map_err(|error| error.to_string())?;
+        let Some((record, weighed)) = record else { return Ok(Err(Turn::Over)) };
         let Record { session, progress } = record.clone();
         if !progress.status.is_active() {
             let finished = sessions.finish(&mark, progress.status, "").await;
@@ -215,8 +223,8 @@ impl Round<'_> {
             }
         };
         let channel = sessions.secrets().channel_of(&session.id);
-        let (counted, first, reported, longest) = (before, None, None, 0);
-        Ok(Ok(Seat { session, channel, hold, carrier, counted, first, reported, longest }))
+        let (counted, first, longest) = (before, None, 0);
+        Ok(Ok(Seat { session, channel, hold, carrier, counted, first, weighed, longest }))
     }
 
     /// Carries on until there is nothing to do for now, or the invocation closes.
@@ -291,25 +299,23 @@ impl Round<'_> {
     /// Writes how a session is doing, and what it weighs.
     async fn tell(&self, seat: &mut Seat, now: Timestamp) {
         let Some((before, since)) = seat.first else { return };
-        let watched = now.since(since);
-        let due = match seat.reported {
-            None => watched >= WATCHED,
+        let created = seat.session.created;
+        let due = match seat.weighed {
+            None => now.since(created) >= WATCHED,
             Some(last) => now.since(last) >= REPORT,
         };
         if !due {
             return;
         }
-        let bytes = seat.counted.bytes.saturating_sub(before.bytes);
-        let bits_per_second = bytes.saturating_mul(8_000) / watched.as_millis().max(1);
-        let (progress, longest) = (seat.carrier.progress(), seat.longest);
-        let told = self.world.sessions.report_weight(
-            &seat.session,
-            progress,
-            Some(bits_per_second),
-            Some(longest),
-        );
-        match told.await {
-            Ok(()) => (seat.reported, seat.longest) = (Some(now), 0),
+        // A process that has not watched it for long knows what was carried since it was made.
+        let long = now.since(since) >= WATCHED;
+        let (before, since) = if long { (before.bytes, since) } else { (0, created) };
+        let bits = seat.counted.bytes.saturating_sub(before).saturating_mul(8_000);
+        let bits_per_second = bits / now.since(since).as_millis().max(1);
+        let weight = Weight { bits_per_second, tick_ms: seat.longest, at: now };
+        let sessions = &self.world.sessions;
+        match sessions.report_weight(&seat.session, seat.carrier.progress(), Some(weight)).await {
+            Ok(()) => (seat.weighed, seat.longest) = (Some(now), 0),
             Err(error) => tracing::warn!(session = %seat.session.id, %error, "cannot report"),
         }
     }

@@ -174,7 +174,7 @@ fn get_number(item: &Item, name: &str) -> Option<u64> {
     item.get(name)?.as_n().ok()?.parse().ok()
 }
 
-fn get_moment(item: &Item, name: &str) -> Option<Timestamp> {
+pub(crate) fn get_moment(item: &Item, name: &str) -> Option<Timestamp> {
     get_number(item, name).map(Timestamp)
 }
 

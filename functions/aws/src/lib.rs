@@ -27,4 +27,4 @@ pub use marks::Written;
 pub use runs::{Due, Executions, Input, Run, RunId};
 pub use secrets::{ChannelInput, ChannelSecret, Secrets};
 pub use sessions::{DynamoSessions, carried};
-pub use table::Table;
+pub use table::{Table, Weight};

@@ -54,10 +54,18 @@ impl<C: Clock> DynamoSessions<C> {
     /// # Errors
     /// When the table cannot be read.
     pub async fn record(&self, mark: &Mark) -> Result<Option<Record>, Error> {
+        Ok(self.weighed(mark).await?.map(|(record, _)| record))
+    }
+
+    /// The same, and when the session was weighed last.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn weighed(&self, mark: &Mark) -> Result<Option<(Record, Option<Timestamp>)>, Error> {
         self.table.record(&mark.id, mark.created).await
     }
 
-    /// Writes how an active session is doing, and what it weighs.
+    /// Writes how an active session is doing, and what it weighs where that was found.
     ///
     /// # Errors
     /// When the table cannot be written.
@@ -65,11 +73,10 @@ impl<C: Clock> DynamoSessions<C> {
         &self,
         session: &Session,
         progress: &Progress,
-        bits_per_second: Option<u64>,
-        tick_ms: Option<u64>,
+        weight: Option<Weight>,
     ) -> Result<(), Error> {
         let record = Record { session: session.clone(), progress: Progress::default() };
-        self.table.report(&record, progress, Weight { bits_per_second, tick_ms }).await
+        self.table.report(&record, progress, weight).await
     }
 
     /// Stops a session, and returns when nothing more of it is published.
@@ -168,7 +175,7 @@ impl<C: Clock> Sessions for DynamoSessions<C> {
         match (was_active, progress.status.is_active()) {
             (false, true) => {}
             (true, true) | (false, false) => {
-                self.table.report(&record, progress, Weight::default()).await?;
+                self.table.report(&record, progress, None).await?;
             }
             (true, false) => {
                 self.table.end(&record.session, progress, self.clock.now()).await?;
@@ -241,7 +248,7 @@ impl<C: Clock> Marks for DynamoSessions<C> {
         session: &Session,
         progress: &Progress,
     ) -> Result<(), StoreError> {
-        Ok(self.report_weight(session, progress, None, None).await?)
+        Ok(self.report_weight(session, progress, None).await?)
     }
 }
 

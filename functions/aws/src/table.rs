@@ -3,8 +3,8 @@
 
 use crate::error::{Error, call_error};
 use crate::item::{
-    ACTIVE, Item, Load, Mark, SESSIONS, YES, cursor_key, first_mark, get_text, guard_key, json,
-    number, place_in_list, read_load, read_record, session_key, text,
+    ACTIVE, Item, Load, Mark, SESSIONS, YES, cursor_key, first_mark, get_moment, get_text,
+    guard_key, json, number, place_in_list, read_load, read_record, session_key, text,
 };
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
@@ -18,6 +18,8 @@ use std::collections::BTreeSet;
 
 /// How long what has ended can be looked at, in seconds: a week.
 const KEPT_SECONDS: u64 = 7 * 24 * 3_600;
+/// The attribute that says when a session was weighed.
+const WEIGHED: &str = "weighed";
 /// How often a transaction is begun again that met another one on the same items.
 pub(crate) const ROUNDS: usize = 5;
 
@@ -28,11 +30,15 @@ pub struct Table {
     pub(crate) name: String,
 }
 
-/// What a session's report changes beside its progress.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Weight {
-    pub(crate) bits_per_second: Option<u64>,
-    pub(crate) tick_ms: Option<u64>,
+/// What a session was found to weigh, for packing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Weight {
+    /// How much it carries.
+    pub bits_per_second: u64,
+    /// The longest of its latest polls.
+    pub tick_ms: u64,
+    /// When that was found.
+    pub at: Timestamp,
 }
 
 impl Table {
@@ -42,16 +48,17 @@ impl Table {
         Self { client: Client::new(config), name }
     }
 
-    /// One session as it was last reported.
+    /// One session as it was last reported, and when it was weighed last.
     pub(crate) async fn record(
         &self,
         id: &SessionId,
         created: Timestamp,
-    ) -> Result<Option<Record>, Error> {
+    ) -> Result<Option<(Record, Option<Timestamp>)>, Error> {
         let request = self.client.get_item().table_name(&self.name).consistent_read(true);
         let answer = request.set_key(Some(session_key(id, created))).send().await;
         let answer = answer.map_err(|error| call_error("dynamodb:GetItem", &error))?;
-        answer.item.as_ref().map(read_record).transpose()
+        let read = |item| read_record(item).map(|record| (record, get_moment(item, WEIGHED)));
+        answer.item.as_ref().map(read).transpose()
     }
 
     /// Who writes to a destination.
@@ -180,15 +187,15 @@ impl Table {
         &self,
         record: &Record,
         progress: &Progress,
-        weight: Weight,
+        weight: Option<Weight>,
     ) -> Result<(), Error> {
         let Session { id, created, .. } = &record.session;
         let mut set = "SET progress = :progress, #status = :status".to_owned();
         let mut request = self.client.update_item();
-        for (name, value) in
-            [("bits_per_second", weight.bits_per_second), ("tick_ms", weight.tick_ms)]
-        {
-            if let Some(value) = value {
+        if let Some(Weight { bits_per_second, tick_ms, at }) = weight {
+            for (name, value) in
+                [("bits_per_second", bits_per_second), ("tick_ms", tick_ms), (WEIGHED, at.0)]
+            {
                 set.push_str(&format!(", {name} = :{name}"));
                 request = request.expression_attribute_values(format!(":{name}"), number(value));
             }

@@ -4,7 +4,7 @@
 
 mod stack;
 
-use aws::{DynamoSessions, Hold, LEASE, RunId, SdkConfig, Secrets, Standing, Table};
+use aws::{DynamoSessions, Hold, LEASE, RunId, SdkConfig, Secrets, Standing, Table, Weight};
 use aws_sdk_dynamodb::types::AttributeValue;
 use hls::Micros;
 use relay::Timestamp;
@@ -86,6 +86,8 @@ fn report(status: Status) -> Progress {
     Progress { status, ..Progress::default() }
 }
 
+const WEIGHT: Weight =
+    Weight { bits_per_second: 4_000_000, tick_ms: 120, at: Timestamp(7_000_000) };
 const PLACE: &str = "https://in.example/a/channel";
 
 #[tokio::test]
@@ -103,11 +105,11 @@ async fn only_active_sessions_are_dispatched() {
         let (session, access) = conformance::session(name, number as u64 + 1, &[&place]);
         sessions.create(&session, &access).await.unwrap();
         let running = report(Status::Running);
-        sessions.report_weight(&session, &running, Some(4_000_000), Some(120)).await.unwrap();
+        sessions.report_weight(&session, &running, Some(WEIGHT)).await.unwrap();
     }
     sessions.report(&id("b"), &report(Status::Ended)).await.unwrap();
     let (late, _) = conformance::session("b", 2, &[PLACE]);
-    sessions.report_weight(&late, &report(Status::Running), Some(1), None).await.unwrap();
+    sessions.report_weight(&late, &report(Status::Running), Some(WEIGHT)).await.unwrap();
     let active = sessions.table().active().await.unwrap();
     let names: Vec<_> = active.iter().map(|load| load.id.0.as_str()).collect();
     assert_eq!(names, ["a", "c"]);

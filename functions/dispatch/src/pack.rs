@@ -12,32 +12,32 @@ const SESSIONS: usize = 40;
 /// thought to carry. The processor would do for more: this much takes a fifth of it.
 const BITS_PER_SECOND: u64 = 120_000_000;
 
-/// How long the polls of one shard take at most, one after the other, in milliseconds: twice what
-/// passes until most of them are due again. They run side by side.
-const TICK_MS: u64 = 12_000;
-
 /// From here on a session is slow: it is put with its like, so that no quick one ever waits for it.
 const SLOW_MS: u64 = 4_000;
 
+/// How long the polls of slow sessions in one shard take at most, one after the other, in milliseconds.
+///
+/// Polls run side by side and mostly wait, so quick ones are not added up. A shard in which all have grown slow has
+/// too much to do, whatever the reason; it is split into small ones until they are quick again.
+const SLOW_TICKS_MS: u64 = 12_000;
+
 /// What a session is thought to carry before it was measured: a ladder of a few variants.
 const USUAL_BITS_PER_SECOND: u64 = 12_000_000;
-/// How long a poll of it is thought to take.
-const USUAL_TICK_MS: u64 = 250;
 
 /// A shard that is being filled.
 #[derive(Default)]
 struct Shard {
     sessions: Vec<SessionId>,
     bits_per_second: u64,
-    tick_ms: u64,
+    slow_ms: u64,
 }
 
 impl Shard {
-    fn has_room(&self, bits_per_second: u64, tick_ms: u64) -> bool {
+    fn has_room(&self, bits_per_second: u64, slow_ms: u64) -> bool {
         self.sessions.is_empty()
             || (self.sessions.len() < SESSIONS
                 && self.bits_per_second + bits_per_second <= BITS_PER_SECOND
-                && self.tick_ms + tick_ms <= TICK_MS)
+                && self.slow_ms + slow_ms <= SLOW_TICKS_MS)
     }
 }
 
@@ -58,8 +58,8 @@ fn fill(loads: &[&Load]) -> Vec<Vec<SessionId>> {
     let mut shards: Vec<Shard> = Vec::new();
     for load in loads {
         let bits_per_second = load.bits_per_second.unwrap_or(USUAL_BITS_PER_SECOND);
-        let tick_ms = load.tick_ms.unwrap_or(USUAL_TICK_MS);
-        let room = shards.iter().position(|shard| shard.has_room(bits_per_second, tick_ms));
+        let slow_ms = load.tick_ms.filter(|tick_ms| *tick_ms >= SLOW_MS).unwrap_or_default();
+        let room = shards.iter().position(|shard| shard.has_room(bits_per_second, slow_ms));
         let at = room.unwrap_or(shards.len());
         if at == shards.len() {
             shards.push(Shard::default());
@@ -67,7 +67,7 @@ fn fill(loads: &[&Load]) -> Vec<Vec<SessionId>> {
         let shard = &mut shards[at];
         shard.sessions.push(load.id.clone());
         shard.bits_per_second = shard.bits_per_second.saturating_add(bits_per_second);
-        shard.tick_ms = shard.tick_ms.saturating_add(tick_ms);
+        shard.slow_ms = shard.slow_ms.saturating_add(slow_ms);
     }
     shards.into_iter().map(|shard| shard.sessions).collect()
 }
@@ -93,7 +93,8 @@ mod tests {
             (100, Some(12_000_000), Some(250), 10),
             (2_000, Some(1_000_000), Some(50), 50),
             (2_000, Some(12_000_000), Some(250), 200),
-            (12, Some(1_000_000), Some(3_000), 3),
+            (12, Some(1_000_000), Some(3_000), 1),
+            (12, Some(1_000_000), Some(4_000), 4),
         ] {
             let loads: Vec<Load> =
                 (0..count).map(|number| load(number, bits_per_second, tick_ms)).collect();
@@ -123,8 +124,8 @@ mod tests {
         let loads = |tick_ms| -> Vec<Load> {
             (0..20).map(|n| load(n, Some(1_000_000), Some(tick_ms))).collect()
         };
-        assert_eq!(pack(&loads(500)).len(), 1);
-        assert_eq!(pack(&loads(1_500)).len(), 3);
+        assert_eq!(pack(&loads(1_500)).len(), 1);
+        assert_eq!(pack(&loads(5_000)).len(), 10);
     }
 
     #[test]
