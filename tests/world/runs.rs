@@ -232,7 +232,7 @@ impl OneRun<'_> {
         let _call = Call::begin("taking a session up");
         let carrier = Carrier::take(
             session,
-            Url::parse(source::MASTER).unwrap(),
+            vec![Url::parse(source::MASTER).unwrap()],
             source::Client(Arc::clone(&world.source)),
             world.endpoints.iter().map(leased).collect(),
             Arc::clone(&hold),
