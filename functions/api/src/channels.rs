@@ -8,6 +8,7 @@ mod playlists;
 mod routes;
 mod schedule;
 mod shown;
+mod tend;
 mod wishes;
 
 use crate::problem::{self, Problem};
@@ -21,6 +22,7 @@ use channel::ports::{ChannelRecord, Shelf, ShelfError};
 use hls::Micros;
 pub(crate) use playlists::is_plain;
 use relay::ports::{Clock, OriginError};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use url::Url;
@@ -75,15 +77,19 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
         Self { shelf, vods, clock, refuses, air: Arc::new(Air::new(stale)) }
     }
 
-    /// Extends every schedule that is extended by itself, as far as it is due; says which could not be.
+    /// Looks after every schedule, as it is to be done twice a minute: extends those that are extended by
+    /// themselves, and lets the slate play where what was scheduled is gone.
     ///
     /// # Errors
     /// When the shelf cannot be asked.
-    pub async fn extend_all(&self) -> Result<(), ShelfError> {
+    pub async fn tend(&self) -> Result<(), ShelfError> {
+        let mut seen = BTreeMap::new();
         for record in self.shelf.channels().await? {
-            if record.fill.is_some() && !record.gone {
-                fill::extend(self, &record.id).await?;
+            if record.gone || !record.cycle.is_empty() {
+                continue;
             }
+            fill::extend(self, &record.id).await?;
+            tend::tend(self, &record, &mut seen).await?;
         }
         Ok(())
     }

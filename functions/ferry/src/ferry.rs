@@ -37,7 +37,7 @@ pub struct Ferry {
 }
 
 /// How often schedules are looked at.
-const EXTEND: Duration = Duration::from_secs(30);
+const TEND: Duration = Duration::from_secs(30);
 
 /// Reads the playlists of VODs.
 struct Playlists(Connector);
@@ -153,13 +153,13 @@ impl Ferry {
         api::router(api).merge(channels).layer(from_fn(to_its_end))
     }
 
-    /// Extends the schedules that are extended by themselves, for as long as it is polled.
+    /// Looks after the schedules of channels, for as long as it is polled.
     pub async fn keep_schedules(&self) {
         loop {
-            if let Err(error) = self.channels.extend_all().await {
-                tracing::error!(%error, "cannot extend schedules");
+            if let Err(error) = self.channels.tend().await {
+                tracing::error!(%error, "cannot look after schedules");
             }
-            tokio::time::sleep(EXTEND).await;
+            tokio::time::sleep(TEND).await;
         }
     }
 

@@ -118,7 +118,7 @@ impl Wanted {
 }
 
 /// Reads a VOD and indexes it, or says every reason why not.
-async fn read<V: Vods>(vods: &V, url: &Url) -> Result<Asset, Vec<FieldError>> {
+pub async fn read<V: Vods>(vods: &V, url: &Url) -> Result<Asset, Vec<FieldError>> {
     let wrong = |detail: String| vec![FieldError { field: "url".to_owned(), detail }];
     let (text, url) = vods.playlist(url).await.map_err(|error| wrong(unread(&error)))?;
     let multivariant = match hls::parse(&text, &Limits::default()) {

@@ -322,3 +322,24 @@ async fn a_session_carries_a_channel_by_its_name() {
         assert!(refused.errors().iter().any(|(field, _)| field == "source.channel"), "{source}");
     }
 }
+
+#[tokio::test]
+async fn the_slate_plays_where_what_was_scheduled_is_gone() {
+    let world = World::new();
+    world.channel(&json!({ "slate": "slate3" })).await;
+    let items =
+        json!({ "items": [{ "asset": "show5" }, { "asset": "show5" }, { "asset": "film10" }] });
+    assert_eq!(world.post("/channels/one/schedule", &items).await.status, 201);
+    let before = world.get("/channels/one/schedule").await.json();
+    world.channels.tend().await.unwrap();
+    assert_eq!(world.get("/channels/one/schedule").await.json(), before, "all is well");
+
+    world.channels.vods.gone.lock().unwrap().insert("show5".to_owned());
+    world.channels.tend().await.unwrap();
+    let after = world.get("/channels/one/schedule").await.json();
+    // The first was settled by then. The slate is as long as what it stands for.
+    let played: Vec<String> = roles(&after).into_iter().map(|(_, asset)| asset).collect();
+    assert_eq!(played, ["slate3", "show5", "slate3", "slate3", "film10"], "{after:#}");
+    let film = |schedule: &Value| schedule["entries"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(film(&after), film(&before), "what comes later stays where it was");
+}

@@ -6,7 +6,7 @@ use channel::ports::{AssetRecord, ChannelRecord, Shelf, ShelfError};
 use channel::{Asset, AssetHash, Entry};
 use hls::Timestamp;
 use relay::ports::OriginError;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use url::Url;
 
@@ -86,7 +86,11 @@ impl Shelf for MemoryShelf {
 }
 
 /// VODs at `https://vod.example/<name>/main.m3u8`: two variants of as many 2 s segments as the name says.
-pub struct MadeUp;
+#[derive(Default)]
+pub struct MadeUp {
+    /// The names of those that are gone.
+    pub gone: Mutex<BTreeSet<String>>,
+}
 
 impl Vods for MadeUp {
     async fn playlist(&self, url: &Url) -> Result<(Bytes, Url), OriginError> {
@@ -94,6 +98,9 @@ impl Vods for MadeUp {
             || OriginError::Gone { reason: "origin answered 404".to_owned(), for_good: false };
         let path: Vec<&str> = url.path_segments().into_iter().flatten().collect();
         let [name, file] = path.as_slice() else { return Err(gone()) };
+        if self.gone.lock().unwrap().contains(*name) {
+            return Err(gone());
+        }
         let segments: usize = name.trim_matches(char::is_alphabetic).parse().map_err(|_| gone())?;
         let text = match *file {
             "main.m3u8" => {

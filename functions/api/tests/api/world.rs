@@ -55,6 +55,7 @@ impl Clock for Ticking {
 pub struct World {
     pub sessions: Arc<Memory>,
     pub process: Arc<Process>,
+    pub channels: Channels<MemoryShelf, MadeUp, Ticking>,
     pub router: Router,
 }
 
@@ -105,13 +106,13 @@ impl World {
         };
         let channels = Channels::new(
             Arc::new(MemoryShelf::default()),
-            Arc::new(MadeUp),
+            Arc::new(MadeUp::default()),
             Arc::new(Ticking::default()),
             Arc::new(refuses),
             None,
         );
-        let router = api::router(api).merge(api::channels::router(channels));
-        Self { sessions, process, router }
+        let router = api::router(api).merge(api::channels::router(channels.clone()));
+        Self { sessions, process, channels, router }
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {
