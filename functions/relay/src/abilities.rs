@@ -263,8 +263,9 @@ impl Abilities {
         let codecs: BTreeSet<&str> =
             carried.iter().flat_map(|facet| &facet.codecs).map(String::as_str).collect();
         if let Some(taken) = self.codecs {
-            let unknown: Vec<&str> =
-                codecs.iter().copied().filter(|codec| !taken.contains(codec)).collect();
+            // Variants state the codecs of their subtitles as well, which may be left out.
+            let matters = |codec: &&str| !taken.contains(codec) && *codec != "TTML";
+            let unknown: Vec<&str> = codecs.iter().copied().filter(matters).collect();
             if !unknown.is_empty() {
                 refused.push(format!("codecs that are not taken: {}", unknown.join(", ")));
             }
@@ -315,4 +316,64 @@ fn codec(entry: &str) -> String {
         _ => return entry.to_owned(),
     };
     name.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_tells_what_is_refused_from_what_is_left_out() {
+        let facet = |role, container, protection: Option<Protection>, stated: &str| Facet {
+            name: "r".to_owned(),
+            role,
+            container,
+            codecs: codecs(stated),
+            protections: protection.into_iter().collect(),
+        };
+        let (variant, ts, fmp4) = (Role::Variant, Some(Container::Ts), Some(Container::Fmp4));
+        let (aes, sample) = (Some(Protection::Aes128), Some(Protection::SampleAes));
+        for (what, facet, refused, left_out) in [
+            ("TS", facet(variant, ts, None, "avc1.4d401f,mp4a.40.2"), "", ""),
+            ("not known yet", facet(variant, None, None, ""), "", ""),
+            ("AES-128", facet(variant, ts, aes, ""), "", ""),
+            ("an encrypted one", facet(variant, Some(Container::Unknown), aes, ""), "", ""),
+            ("SAMPLE-AES", facet(variant, ts, sample, ""), "only AES-128", ""),
+            ("DRM", facet(variant, ts, Some(Protection::Drm), ""), "only AES-128", ""),
+            ("fMP4", facet(variant, fmp4, None, ""), "only TS is taken", ""),
+            ("fMP4 audio", facet(Role::Audio, fmp4, None, ""), "only TS is taken", ""),
+            ("MP3", facet(Role::Audio, Some(Container::Mp3), None, ""), "not TS, packed", ""),
+            ("AV1", facet(variant, ts, None, "av01.0"), "not taken: AV1", ""),
+            ("no video", facet(variant, ts, None, "mp4a.40.2"), "no rendition has H.264", ""),
+            ("TTML beside it", facet(variant, ts, None, "avc1.4d,stpp.ttml"), "", ""),
+            ("TTML", facet(Role::Subtitles, fmp4, None, ""), "", "only TS is taken"),
+            ("I-frames", facet(Role::IFrames, None, None, ""), "", "I-frame playlists"),
+        ] {
+            let facets = [facet];
+            let verdict = MEDIAPACKAGE.verdict(&facets);
+            let said = verdict.refused.join("; ");
+            assert!(
+                said.contains(refused) && said.is_empty() == refused.is_empty(),
+                "{what}: {said}"
+            );
+            let said: String = verdict.left_out.into_iter().map(|(_, why)| why).collect();
+            assert!(
+                said.contains(left_out) && said.is_empty() == left_out.is_empty(),
+                "{what}: {said}"
+            );
+            assert_eq!(WEBDAV.verdict(&facets), Verdict::default(), "{what}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_much_is_said() {
+        let facets = |role, count: usize| {
+            let facet = |name| Facet { name: format!("{name}"), role, ..Facet::default() };
+            (0..count).map(facet).collect::<Vec<_>>()
+        };
+        let refused = |facets: &[Facet]| MEDIAPACKAGE.verdict(facets).refused.join("; ");
+        assert_eq!(refused(&facets(Role::Variant, 20)), "");
+        assert_eq!(refused(&facets(Role::Variant, 21)), "21 streams, and 20 is the limit");
+        assert_eq!(refused(&facets(Role::Audio, 10)), "11 tracks, and 10 a stream is the limit");
+    }
 }

@@ -4,7 +4,7 @@ use super::seen::{Seen, Snapshot, Watched};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use hls::{Limits, MediaPlaylist, Micros, Playlist, Timestamp, parse};
-use relay::ports::{Clock, Fetched, Origin, OriginError, Validators};
+use relay::ports::{Clock, Fetched, Origin, OriginError, Slice, Validators};
 use url::Url;
 
 /// What is kept of a segment: the tables of a transport stream are in it, behind any ID3 tag.
@@ -172,15 +172,23 @@ impl<O: Origin, C: Clock> Reader<'_, O, C> {
     /// Reads the beginning of the newest segment.
     async fn sample(&self, watching: &mut Watching) {
         let segments = watching.newest.iter().flat_map(|newest| &newest.segments);
-        // The whole file of a range may be hours long; an encrypted segment says nothing.
-        let plain = |it: &&hls::Segment| it.byte_range.is_none() && it.keys.is_empty() && !it.gap;
+        // An encrypted segment says nothing.
+        let plain = |it: &&hls::Segment| it.keys.is_empty() && !it.gap;
         let Some(newest) = segments.rev().find(plain) else { return };
+        let slice = newest.byte_range.map(|range| {
+            let length = range.length.min(SAMPLE_BYTES as u64);
+            Some(Slice { offset: range.offset?, length }).filter(|_| length > 0)
+        });
+        if slice == Some(None) {
+            watching.failed("the byte range of the newest segment is none".to_owned());
+            return;
+        }
         let url = watching.base.as_ref().and_then(|base| base.join(&newest.uri).ok());
         let Some(url) = url else {
             watching.failed("the address of the newest segment is not one".to_owned());
             return;
         };
-        match self.origin.segment(&url, None).await {
+        match self.origin.segment(&url, slice.flatten()).await {
             Ok(bytes) => {
                 let head = bytes.get(..SAMPLE_BYTES).unwrap_or(&bytes);
                 watching.watched.sample = Some(Bytes::copy_from_slice(head));
@@ -193,7 +201,6 @@ impl<O: Origin, C: Clock> Reader<'_, O, C> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use relay::ports::Slice;
     use std::sync::atomic::{AtomicU64, Ordering};
 
     /// A clock that is as late as anyone has slept.

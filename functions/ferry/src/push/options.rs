@@ -101,8 +101,8 @@ pub struct Renditions {
     #[arg(long, value_name = "LANGUAGE", value_delimiter = ',')]
     pub language: Vec<String>,
     /// What is wanted beside the variants
-    #[arg(long, value_enum, value_delimiter = ',')]
-    pub kind: Vec<RenditionKind>,
+    #[arg(long = "kind", value_enum, value_delimiter = ',')]
+    pub beside: Vec<RenditionKind>,
     /// At most so many variants: those of the highest bandwidths
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     pub variants: Option<u64>,
@@ -139,7 +139,7 @@ impl Renditions {
             max_bandwidth: self.max_bandwidth,
             codecs: self.codec.clone(),
             languages: self.language.clone(),
-            kinds: self.kind.iter().map(kind).collect(),
+            kinds: self.beside.iter().map(kind).collect(),
             limit: self.variants,
         }
     }
