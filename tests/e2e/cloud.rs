@@ -265,19 +265,19 @@ impl Cloud {
     }
 
     /// Runs the deployed machine's definition in moto, for one session, and gives the execution's ARN.
-    pub async fn run_in_moto(&self, session: &str) -> String {
+    pub async fn run_in_moto(&self, session: &str, name: &str) -> String {
         let config = json!({ "stepfunctions": { "execute_state_machine": true } }).to_string();
         let url = format!("{}/moto-api/config", self.moto);
         off_the_runtime(move || signed("moto", &url, "POST", &config, &JSON)).await;
         let machine = json!({ "stateMachineArn": self.output("StateMachineArn") });
         let machine = self.call("states", "AWSStepFunctions.DescribeStateMachine", machine).await;
         let made = json!({
-            "name": "advance", "type": "STANDARD", "definition": machine["definition"],
+            "name": name, "type": "STANDARD", "definition": machine["definition"],
             "roleArn": "arn:aws:iam::123456789012:role/advance",
         });
         let made = self.call_moto("AWSStepFunctions.CreateStateMachine", made).await;
         let start = json!({
-            "stateMachineArn": made["stateMachineArn"], "name": "run", "input": input(&[session]),
+            "stateMachineArn": made["stateMachineArn"], "name": name, "input": input(&[session]),
         });
         let run = self.call_moto("AWSStepFunctions.StartExecution", start).await;
         run["executionArn"].as_str().unwrap().to_owned()

@@ -45,7 +45,8 @@ impl Connector {
     pub fn new(settings: Settings) -> Result<Self, SetupError> {
         let guard = Guard::new(settings.reach.clone()).and(settings.own);
         let tls = tls(&settings.extra_roots_pem)?;
-        let http = Http::new(tls, Names::new(guard.clone()), settings.patience.connect);
+        let http = Http::new(tls, Names::new(guard.clone()), settings.patience.connect)
+            .map_err(|error| SetupError::Client(error.to_string()))?;
         let budget = Budget::new(settings.limits.bytes_in_flight);
         Ok(Self { shared: Arc::new(Shared { http, guard, budget, settings }) })
     }

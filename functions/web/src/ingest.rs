@@ -2,6 +2,7 @@
 
 use crate::challenge::Signed;
 use crate::connector::Shared;
+use crate::http::Expected;
 use crate::pace::Pace;
 use crate::sign_in::{Ahead, Next, Own, SignIn, Ticket};
 use crate::wire::{self, Tries};
@@ -234,7 +235,8 @@ impl WebDavIngest {
             headers.insert(CONTENT_LENGTH, request.body.len().into());
         }
         let (method, body) = (request.method.clone(), request.body.clone());
-        let sent = self.shared.http.send(method, request.url, headers, body).await;
+        let sent =
+            self.shared.http.send((method, request.url), headers, body, Expected::Small).await;
         let answer = sent.map_err(|error| match wire::refusal(&error) {
             Some(refusal) => refused(refusal.to_string()),
             None => Failure::Passing {

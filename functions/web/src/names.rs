@@ -1,17 +1,13 @@
 //! Names to addresses.
 
 use crate::guard::Guard;
-use hyper_util::client::legacy::connect::dns::Name;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::future::Future;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
-use tower_service::Service;
 
 /// How long what was found is taken for true: shorter than the minute that services which move use.
 const FRESH: Duration = Duration::from_secs(10);
@@ -69,20 +65,13 @@ impl Names {
     }
 }
 
-impl Service<Name> for Names {
-    type Response = std::vec::IntoIter<SocketAddr>;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, name: Name) -> Self::Future {
+impl Resolve for Names {
+    fn resolve(&self, name: Name) -> Resolving {
         let names = self.clone();
         Box::pin(async move {
             let found = names.find(name.as_str().to_owned()).await?;
-            Ok(names.guard.keep(name.as_str(), found)?.into_iter())
+            let kept: Addrs = Box::new(names.guard.keep(name.as_str(), found)?.into_iter());
+            Ok(kept)
         })
     }
 }

@@ -5,7 +5,7 @@ use crate::budget::Room;
 use crate::connector::Shared;
 use crate::cookies::Cookies;
 use crate::headers::RequestHeaders;
-use crate::http::{Answer, HttpError};
+use crate::http::{Answer, Expected, HttpError, READ};
 use crate::wire::{self, Tries, tail};
 use bytes::Bytes;
 use http::header::{
@@ -99,7 +99,12 @@ impl HttpOrigin {
     }
 
     /// Asks for `url`, and for where it redirects to, as `extra` says.
-    async fn get(&self, url: &Url, extra: &HeaderMap) -> Result<(Answer, Url), Failure> {
+    async fn get(
+        &self,
+        url: &Url,
+        extra: &HeaderMap,
+        expected: Expected,
+    ) -> Result<(Answer, Url), Failure> {
         let headers = self.headers.as_ref().map_err(|reason| unavailable(reason.clone()))?;
         let mut at = url.clone();
         for _ in 0..=REDIRECTS {
@@ -117,7 +122,7 @@ impl HttpOrigin {
             all.extend(extra.clone());
             all.entry(ACCEPT).or_insert(const { HeaderValue::from_static("*/*") });
             all.entry(ACCEPT_ENCODING).or_insert(const { HeaderValue::from_static("gzip") });
-            let sent = self.shared.http.send(Method::GET, &at, all, Bytes::new());
+            let sent = self.shared.http.send((Method::GET, &at), all, Bytes::new(), expected);
             let answer = timeout(self.shared.settings.patience.stall, sent)
                 .await
                 .map_err(|_| self.stalled(url))?
@@ -171,7 +176,7 @@ impl HttpOrigin {
             let chunk = wanted.as_mut().map_or(&chunk[..], |wanted| wanted.cut(&chunk));
             for chunk in chunk.chunks(body.step()) {
                 if let Some(room) = &mut room {
-                    room.grow(body.len_with(chunk)).await;
+                    room.grow(body.len_with(chunk) + READ).await;
                 }
                 body.take(chunk).map_err(flawed)?;
             }
@@ -184,7 +189,7 @@ impl HttpOrigin {
     }
 
     async fn try_playlist(&self, url: &Url, extra: &HeaderMap) -> Result<Fetched, Failure> {
-        let (answer, at) = self.get(url, extra).await?;
+        let (answer, at) = self.get(url, extra, Expected::Small).await?;
         if answer.status == StatusCode::NOT_MODIFIED && !extra.is_empty() {
             return Ok(Fetched::Unchanged);
         }
@@ -207,7 +212,7 @@ impl HttpOrigin {
         slice: Option<Slice>,
         extra: &HeaderMap,
     ) -> Result<Bytes, Failure> {
-        let (mut answer, _) = self.get(url, extra).await?;
+        let (mut answer, _) = self.get(url, extra, Expected::Segment).await?;
         let wanted = slice.and_then(|slice| Wanted::of(slice, &answer));
         if wanted.is_none() {
             answer = expect_ok(answer, url).await?;
@@ -219,7 +224,8 @@ impl HttpOrigin {
         let kind = answer.headers.get(CONTENT_TYPE).cloned();
         let limit = self.shared.settings.limits.segment_bytes;
         let length = wanted.map_or_else(|| plain_length(&answer), |wanted| Some(wanted.take));
-        let mut room = self.shared.budget.take(length.unwrap_or(STEP).min(limit)).await;
+        // What the connection reads into counts too, until all is read.
+        let mut room = self.shared.budget.take(length.unwrap_or(STEP).min(limit) + READ).await;
         let body = self.read(answer, url, ("segment", limit), wanted, Some(&mut room)).await?;
         if !is_media(kind.as_ref(), body.as_ref()) {
             let what = if body.as_ref().is_empty() { "nothing" } else { "a web page" };
@@ -277,7 +283,7 @@ impl Origin for HttpOrigin {
         let within = self.shared.settings.patience.segment;
         let limits = &self.shared.settings.limits;
         let expected = self.segment_bytes.load(Ordering::Relaxed).min(limits.segment_bytes);
-        if timeout(within, self.shared.budget.wait(expected)).await.is_err() {
+        if timeout(within, self.shared.budget.wait(expected + READ)).await.is_err() {
             return Err(unavailable(format!(
                 "no room for {} within {} s: {} bytes of segments may be in memory at once",
                 tail(url),

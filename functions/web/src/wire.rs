@@ -2,7 +2,7 @@
 
 use crate::Patience;
 use crate::guard::Refusal;
-use crate::http::{Answer, HttpError, Unconnected};
+use crate::http::{Answer, HttpError};
 use http::StatusCode;
 use http::header::{DATE, HeaderMap, RETRY_AFTER};
 use std::error::Error;
@@ -34,12 +34,19 @@ pub(crate) fn tail(url: &Url) -> &str {
 
 /// Why a request came to nothing: the last cause, which knows most and names no address.
 pub(crate) fn cause(error: &HttpError, patience: &Patience) -> String {
-    if behind::<Unconnected>(error).is_some() {
+    let sent = match error {
+        HttpError::Request(sent) => sent,
+        HttpError::Encoding => return error.to_string(),
+    };
+    if sent.is_connect() && sent.is_timeout() {
         return format!("no connection within the limit of {} s", patience.connect.as_secs());
     }
-    let mut last: &dyn Error = error;
+    let mut last: &dyn Error = sent;
     while let Some(next) = last.source() {
         last = next;
+    }
+    if std::ptr::addr_eq(last, sent) {
+        return "the request failed".to_owned();
     }
     let mut text = last.to_string();
     if let Some(number) = text.find(" (os error") {
@@ -53,15 +60,10 @@ pub(crate) fn cause(error: &HttpError, patience: &Patience) -> String {
 
 /// The refusal that is behind an error.
 pub(crate) fn refusal(error: &HttpError) -> Option<Refusal> {
-    behind::<Refusal>(error).cloned()
-}
-
-/// The error of a kind that is behind another.
-fn behind<E: Error + 'static>(error: &HttpError) -> Option<&E> {
     let mut next = error.source();
     while let Some(source) = next {
-        if let Some(found) = source.downcast_ref() {
-            return Some(found);
+        if let Some(refusal) = source.downcast_ref::<Refusal>() {
+            return Some(refusal.clone());
         }
         next = source.source();
     }
