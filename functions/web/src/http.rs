@@ -15,9 +15,9 @@ pub(crate) const READ: usize = 408 << 10;
 /// Idle connections that are kept to one host for what is small, playlists and answers to uploads: about as
 /// many as requests run at once when 200 sessions poll it.
 const IDLE_A_HOST: usize = 256;
-/// Idle connections that are kept to one host for segments: about as many as are read at once when 200
-/// sessions share it, for each keeps [`READ`] bytes.
-const IDLE_SEGMENTS_A_HOST: usize = 64;
+/// Idle connections that are kept to one host for segments: fewer, for each keeps [`READ`] bytes, and one that is
+/// used again within a moment is enough for several sessions.
+const IDLE_SEGMENTS_A_HOST: usize = 32;
 /// How long a connection is kept idle: longer than the usual segment, shorter than the usual
 /// server's patience.
 const IDLE: Duration = Duration::from_secs(30);

@@ -30,10 +30,10 @@ const BEFORE: u64 = 1_000;
 const OVERLOAD: Duration = Duration::from_secs(10);
 /// What the program holds then at least, in bytes: else it was no overload.
 const LEAST: u64 = 192 << 20;
-/// What it may hold at most: 256 MiB of segments, and half as much beside.
-const MOST: u64 = 384 << 20;
+/// What it may hold at most: 256 MiB of segments, and what the connections and the allocator keep beside.
+const MOST: u64 = 448 << 20;
 /// What it may keep afterwards.
-const KEPT: u64 = 160 << 20;
+const KEPT: u64 = 224 << 20;
 
 /// Sources for all sessions, and an endpoint that takes everything, or hardly anything.
 struct Place {
