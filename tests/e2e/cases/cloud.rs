@@ -4,6 +4,7 @@ use crate::apache::{Apache, DIGEST};
 use crate::cloud::{Cloud, cloud};
 use crate::ffmpeg::Live;
 use crate::observer::Observer;
+use crate::probe;
 use crate::program::Program;
 use crate::scene::Scene;
 use reqwest::Method;
@@ -76,7 +77,15 @@ async fn runs_that_overlap_and_functions_that_die_lose_nothing() {
         scene.publish(2).await;
     }
     scene.caught_up(CATCH_UP).await;
-    scene.end(&id).await.is_whole();
+    let outcome = scene.end(&id).await;
+    outcome.is_whole();
+    for (apache, carried) in outcome.apaches.iter().zip(&outcome.carried) {
+        probe::decode(&apache.playlist()).await;
+        for carried in carried {
+            let url = apache.playlist().replace("channel.m3u8", &carried.playlist);
+            probe::same_packets(carried, &url, &outcome.published).await;
+        }
+    }
     assert!(!cloud.runs("SUCCEEDED").await.is_empty(), "runs are relieved and end well");
 }
 
