@@ -2,6 +2,7 @@
 //!
 //! It knows the ports of the core and nothing of what is behind them: no store, no runtime.
 
+mod access;
 mod answers;
 pub mod channels;
 mod fetcher;

@@ -140,7 +140,8 @@ pub enum Protection {
 }
 
 /// What a rendition is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Named by `EXT-X-STREAM-INF`.
     #[default]

@@ -38,7 +38,7 @@ pub async fn add<H: Shelf, V: Vods, C: Clock>(
 ) -> Result<impl IntoResponse, Problem> {
     let mut errors = Errors::default();
     let wanted = Wanted::read(read_json(&headers, body)?, &mut errors);
-    let url = crate::request::address(wanted.url, "url", &*channels.refuses, &mut errors);
+    let url = crate::access::address(wanted.url, "url", &*channels.refuses, &mut errors);
     if let Some(id) = wanted.id.as_deref().filter(|id| !is_plain(id)) {
         let _ = id;
         errors.add("id", "must be 1 to 64 letters, digits, - or _");

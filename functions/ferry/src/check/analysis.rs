@@ -2,7 +2,7 @@
 
 use super::container::{Container, contents};
 use super::report::{
-    DateTime, Finding, Kind, Media, Publishing, Rendition, Report, Role, Severity, Spread,
+    DateTime, Finding, Kind, Media, Publishing, Rendition, Report, Severity, Spread,
 };
 use super::rules;
 use super::seen::{Seen, Snapshot, Watched};
@@ -11,7 +11,7 @@ use hls::{
     Line, MediaKind, MediaPlaylist, MultivariantPlaylist, Playlist, PlaylistType, Timestamp,
     is_low_latency, parse,
 };
-use relay::abilities;
+use relay::abilities::{self, Role};
 use relay::layout::Layout;
 use relay::session::Address;
 use std::collections::BTreeSet;

@@ -1,6 +1,6 @@
 //! What is found out about a source.
 
-use relay::abilities::{Container, Protection};
+use relay::abilities::{Container, Protection, Role};
 use relay::session::Address;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -64,23 +64,6 @@ pub struct Rendition {
     /// Why something of it could not be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<String>,
-}
-
-/// What a rendition is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// Named by `EXT-X-STREAM-INF`.
-    #[default]
-    Variant,
-    /// Alternative audio.
-    Audio,
-    /// Alternative video.
-    Video,
-    /// Subtitles.
-    Subtitles,
-    /// Captions in the video.
-    ClosedCaptions,
 }
 
 /// What a media playlist says.

@@ -1,7 +1,8 @@
 //! A report as people read it.
 
 use super::container::Container;
-use super::report::{Kind, Media, Rendition, Report, Role, Severity, Spread};
+use super::report::{Kind, Media, Rendition, Report, Severity, Spread};
+use relay::abilities::Role;
 use std::fmt::{Display, Formatter, Result};
 
 /// Shows a report in lines of text.
@@ -63,6 +64,7 @@ fn rendition(f: &mut Formatter<'_>, it: &Rendition) -> Result {
         Role::Video => "alternative video",
         Role::Subtitles => "subtitles",
         Role::ClosedCaptions => "closed captions",
+        Role::IFrames => "I-frames",
     };
     let bandwidth = it.bandwidth.map(|bandwidth| format!("{} kbit/s", bandwidth / 1_000));
     let frame_rate = it.frame_rate.as_ref().map(|rate| format!("{rate} frames/s"));

@@ -1,7 +1,7 @@
 //! Whether an output takes a source, and why not: the core's table says.
 
-use super::report::{Rendition, Report, Role, Verdict};
-use relay::abilities::{self, Container, Facet, TABLE};
+use super::report::{Rendition, Report, Verdict};
+use relay::abilities::{self, Container, Facet, Role, TABLE};
 use std::collections::BTreeSet;
 
 /// What every output says.
@@ -10,7 +10,7 @@ pub fn all(report: &Report) -> Vec<Verdict> {
     let unread = unread(report);
     facets.extend((1..=report.iframe_playlists).map(|number| Facet {
         name: format!("I-frame playlist {number}"),
-        role: abilities::Role::IFrames,
+        role: Role::IFrames,
         ..Facet::default()
     }));
     let verdict = |(output, abilities): (&'static str, abilities::Abilities)| {
@@ -30,17 +30,11 @@ pub fn all(report: &Report) -> Vec<Verdict> {
 
 /// A rendition whose playlist was read, as an output asks for it.
 fn facet(rendition: &Rendition) -> Option<Facet> {
-    let role = match rendition.role {
-        Role::Variant => abilities::Role::Variant,
-        Role::Audio => abilities::Role::Audio,
-        Role::Video => abilities::Role::Video,
-        Role::Subtitles => abilities::Role::Subtitles,
-        Role::ClosedCaptions => abilities::Role::ClosedCaptions,
-    };
+    let role = rendition.role;
     let stated = rendition.codecs.as_deref().map(abilities::codecs).unwrap_or_default();
     let Some(media) = &rendition.media else {
         // Captions have no playlist, and yet are a track.
-        return (role == abilities::Role::ClosedCaptions).then(|| Facet {
+        return (role == Role::ClosedCaptions).then(|| Facet {
             name: rendition.name.clone(),
             role,
             ..Facet::default()

@@ -2,8 +2,9 @@
 
 use super::Findings;
 use crate::check::analysis::{Track, apart_ms};
-use crate::check::report::{Finding, Role};
+use crate::check::report::Finding;
 use hls::{MediaPlaylist, Micros, Timestamp};
+use relay::abilities::Role;
 use std::collections::BTreeMap;
 
 const SECTION: &str = "6.2.4";

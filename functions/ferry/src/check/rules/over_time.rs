@@ -2,9 +2,10 @@
 
 use super::Findings;
 use crate::check::analysis::{Track, Version, apart_ms};
-use crate::check::report::{Finding, Role};
+use crate::check::report::Finding;
 use crate::check::show::count;
 use hls::{MediaPlaylist, Micros, PlaylistType};
+use relay::abilities::Role;
 use std::collections::BTreeMap;
 
 /// Checks the versions of a media playlist, each against the one before; each rule is said once.
