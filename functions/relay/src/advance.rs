@@ -4,22 +4,26 @@
 //! writes run side by side, so that nothing slow holds up anything else; the cursor is committed
 //! before a playlist that shows it is published, so that a crash anywhere is mended by the next run.
 
+mod commit;
 mod copies;
 mod event;
 mod fallback;
 mod fit;
+mod master;
+mod outlet;
 mod publish;
 mod report;
 mod shelf;
 mod source;
+mod sweep;
+mod watch;
 
-use crate::cursor::{self, Cursor, Rendition, Track};
+use crate::cursor::Cursor;
 use crate::layout::Layout;
 use crate::names::{Epoch, RenditionName, Stem};
 use crate::plan::Key;
 use crate::ports::{
-    Clock, CommitError, Fetched, Ingest, IngestError, Origin, OriginError, Revision, Sessions,
-    StoreError,
+    Clock, Fetched, Ingest, IngestError, Origin, OriginError, Revision, Sessions, StoreError,
 };
 use crate::progress::{Progress, Status};
 use crate::session::Session;
@@ -34,23 +38,13 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use url::Url;
 
+use commit::News;
 pub use event::Event;
 use fallback::Sources;
-use publish::Outlet;
+use master::Master;
+use outlet::Outlet;
 use shelf::{Parcel, Shelf};
-use source::{Master, Watch};
-
-/// What landed is committed as soon as nothing younger than this is under way, or than the given part of a target
-/// duration: one write a poll, although a large segment takes longer than a small one.
-const PATIENCE: Micros = Micros::from_millis(150);
-const PATIENCE_PART: u64 = 10;
-const LONGEST_PATIENCE: Micros = Micros::from_secs(1);
-
-/// A window that only slid waits longer: what is under way is likely to be published with it.
-const SLIDE_PATIENCE: Micros = Micros::from_secs(2);
-
-/// How long the store is left alone after it failed.
-const STORE_PAUSE: Micros = Micros::from_millis(500);
+use watch::Watch;
 
 /// The longest sleep: nothing is due for longer than this only when a session is over.
 const LONGEST_SLEEP: Micros = Micros::from_secs(60);
@@ -349,99 +343,6 @@ where
         due.into_iter().flatten().filter(|&at| at > now).min().unwrap_or(now + LONGEST_SLEEP)
     }
 
-    /// What the cursor says that has not lasted yet.
-    fn news(&self) -> News {
-        let whole = |cursor: &Cursor| (cursor.bandwidth, cursor.source);
-        if whole(&self.committed) != whole(&self.working) {
-            return News::Landed;
-        }
-        let of = |(name, working)| match self.committed.renditions.get(name) {
-            None => News::Landed,
-            Some(committed) => differs(committed, working),
-        };
-        self.working.renditions.iter().map(of).max().unwrap_or(News::None)
-    }
-
-    /// Whether to commit now: when there is news, and nothing is under way that will soon be news too.
-    fn wants_commit(&self, now: Timestamp) -> bool {
-        let paused = self.store_pause.as_ref().is_some_and(|(until, _)| now < *until);
-        let quiet =
-            |patience| self.closing || !self.began.values().any(|&began| now < began + patience);
-        !paused && self.forbearance().is_some_and(quiet)
-    }
-
-    /// How old everything under way must be before what is new is written; absent when nothing is.
-    fn forbearance(&self) -> Option<Micros> {
-        match self.news() {
-            News::None => None,
-            News::Slid => Some(SLIDE_PATIENCE),
-            News::Landed => {
-                let targets = self.working.renditions.values().map(|mark| mark.target_duration);
-                let shortest = targets.min().map(Micros::from).unwrap_or_default();
-                let part = Micros(shortest.0 / PATIENCE_PART);
-                Some(part.clamp(PATIENCE, LONGEST_PATIENCE))
-            }
-        }
-    }
-
-    /// Compares and swaps the cursor.
-    async fn commit(&mut self, now: Timestamp) {
-        let bytes = cursor::encode(&self.working);
-        match self.store.commit(&self.session.id, self.revision, &bytes).await {
-            Ok(revision) => {
-                self.revision = Some(revision);
-                self.committed = self.working.clone();
-                self.lasted = self.newest.next();
-                self.store_pause = None;
-                for (name, watch) in &mut self.watches {
-                    if let Some(mark) = self.committed.renditions.get(name) {
-                        watch.fates.forget(mark);
-                    }
-                }
-            }
-            Err(CommitError::Conflict) => self.settle_conflict(now).await,
-            Err(CommitError::Store(error)) => {
-                self.doubtful = Some(self.working.clone());
-                self.pause_store(now, &error);
-            }
-        }
-    }
-
-    /// Finds out who was first: what we committed ourselves when the answer was lost, or another run.
-    async fn settle_conflict(&mut self, now: Timestamp) {
-        let working = self.working.clone();
-        match self.load().await {
-            Ok(()) if self.doubtful.as_ref() == Some(&self.committed) => {
-                self.working = working;
-                self.doubtful = None;
-            }
-            Ok(()) => self.forget_source(),
-            Err(error) => self.pause_store(now, &error),
-        }
-    }
-
-    fn pause_store(&mut self, now: Timestamp, error: &StoreError) {
-        self.store_pause = Some((now + STORE_PAUSE, error.to_string()));
-        self.fault(now, error.to_string());
-    }
-
-    /// Reads what has lasted.
-    async fn load(&mut self) -> Result<(), StoreError> {
-        let (cursor, revision) = match self.store.cursor(&self.session.id).await? {
-            None => (Cursor::default(), None),
-            Some((bytes, revision)) => {
-                let cursor = cursor::decode(&bytes)
-                    .map_err(|error| StoreError { reason: error.to_string() })?;
-                (cursor, Some(revision))
-            }
-        };
-        self.working = cursor.clone();
-        self.committed = cursor;
-        self.lasted = self.newest.next();
-        self.revision = revision;
-        Ok(())
-    }
-
     /// The first epoch of a session: where its names begin.
     fn first_epoch(&self) -> Epoch {
         Epoch(self.session.created.as_secs())
@@ -456,34 +357,4 @@ where
         report::note(&mut self.progress, &what, now);
         self.events.push(Event::Failed(what));
     }
-}
-
-/// What a cursor says that has not lasted yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum News {
-    /// Nothing that a playlist shows.
-    None,
-    /// The window lost its oldest segments.
-    Slid,
-    /// Segments landed, or the source numbers afresh.
-    Landed,
-}
-
-/// How two marks of a rendition differ in what playlists show.
-///
-/// The source's newest segments and what was surely given are written along, but are no reason to write.
-fn differs(old: &Rendition, new: &Rendition) -> News {
-    let landed = |mark: &Rendition| {
-        let ends = |track: &Track| {
-            let stretches = track.stretches.last().map(|stretch| (stretch.epoch, stretch.to));
-            (stretches, track.discontinuities, track.broken)
-        };
-        let ends: Vec<_> = mark.tracks.iter().map(ends).collect();
-        (mark.epoch, mark.entry, mark.target_duration, ends)
-    };
-    if landed(old) != landed(new) {
-        return News::Landed;
-    }
-    let slid = old.tracks.iter().zip(&new.tracks).any(|(old, new)| old.stretches != new.stretches);
-    if slid { News::Slid } else { News::None }
 }

@@ -1,65 +1,24 @@
-//! Publishes playlists, and deletes what left them.
+//! Publishes playlists.
 
-use super::{Carrier, Done, Event, News, Version, differs};
+use super::commit::{News, differs};
+use super::{Carrier, Done, Event, Version};
 use crate::layout::Layout;
 use crate::names::{PLAYLIST, RenditionName, Stem};
 use crate::ports::{Clock, Ingest, IngestError, Origin, Sessions};
-use crate::progress::Fault;
 use crate::render::{Rendering, render};
-use crate::session::Address;
-use crate::settle::{deletable, forget_deleted};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use hls::{MediaSequence, Micros, Timestamp};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-
-/// The first wait after a failed request before the endpoint is tried again; it doubles up to the longest.
-const RETRY: Micros = Micros::from_millis(250);
-
-/// The longest such wait: an endpoint that returns is seen within it.
-const LONGEST_RETRY: Micros = Micros::from_secs(4);
-
-/// An endpoint that takes longer than this for a segment gets one at a time.
-const HANGS: Micros = Micros::from_secs(3);
 
 /// A multivariant playlist waits so many target durations for renditions that are not there yet.
 const COMPLETE_TARGETS: u64 = 4;
 
-/// One endpoint, as this run knows it.
-pub(super) struct Outlet<I> {
-    pub(super) address: Address,
-    pub(super) ingest: Arc<I>,
-    pub(super) stem: Stem,
-    /// What was last stored under each playlist's name, as a hash.
-    given: BTreeMap<String, u64>,
-    /// Of which media playlists that is what these would be rendered to.
-    shown: BTreeMap<RenditionName, Basis>,
-    /// The same of the multivariant playlist.
-    shown_multivariant: Option<Naming>,
-    /// Renditions whose playlists were stored.
-    there: BTreeSet<RenditionName>,
-    /// When the first of them was.
-    pub(super) since: Option<Timestamp>,
-    /// Renditions whose stored playlist says that nothing will follow.
-    pub(super) finished: BTreeSet<RenditionName>,
-    publishing: bool,
-    /// Segments on their way here, reading included.
-    pub(super) copies: usize,
-    /// When the requests that store them began.
-    pub(super) puts: BTreeMap<u64, Timestamp>,
-    pub(super) failures: u32,
-    retry_at: Timestamp,
-    pub(super) error: Option<String>,
-    pub(super) last_error: Option<Fault>,
-    pub(super) segments: u64,
-    pub(super) bytes: u64,
-}
-
 /// What a media playlist is rendered from: as long as it is the same, so is the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Basis {
+pub(super) struct Basis {
     version: Version,
     complete: bool,
 }
@@ -67,7 +26,7 @@ struct Basis {
 /// What the multivariant playlist is rendered from: how many renditions are there, as they only
 /// become more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Naming {
+pub(super) struct Naming {
     layout: Version,
     there: usize,
     bandwidth: Option<u64>,
@@ -100,75 +59,6 @@ enum What {
     },
     /// The multivariant playlist.
     Multivariant(Naming),
-}
-
-impl<I> Outlet<I> {
-    pub(super) fn new(address: Address, ingest: I) -> Self {
-        Self {
-            stem: Stem::of(&address),
-            address,
-            ingest: Arc::new(ingest),
-            given: BTreeMap::new(),
-            shown: BTreeMap::new(),
-            shown_multivariant: None,
-            there: BTreeSet::new(),
-            since: None,
-            finished: BTreeSet::new(),
-            publishing: false,
-            copies: 0,
-            puts: BTreeMap::new(),
-            failures: 0,
-            retry_at: Timestamp::default(),
-            error: None,
-            last_error: None,
-            segments: 0,
-            bytes: 0,
-        }
-    }
-
-    /// How many more copies may start: one at a time while it is not known to be well. What hangs
-    /// holds memory that others need.
-    pub(super) fn room(&self, concurrency: u8, now: Timestamp) -> usize {
-        let hangs = self.puts.values().any(|&began| now >= began + HANGS);
-        let most = match self.failures {
-            0 if hangs => 1,
-            0 => usize::from(concurrency),
-            _ if now < self.retry_at => 0,
-            _ => 1,
-        };
-        most.saturating_sub(self.copies)
-    }
-
-    pub(super) fn succeeded(&mut self, bytes: u64) {
-        self.segments += 1;
-        self.bytes += bytes;
-    }
-
-    pub(super) fn is_idle(&self) -> bool {
-        !self.publishing
-    }
-
-    fn well(&mut self) {
-        self.failures = 0;
-        self.error = None;
-        // Else the next failure would be taken for one of those before, and be tried again at once.
-        self.retry_at = Timestamp::default();
-    }
-
-    fn failed(&mut self, what: String, now: Timestamp) {
-        let wait = Micros(RETRY.0 << self.failures.min(6)).min(LONGEST_RETRY);
-        // Requests that fail together are one failure.
-        if self.retry_at <= now {
-            self.failures = self.failures.saturating_add(1);
-            self.retry_at = now + wait;
-        }
-        self.error = Some(what.clone());
-        self.last_error = Some(Fault { what, at: now });
-    }
-
-    fn ready(&self, now: Timestamp) -> bool {
-        !self.publishing && (self.failures == 0 || self.retry_at <= now)
-    }
 }
 
 impl<O, I, S, C> Carrier<O, I, S, C>
@@ -372,43 +262,6 @@ where
         watch.listed_at.retain(|key, _| oldest.is_none_or(|oldest| *key >= (epoch, oldest)));
     }
 
-    /// Deletes what left the window, in the order in which it did.
-    fn start_deletes(&mut self, endpoint: usize, rendition: &RenditionName, listed: usize) {
-        let Some(mark) = self.working.renditions.get(rendition) else { return };
-        let Some(track) = mark.tracks.get(endpoint) else { return };
-        let due = deletable(track, listed);
-        let Some(watch) = self.watches.get_mut(rendition) else { return };
-        if due.is_empty() || watch.deleting[endpoint] {
-            return;
-        }
-        watch.deleting[endpoint] = true;
-        let outlet = &self.outlets[endpoint];
-        let name =
-            |(epoch, sequence)| outlet.stem.segment(rendition, epoch, sequence, mark.extension);
-        let names: Vec<String> = due.into_iter().map(name).collect();
-        let (ingest, rendition) = (Arc::clone(&outlet.ingest), rendition.clone());
-        self.under_way.push(Box::pin(async move {
-            let mut count = 0;
-            for name in names {
-                if ingest.delete(&name).await.is_err() {
-                    break;
-                }
-                count += 1;
-            }
-            Done::Deleted { endpoint, rendition, count }
-        }));
-    }
-
-    pub(super) fn deleted(&mut self, endpoint: usize, rendition: &RenditionName, count: usize) {
-        if let Some(watch) = self.watches.get_mut(rendition) {
-            watch.deleting[endpoint] = false;
-        }
-        let mark = self.working.renditions.get_mut(rendition);
-        if let Some(track) = mark.and_then(|mark| mark.tracks.get_mut(endpoint)) {
-            forget_deleted(track, count);
-        }
-    }
-
     pub(super) fn endpoint_is_well(&mut self, endpoint: usize) {
         self.outlets[endpoint].well();
     }
@@ -461,29 +314,4 @@ fn hash(text: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
     hasher.finish()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use url::Url;
-
-    #[test]
-    fn a_failure_soon_after_a_success_is_not_tried_again_at_once() {
-        let url = Url::parse("http://in.example/channel").expect("it is one");
-        let mut outlet = Outlet::new(Address::of(&url), ());
-        let at = |millis| Timestamp::default() + Micros::from_millis(millis);
-        let mut retries = Vec::new();
-        for begin in [0, 250, 750] {
-            outlet.failed("down".to_owned(), at(begin));
-            outlet.failed("down".to_owned(), at(begin + 1));
-            retries.push(outlet.retry_at);
-        }
-        assert_eq!(retries, [at(250), at(750), at(1_750)], "ever longer, and together once");
-        outlet.well();
-        assert!(outlet.ready(at(751)));
-        outlet.failed("down".to_owned(), at(760));
-        assert!(!outlet.ready(at(1_009)));
-        assert!(outlet.ready(at(1_010)));
-    }
 }

@@ -1,6 +1,7 @@
 //! Says how a session is doing.
 
-use super::{Carrier, Event, STORE_PAUSE};
+use super::commit::STORE_PAUSE;
+use super::{Carrier, Event};
 use crate::ports::{Clock, Ingest, Origin, Sessions};
 use crate::progress::{EndpointProgress, Fault, Progress, RenditionProgress, Status};
 use crate::session::Session;
@@ -79,7 +80,7 @@ where
                 listed: mark.map_or_else(Vec::new, |mark| {
                     mark.tracks.iter().map(|track| track.given.map(|given| given.0)).collect()
                 }),
-                error: watch.error.clone(),
+                error: watch.looks.error().cloned(),
             }
         };
         self.watches.iter().map(of).collect()
@@ -117,8 +118,8 @@ where
         // What passes with the next try is no state; before anything is published, it is all there is.
         let lasts = |tries: u32| tries >= 2 || !published;
         let watches = self.watches.values();
-        let master = self.master.error.clone().filter(|_| lasts(self.master.cadence.errors()));
-        let renditions = watches.clone().filter(|watch| lasts(watch.cadence.errors()));
+        let master = self.master.looks.error().filter(|_| lasts(self.master.looks.errors()));
+        let renditions = watches.clone().filter(|watch| lasts(watch.looks.errors()));
         let stalls = self.watches.iter().filter_map(|(name, watch)| {
             let seconds = watch.stalled(now)?.as_millis() / 1_000;
             Some(format!("source has listed nothing new of {name} for {seconds} s"))
@@ -130,8 +131,8 @@ where
             .store_pause
             .iter()
             .map(|(_, reason)| reason.clone())
-            .chain(master)
-            .chain(renditions.filter_map(|watch| watch.error.clone()))
+            .chain(master.cloned())
+            .chain(renditions.filter_map(|watch| watch.looks.error().cloned()))
             .chain(stalls)
             .chain(segments.map(|failure| failure.reason.clone()))
             .chain(outlets.filter_map(|outlet| outlet.error.clone()))

@@ -1,0 +1,132 @@
+//! Looks at the playlist that the session names.
+
+use super::watch::{Looks, Watch};
+use super::{Carrier, Done};
+use crate::layout::Layout;
+use crate::ports::{Clock, Fetched, Ingest, Origin, OriginError, Sessions};
+use hls::{Limits, Micros, MultivariantPlaylist, Playlist, Seconds, Timestamp, Variables};
+use std::sync::Arc;
+use url::Url;
+
+/// How often the multivariant playlist is read again while nothing is wrong.
+pub(super) const MASTER_EVERY: Micros = Micros::from_secs(60);
+
+/// The longest wait between two tries for it.
+const LONGEST_WAIT: Seconds = Seconds(5);
+
+/// The playlist that the session names.
+#[derive(Default)]
+pub(super) struct Master {
+    pub(super) looks: Looks,
+    /// What it defines for the media playlists.
+    pub(super) variables: Variables,
+    /// Whether it is a media playlist, and so the only one.
+    pub(super) single: bool,
+}
+
+impl Master {
+    /// When the next look is due; absent while one is under way, and where it is looked at as a rendition.
+    pub(super) fn due(&self) -> Option<Timestamp> {
+        self.looks.due().filter(|_| !self.single)
+    }
+}
+
+impl<O, I, S, C> Carrier<O, I, S, C>
+where
+    O: Origin + 'static,
+    I: Ingest + 'static,
+    S: Sessions,
+    C: Clock,
+{
+    /// Reads the playlist that the session names.
+    pub(super) fn look_at_master(&mut self, now: Timestamp) {
+        let known = self.master.looks.begin();
+        let (origin, url) = (Arc::clone(&self.origin), self.source().clone());
+        self.under_way.push(Box::pin(async move {
+            let result = origin.playlist(&url, known.as_ref()).await;
+            Done::Master { sent: now, result }
+        }));
+    }
+
+    /// Takes in the playlist that the session names.
+    pub(super) fn saw_master(
+        &mut self,
+        sent: Timestamp,
+        now: Timestamp,
+        result: Result<Fetched, OriginError>,
+    ) {
+        self.master.looks.ended();
+        let (text, url, validators) = match result {
+            Ok(Fetched::Changed { text, url, validators }) => (text, url, validators),
+            Ok(Fetched::Unchanged) => return self.master.looks.well(now + MASTER_EVERY),
+            Err(OriginError::Refused { reason }) => return self.fail(now, reason),
+            Err(error @ (OriginError::Gone { .. } | OriginError::Unavailable { .. })) => {
+                return self.master_failed(now, error.to_string());
+            }
+        };
+        let (text, variables) = hls::substitute(&text, &Variables::new(), parameter(&url));
+        match hls::parse(&text, &Limits::default()) {
+            Ok(Playlist::Multivariant(playlist)) => {
+                self.master.variables = variables;
+                self.master.looks.known = Some(validators);
+                self.lay_out(playlist, &url, now);
+            }
+            Ok(Playlist::Media(playlist)) => {
+                self.master.single = true;
+                self.master.looks.well(now);
+                let layout = Layout::of_media(self.source().clone(), 0);
+                let name = layout.renditions.keys().next().cloned();
+                self.follow(&layout, now);
+                self.place(layout);
+                if let Some(name) = name {
+                    self.saw_media(&name, sent, now, playlist, url, validators);
+                }
+            }
+            Err(error) => self.master_failed(now, format!("source playlist: {error}")),
+        }
+    }
+
+    /// Keeps a layout, as another version when it is another.
+    pub(super) fn place(&mut self, layout: Layout) {
+        if self.layout.as_ref().is_none_or(|(known, _)| *known != layout) {
+            self.layout = Some((layout, self.newest.next()));
+        }
+    }
+
+    fn lay_out(&mut self, playlist: MultivariantPlaylist, url: &Url, now: Timestamp) {
+        let layout = Layout::of(self.session.options.filter.apply(playlist), url);
+        let layout = layout.map_err(|error| error.to_string());
+        match layout.and_then(|layout| self.fit(layout)) {
+            Ok(layout) => {
+                self.follow(&layout, now);
+                self.place(layout);
+                self.master.looks.well(now + MASTER_EVERY);
+            }
+            // What was carried so far can go on.
+            Err(reason) if !self.committed.renditions.is_empty() => self.master_failed(now, reason),
+            Err(reason) => self.fail(now, reason),
+        }
+    }
+
+    fn master_failed(&mut self, now: Timestamp, reason: String) {
+        self.master.looks.failed(reason.clone());
+        self.master.looks.schedule(now, LONGEST_WAIT);
+        self.fault(now, reason);
+    }
+
+    /// Watches the renditions of a layout.
+    fn follow(&mut self, layout: &Layout, now: Timestamp) {
+        let endpoints = self.outlets.len();
+        self.watches.retain(|name, _| layout.renditions.contains_key(name));
+        for (name, listed) in &layout.renditions {
+            let new = || Watch::new(listed, endpoints);
+            let watch = self.watches.entry(name.clone()).or_insert_with(new);
+            watch.move_to(&listed.urls, now);
+        }
+    }
+}
+
+/// What a parameter in the query string of an address is.
+pub(super) fn parameter(url: &Url) -> impl Fn(&str) -> Option<String> {
+    |name| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}

@@ -1,0 +1,267 @@
+//! What is watched at the source, and when it is looked at next.
+
+use super::Version;
+use crate::abilities::Role;
+use crate::anchor::{Anchor, History, anchor, stale_patience, switched};
+use crate::cadence::Cadence;
+use crate::cursor::Rendition;
+use crate::layout::Listed;
+use crate::plan::{Fates, Key};
+use crate::ports::Validators;
+use crate::session::Start;
+use hls::{MediaPlaylist, MediaSequence, Micros, Seconds, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use url::Url;
+
+/// A source that lists nothing new for so many target durations has stalled. RFC 8216 section 6.2.1 wants
+/// something new within one and a half.
+const STALL_TARGETS: u64 = 3;
+
+/// Sources that stop for this long between programmes are common.
+const LEAST_STALL: Micros = Micros::from_secs(12);
+
+/// After so many errors in a row a session ends without a rendition that it can do without.
+const ERRORS_UNTIL_LOST: u32 = 4;
+
+/// The looks at one playlist.
+#[derive(Default)]
+pub(super) struct Looks {
+    /// What the newest version is told by.
+    pub(super) known: Option<Validators>,
+    pub(super) due: Timestamp,
+    under_way: bool,
+    cadence: Cadence,
+    error: Option<String>,
+}
+
+impl Looks {
+    /// When the next is due; absent while one is under way.
+    pub(super) fn due(&self) -> Option<Timestamp> {
+        (!self.under_way).then_some(self.due)
+    }
+
+    /// Begins one, and says what is known.
+    pub(super) fn begin(&mut self) -> Option<Validators> {
+        self.under_way = true;
+        self.known.clone()
+    }
+
+    /// One has ended.
+    pub(super) fn ended(&mut self) {
+        self.under_way = false;
+    }
+
+    pub(super) fn found_nothing(&mut self, sent: Timestamp) {
+        self.error = None;
+        self.cadence.found_nothing(sent);
+    }
+
+    pub(super) fn failed(&mut self, reason: String) {
+        self.error = Some(reason);
+        self.cadence.failed();
+    }
+
+    /// Forgets the errors, and the rhythm.
+    pub(super) fn well(&mut self, due: Timestamp) {
+        self.error = None;
+        self.cadence = Cadence::default();
+        self.due = due;
+    }
+
+    /// Sets when the next is due, by the rhythm of what was found.
+    pub(super) fn schedule(&mut self, now: Timestamp, target: Seconds) {
+        self.due = self.cadence.next(now, target);
+    }
+
+    /// Why the last one failed.
+    pub(super) fn error(&self) -> Option<&String> {
+        self.error.as_ref()
+    }
+
+    /// How many in a row have failed.
+    pub(super) fn errors(&self) -> u32 {
+        self.cadence.errors()
+    }
+}
+
+/// One media playlist of the source.
+pub(super) struct Watch {
+    /// Where it is read; the first is, until it fails.
+    urls: Vec<Url>,
+    pub(super) role: Role,
+    pub(super) looks: Looks,
+    /// Where the newest version came from: what its addresses are relative to.
+    pub(super) base: Url,
+    pub(super) seen: Option<Arc<MediaPlaylist>>,
+    /// The version in which that last changed.
+    pub(super) version: Version,
+    history: History,
+    /// When it last listed something new.
+    pub(super) grew: Timestamp,
+    /// When it was last read.
+    looked: Timestamp,
+    stale_since: Option<Timestamp>,
+    /// When ENDLIST was first seen.
+    pub(super) ended_at: Option<Timestamp>,
+    pub(super) fates: Fates,
+    /// When segments that are not published everywhere were first seen.
+    pub(super) listed_at: BTreeMap<Key, Timestamp>,
+    /// Whether this run knows what was last published, per endpoint.
+    pub(super) confirmed: Vec<bool>,
+    /// Whether something is being deleted, per endpoint.
+    pub(super) deleting: Vec<bool>,
+}
+
+impl Watch {
+    pub(super) fn new(listed: &Listed, endpoints: usize) -> Self {
+        let Listed { urls, role, .. } = listed.clone();
+        Self {
+            base: urls[0].clone(),
+            urls,
+            role,
+            looks: Looks::default(),
+            seen: None,
+            version: Version::default(),
+            history: History::default(),
+            grew: Timestamp::default(),
+            looked: Timestamp::default(),
+            stale_since: None,
+            ended_at: None,
+            fates: Fates::new(endpoints),
+            listed_at: BTreeMap::new(),
+            confirmed: vec![false; endpoints],
+            deleting: vec![false; endpoints],
+        }
+    }
+
+    /// Looks at it anew, as a new run does.
+    pub(super) fn forget(&mut self, endpoints: usize) {
+        let (urls, role) = (self.urls.clone(), self.role);
+        let new = Self::new(&Listed { urls, role, codecs: BTreeSet::new() }, endpoints);
+        let Looks { under_way, .. } = std::mem::replace(self, new).looks;
+        self.looks.under_way = under_way;
+    }
+
+    pub(super) fn url(&self) -> &Url {
+        &self.urls[0]
+    }
+
+    /// Reads the same stream elsewhere from now on.
+    pub(super) fn fail_over(&mut self) {
+        if self.urls.len() > 1 {
+            self.urls.rotate_left(1);
+            self.looks.known = None;
+        }
+    }
+
+    /// Goes to where it is listed now, if it fails where it is.
+    ///
+    /// One that works keeps its address: some origins give every reader of the multivariant playlist
+    /// addresses of its own.
+    pub(super) fn move_to(&mut self, urls: &[Url], now: Timestamp) {
+        // In another order they are the same: the first may be what fails.
+        let same = self.urls.len() == urls.len() && urls.iter().all(|url| self.urls.contains(url));
+        if self.looks.error.is_some() && !same {
+            self.urls = urls.to_vec();
+            self.looks.known = None;
+            self.looks.due = now;
+        }
+    }
+
+    /// When the next look is due; absent while one is under way, and at the end.
+    pub(super) fn due(&self) -> Option<Timestamp> {
+        self.looks.due().filter(|_| !self.ended())
+    }
+
+    /// Whether a session can do without it, and must: there is no playlist.
+    pub(super) fn is_lost(&self) -> bool {
+        let can = matches!(self.role, Role::Subtitles | Role::IFrames);
+        can && self.seen.is_none() && self.looks.errors() >= ERRORS_UNTIL_LOST
+    }
+
+    pub(super) fn ended(&self) -> bool {
+        self.seen.as_ref().is_some_and(|seen| seen.ended)
+    }
+
+    /// For how long a live source has listed nothing new, when that is too long.
+    pub(super) fn stalled(&self, now: Timestamp) -> Option<Micros> {
+        let seen = self.seen.as_ref().filter(|seen| !seen.ended)?;
+        let patience = Micros::from_secs(seen.target_duration.0.saturating_mul(STALL_TARGETS));
+        let stalled = now.since(self.grew);
+        (stalled >= patience.max(LEAST_STALL)).then_some(stalled)
+    }
+
+    /// The address that `uri` is.
+    pub(super) fn url_of(&self, uri: &str) -> Option<Url> {
+        self.base.join(uri).ok()
+    }
+
+    /// A look that began at `sent` found the version that is known.
+    pub(super) fn unchanged(&mut self, sent: Timestamp, now: Timestamp) {
+        self.stale_since = None;
+        self.looked = now;
+        self.looks.found_nothing(sent);
+    }
+
+    /// How the playlist that was just read goes with what was carried `before`, of the source of this number.
+    pub(super) fn anchor(
+        &mut self,
+        before: Option<&Rendition>,
+        seen: &MediaPlaylist,
+        source: usize,
+        start: Start,
+        now: Timestamp,
+    ) -> Anchor {
+        let gap = Micros(Micros::from(seen.target_duration).0.saturating_mul(2));
+        let watched = now.since(self.looked) <= gap;
+        self.looked = now;
+        let found = match before {
+            Some(before) if before.source != source => switched(seen),
+            _ => anchor(before, &self.history, seen, watched, start, now),
+        };
+        if found != Anchor::Stale || seen.segments.is_empty() {
+            return found;
+        }
+        let since = *self.stale_since.get_or_insert(now);
+        if now.since(since) >= stale_patience(seen) { Anchor::Restarted } else { found }
+    }
+
+    /// Learns from a playlist that goes on what was known: how the source numbers, and when it publishes.
+    pub(super) fn learn(
+        &mut self,
+        known: Option<Key>,
+        mark: &Rendition,
+        seen: &MediaPlaylist,
+        sent: Timestamp,
+        now: Timestamp,
+    ) {
+        self.looks.error = None;
+        self.stale_since = None;
+        let first_new = match known {
+            Some((epoch, newest)) if epoch == mark.epoch => newest.after(1),
+            _ => mark.entry,
+        };
+        if known == Some((mark.epoch, mark.newest)) {
+            self.looks.found_nothing(sent);
+        } else {
+            let count = usize::try_from(mark.newest.after(1).since(first_new));
+            let duration = seen.segments.last().map_or(Micros::default(), |s| s.duration);
+            self.looks.cadence.found(sent, now, duration, count.unwrap_or(usize::MAX));
+            self.grew = now;
+            let numbers = first_new.0.max(seen.media_sequence.0)..=mark.newest.0;
+            self.listed_at.extend(numbers.map(|n| ((mark.epoch, MediaSequence(n)), now)));
+        }
+        if known.is_some_and(|(epoch, _)| epoch != mark.epoch) {
+            self.history = History::default();
+        }
+        self.history.note(seen);
+        if seen.ended {
+            self.ended_at.get_or_insert(now);
+        }
+        if self.seen.is_none() {
+            // Whoever carried the session before may have seen it grow a moment ago.
+            self.grew = now;
+        }
+    }
+}
