@@ -31,6 +31,8 @@ fn names_that_come_again_at_another_date_are_a_source_that_begins_anew() {
     history.note(&before);
     for (seen, expected) in [
         (dated(0, 5, 0), Anchor::Stale),
+        (dated(0, 5, 2), Anchor::Stale),
+        (dated(0, 5, 3), Anchor::Restarted),
         (dated(0, 2, 20), Anchor::Restarted),
         (dated(3, 7, 6), Anchor::Contiguous),
     ] {
@@ -138,5 +140,19 @@ fn the_target_duration_only_grows() {
         seen.target_duration = hls::Seconds(stated);
         mark = take_up(Some(&mark), &seen, Anchor::Contiguous, Epoch(7), 1, NOW).unwrap();
         assert_eq!(mark.target_duration.0, expected);
+    }
+}
+
+#[test]
+fn a_run_remembers_what_is_listed_and_forgets_what_came_long_before() {
+    // An old copy that is remembered is known for one; else so far back it is a source that begins anew.
+    let (before, long) = (live(0, 5, "a"), live(6, 71, "a"));
+    let mut history = history(&before);
+    history.note(&long);
+    let mark = joined(&long);
+    for (number, expected) in [(5, Anchor::Restarted), (6, Anchor::Stale), (7, Anchor::Stale)] {
+        let seen = live(number, number, "a");
+        let told = anchor(Some(&mark), &history, &seen, true, Start::LiveEdge, NOW);
+        assert_eq!(told, expected, "{number}");
     }
 }

@@ -5,6 +5,7 @@
 mod anchors;
 mod carried;
 mod cursors;
+mod outputs;
 mod playlists;
 mod settling;
 
