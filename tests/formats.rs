@@ -39,10 +39,20 @@ impl Clock for Hands {
 /// What lies at an address at a second: a text, or the status of an error.
 type Script = dyn Fn(&str, u64) -> Result<String, u16> + Send + Sync;
 
+/// What a server does that is asked to hold its answer back.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Asked {
+    Holds,
+    Hangs,
+    Refuses,
+    AnswersAtOnce,
+}
+
 #[derive(Clone)]
 struct Scripted {
     script: Arc<Script>,
     clock: Hands,
+    held: Option<Asked>,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
@@ -50,8 +60,13 @@ impl Scripted {
     async fn ask(&self, url: &Url) -> Result<Bytes, OriginError> {
         tokio::time::sleep(Duration::from_millis(5)).await;
         let at = format!("{}{}", url.host_str().unwrap(), url.path());
-        self.asked.lock().unwrap().push(at.clone());
-        (self.script)(&at, self.clock.now().since(BEGIN).as_millis() / 1_000)
+        let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
+        self.asked.lock().unwrap().push(format!("{at}{query}"));
+        self.answer(&at)
+    }
+
+    fn answer(&self, at: &str) -> Result<Bytes, OriginError> {
+        (self.script)(at, self.clock.now().since(BEGIN).as_millis() / 1_000)
             .map(Bytes::from)
             .map_err(|status| {
                 let reason = format!("origin answered {status} for {at}");
@@ -65,8 +80,49 @@ impl Scripted {
 
 impl Origin for Scripted {
     async fn playlist(&self, url: &Url, _: Option<&Validators>) -> Result<Fetched, OriginError> {
-        let (text, validators) = (self.ask(url).await?, Validators::default());
-        Ok(Fetched::Changed { text, url: url.clone(), validators })
+        let (mut text, mut url) = (self.ask(url).await?, url.clone());
+        while let Some(to) = text.strip_prefix(b"-> ") {
+            url = Url::parse(str::from_utf8(to).unwrap()).unwrap();
+            text = self.ask(&url).await?;
+        }
+        Ok(Fetched::Changed { text, url, validators: Validators::default() })
+    }
+
+    async fn held(&self, url: &Url, within: Micros) -> Result<Fetched, OriginError> {
+        let within = Duration::from_micros(within.0);
+        let wanted: u64 = url.query().unwrap().strip_prefix("_HLS_msn=").unwrap().parse().unwrap();
+        let fetched = self.playlist(url, None).await;
+        match self.held.unwrap() {
+            Asked::AnswersAtOnce => fetched,
+            Asked::Refuses => {
+                Err(OriginError::Unavailable { reason: "origin answered 503".into() })
+            }
+            Asked::Hangs => {
+                tokio::time::sleep(within).await;
+                Err(OriginError::Unavailable { reason: "origin held its answer".into() })
+            }
+            Asked::Holds => {
+                let at = format!("{}{}", url.host_str().unwrap(), url.path());
+                let name = format!("\n{wanted}.ts\n");
+                let waits = async {
+                    loop {
+                        let text = self.answer(&at)?;
+                        if str::from_utf8(&text).unwrap().contains(&name) {
+                            let url = url.clone();
+                            return Ok(Fetched::Changed {
+                                text,
+                                url,
+                                validators: Validators::default(),
+                            });
+                        }
+                        tokio::time::sleep(Duration::from_millis(10)).await;
+                    }
+                };
+                tokio::time::timeout(within, waits).await.unwrap_or_else(|_| {
+                    Err(OriginError::Unavailable { reason: "origin held its answer".into() })
+                })
+            }
+        }
     }
 
     async fn segment(&self, url: &Url, slice: Option<Slice>) -> Result<Bytes, OriginError> {
@@ -116,6 +172,7 @@ impl Ingest for Shelf {
 struct World {
     session: Session,
     sources: Vec<Url>,
+    held: Option<Asked>,
     seconds: u64,
 }
 
@@ -132,7 +189,12 @@ impl World {
         session.output = output;
         session.start = Start::Window;
         session.window_seconds = Some(600);
-        Self { session, sources: vec![Url::parse("http://a/main.m3u8").unwrap()], seconds }
+        Self {
+            session,
+            sources: vec![Url::parse("http://a/main.m3u8").unwrap()],
+            held: None,
+            seconds,
+        }
     }
 
     /// Carries what is scripted, until it is over or time is up.
@@ -148,7 +210,8 @@ impl World {
         runtime.block_on(async {
             let clock = Hands(Instant::now());
             let (script, asked) = (Arc::new(script), Arc::default());
-            let origin = Scripted { script, clock, asked: Arc::clone(&asked) };
+            let held = self.held;
+            let origin = Scripted { script, clock, held, asked: Arc::clone(&asked) };
             let (shelf, store) = (Shelf::default(), Arc::new(Memory::default()));
             let (_, access) = tests::conformance::session("a", 1, &["https://in.example/channel"]);
             store.create(&self.session, &access).await.unwrap();
@@ -162,6 +225,9 @@ impl World {
                 Arc::clone(&clock),
             );
             let mut carrier = carrier.await.unwrap();
+            if held.is_some() {
+                carrier = carrier.holding();
+            }
             let until = clock.0 + Duration::from_secs(self.seconds);
             while let Ok(step) = tokio::time::timeout_at(until, carrier.step()).await {
                 if let Step::Over(_) = step {
@@ -318,4 +384,89 @@ fn renditions_come_and_go_while_the_session_runs() {
     assert!(!first.contains("#EXT-X-DISCONTINUITY\n"), "it moved, and lost nothing:\n{first}");
     assert!(!outcome.shelf.text("channel.m3u8").contains("video-5"));
     assert_eq!(outcome.progress.status, Status::Running, "{:?}", outcome.progress.reason);
+}
+
+#[test]
+fn a_server_that_can_hold_its_answer_is_asked_once_a_segment_and_else_as_any_other() {
+    let segments = 30;
+    for (held, most_asked, most_held) in [
+        (None, 150, 0),
+        (Some(Asked::Holds), segments + 3, segments + 2),
+        (Some(Asked::Hangs), 150, 2),
+        (Some(Asked::Refuses), 150, 2),
+        (Some(Asked::AnswersAtOnce), 150, 2),
+    ] {
+        let world = World { held, ..World::of(OutputKind::WebDav, 60) };
+        let outcome = world.carry(|at, second| match at {
+            "a/main.m3u8" => Ok(MAIN.to_owned()),
+            "a/v.m3u8" => live(second, 100, |_| String::new()).map(|text| {
+                let control =
+                    "#EXTM3U\n#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=12\n";
+                text.replace("#EXTM3U\n", control)
+            }),
+            _ => Ok(at.to_owned()),
+        });
+        let looks = || outcome.asked.iter().filter(|at| at.starts_with("a/v.m3u8"));
+        let waited = looks().filter(|at| at.contains("_HLS_msn=")).count();
+        assert!(looks().count() <= most_asked, "{held:?}: {} looks", looks().count());
+        assert!(waited <= most_held, "{held:?}: {waited} held");
+        assert_eq!(waited > 0, held.is_some(), "{held:?}");
+        let listed = outcome.progress.renditions[0].source_sequence;
+        assert!(listed >= Some(100 + 29 + 4), "{held:?}: {listed:?}");
+        let text = outcome.shelf.text("channel_video-9.m3u8");
+        assert!(!text.contains("SERVER-CONTROL"), "{text}");
+        assert_eq!(
+            outcome.progress.status,
+            Status::Running,
+            "{held:?} {:?}",
+            outcome.progress.reason
+        );
+    }
+}
+
+#[test]
+fn playlists_that_are_made_for_each_reader_are_asked_for_once_while_they_last() {
+    for (lasts, sessions) in [(1_000, 1), (70, 2)] {
+        let outcome = World::of(OutputKind::WebDav, 130).carry(move |at, second| {
+            let made = |at: &str| -> Option<u64> {
+                at.strip_prefix("a/s")?.split('/').next()?.parse().ok()
+            };
+            match at {
+                "a/main.m3u8" => Ok(format!("-> http://a/s{second}/main.m3u8")),
+                _ if made(at).is_some_and(|from| second >= from + lasts) => Err(403),
+                _ if at.ends_with("main.m3u8") => Ok(MAIN.to_owned()),
+                _ if at.ends_with("v.m3u8") => live(second, 100, |_| String::new()),
+                _ => Ok(at.rsplit('/').next().unwrap().to_owned()),
+            }
+        });
+        let made = outcome.asked.iter().filter(|at| *at == "a/main.m3u8").count();
+        assert_eq!(made, sessions, "sessions that last {lasts} s");
+        assert_eq!((outcome.progress.jumps, outcome.progress.status), (0, Status::Running));
+    }
+}
+
+#[test]
+fn what_marks_a_place_goes_to_the_next_segment_when_the_first_is_left_out() {
+    for window in [None, Some(600)] {
+        let mut world = World::of(OutputKind::WebDav, 5);
+        world.session.window_seconds = window;
+        let outcome = world.carry(|at, second| match at {
+            "a/main.m3u8" => Ok(MAIN.to_owned()),
+            "a/v.m3u8" => live(second / 10, 100, |number| match number {
+                100 => "#EXT-X-DATERANGE:ID=\"x\",START-DATE=\"2026-11-21T00:00:00Z\"\n#EXT-X-CUE-OUT:30\n".into(),
+                _ => String::new(),
+            }),
+            "a/100.ts" => Err(404),
+            _ => Ok(at.to_owned()),
+        });
+        let text = outcome.shelf.text("channel_video-9.m3u8");
+        let lines: Vec<&str> = text.lines().collect();
+        let first = lines.iter().position(|line| line.starts_with("#EXTINF")).unwrap();
+        for marker in ["#EXT-X-DATERANGE:", "#EXT-X-CUE-OUT:30"] {
+            let at: Vec<usize> =
+                (0..lines.len()).filter(|&n| lines[n].starts_with(marker)).collect();
+            assert!(at.len() == 1 && at[0] < first, "{window:?} {marker}:\n{text}");
+        }
+        assert!(lines[first + 1].ends_with("_101.ts"), "{text}");
+    }
 }

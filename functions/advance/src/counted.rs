@@ -2,6 +2,7 @@
 
 use aws::{Faults, Hold, Marks};
 use bytes::Bytes;
+use relay::crypt::Opener;
 use relay::ports::{Clock, Fetched, Origin, OriginError, Slice, Validators};
 use std::sync::Arc;
 use url::Url;
@@ -34,5 +35,14 @@ impl<O: Origin, S: Marks, C: Clock> Origin for Counted<O, S, C> {
 
     async fn segment(&self, url: &Url, slice: Option<Slice>) -> Result<Bytes, OriginError> {
         self.count(self.inner.segment(url, slice).await)
+    }
+
+    async fn opened(
+        &self,
+        url: &Url,
+        slice: Option<Slice>,
+        opener: Opener,
+    ) -> Result<Bytes, OriginError> {
+        self.count(self.inner.opened(url, slice, opener).await)
     }
 }

@@ -110,6 +110,16 @@ impl MediaPlaylist {
         Some(self.media_sequence.after(before_last))
     }
 
+    /// Whether the server can hold its answer back until a given segment is listed
+    /// (draft-pantos-hls-rfc8216bis section 4.4.3.8, `CAN-BLOCK-RELOAD`).
+    #[must_use]
+    pub fn can_block_reload(&self) -> bool {
+        self.header.iter().filter_map(|line| tags::tag(line)).any(|(name, value)| {
+            name == tags::SERVER_CONTROL
+                && AttributeList::new(value).get("CAN-BLOCK-RELOAD") == Some("YES")
+        })
+    }
+
     /// The playlist without the lines of low-latency HLS: whole segments only.
     #[must_use]
     pub fn without_low_latency(mut self) -> Self {

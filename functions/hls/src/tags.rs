@@ -15,6 +15,7 @@ pub(crate) const BYTERANGE: &str = "EXT-X-BYTERANGE";
 pub(crate) const GAP: &str = "EXT-X-GAP";
 pub(crate) const DEFINE: &str = "EXT-X-DEFINE";
 pub(crate) const PROGRAM_DATE_TIME: &str = "EXT-X-PROGRAM-DATE-TIME";
+pub(crate) const SERVER_CONTROL: &str = "EXT-X-SERVER-CONTROL";
 pub(crate) const STREAM_INF: &str = "EXT-X-STREAM-INF";
 pub(crate) const I_FRAME_STREAM_INF: &str = "EXT-X-I-FRAME-STREAM-INF";
 pub(crate) const MEDIA: &str = "EXT-X-MEDIA";
@@ -44,7 +45,7 @@ pub(crate) fn is_of_playlist(name: &str) -> bool {
             | DEFINE
             | "EXT-X-I-FRAMES-ONLY"
             | "EXT-X-ALLOW-CACHE"
-            | "EXT-X-SERVER-CONTROL"
+            | SERVER_CONTROL
             | "EXT-X-PART-INF"
             | "EXT-X-IMAGES-ONLY"
     )
@@ -100,7 +101,7 @@ pub fn is_low_latency(line: &str) -> bool {
                 | "EXT-X-PREFETCH-DISCONTINUITY"
                 | "EXT-X-PRELOAD-HINT"
                 | "EXT-X-RENDITION-REPORT"
-                | "EXT-X-SERVER-CONTROL"
+                | SERVER_CONTROL
         )
     })
 }

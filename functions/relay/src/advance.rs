@@ -44,7 +44,7 @@ use fallback::Sources;
 use master::Master;
 use outlet::Outlet;
 use shelf::{Parcel, Shelf};
-use watch::Watch;
+use watch::{Asked, Watch};
 
 /// The longest sleep: nothing is due for longer than this only when a session is over.
 const LONGEST_SLEEP: Micros = Micros::from_secs(60);
@@ -80,6 +80,10 @@ pub struct Carrier<O, I, S, C> {
     reported: Status,
     events: Vec<Event>,
     closing: bool,
+    /// Whether servers that can may hold their answers back.
+    holds: bool,
+    /// How many looks are under way whose answers are.
+    held: usize,
     /// The newest version of what playlists are rendered from.
     newest: Version,
     /// The version in which the committed cursor last changed.
@@ -104,12 +108,12 @@ type Effect = Pin<Box<dyn Future<Output = Done> + Send>>;
 /// What an effect came to.
 enum Done {
     Master {
+        url: Url,
         sent: Timestamp,
         result: Result<Fetched, OriginError>,
     },
     Playlist {
-        rendition: RenditionName,
-        sent: Timestamp,
+        asked: Asked,
         result: Result<Fetched, OriginError>,
     },
     Probed {
@@ -209,12 +213,22 @@ where
             reported: Status::Starting,
             events: Vec::new(),
             closing: false,
+            holds: false,
+            held: 0,
             newest: Version::default(),
             lasted: Version::default(),
             renderings: 0,
         };
         carrier.load().await?;
         Ok(carrier)
+    }
+
+    /// Has low-latency sources answer when a segment is there, rather than ask them when it may be
+    /// (draft-pantos-hls-rfc8216bis section 6.2.5.2): for a process that stays. Where waiting is paid for, a look that
+    /// comes at the right moment is cheaper.
+    #[must_use]
+    pub fn holding(self) -> Self {
+        Self { holds: true, ..self }
     }
 
     /// How the session is doing.
@@ -264,7 +278,9 @@ where
                 return if over { Step::Over(events) } else { Step::Went(events) };
             }
             let wake = self.next_due(now).min(now + LONGEST_SLEEP).max(now + Micros(1));
-            if self.under_way.is_empty() {
+            // At the end nobody waits for what a source has not listed yet.
+            let waits = if self.closing { self.held } else { 0 };
+            if self.under_way.len() <= waits {
                 return Step::Idle(wake);
             }
             self.wait(wake).await;
@@ -304,16 +320,17 @@ where
 
     fn take_in(&mut self, done: Option<Done>) {
         let now = self.clock.now();
+        if let Some(Done::Playlist { asked: Asked { held: Some(_), .. }, .. }) = &done {
+            self.held -= 1;
+        }
         match done {
             None => {}
             // What another source said is no news any more.
-            Some(Done::Master { sent, .. } | Done::Playlist { sent, .. })
+            Some(Done::Master { sent, .. } | Done::Playlist { asked: Asked { sent, .. }, .. })
                 if sent < self.sources.since => {}
             Some(Done::Probed { newest }) => self.probed(newest, now),
-            Some(Done::Master { sent, result }) => self.saw_master(sent, now, result),
-            Some(Done::Playlist { rendition, sent, result }) => {
-                self.saw_playlist(&rendition, sent, now, result);
-            }
+            Some(Done::Master { url, sent, result }) => self.saw_master(&url, sent, now, result),
+            Some(Done::Playlist { asked, result }) => self.saw_playlist(&asked, now, result),
             Some(Done::Read { copy, rendition, key, endpoints, result }) => {
                 self.read(copy, rendition, key, endpoints, result, now);
             }

@@ -4,6 +4,7 @@ use aes::Aes128;
 use cbc::cipher::block_padding::Pkcs7;
 use cbc::cipher::{BlockDecryptMut, KeyIvInit};
 use hls::MediaSequence;
+use std::fmt;
 
 /// An initialisation vector.
 pub type Iv = [u8; 16];
@@ -22,14 +23,51 @@ pub enum CryptError {
     Padding,
 }
 
+/// Decrypts where the bytes lie: a segment is never in memory twice.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Opener {
+    key: [u8; 16],
+    iv: Iv,
+}
+
+impl Opener {
+    /// With this key and this vector.
+    ///
+    /// # Errors
+    /// When the key has not 16 bytes.
+    pub fn new(key: &[u8], iv: Iv) -> Result<Self, CryptError> {
+        let bytes = key.len();
+        let key = key.try_into().map_err(|_| CryptError::KeyLength { bytes })?;
+        Ok(Self { key, iv })
+    }
+
+    /// Decrypts `bytes`, and says how many of them are left: the padding goes.
+    ///
+    /// # Errors
+    /// When they were encrypted otherwise; then nothing of them is of use.
+    pub fn open(&self, bytes: &mut [u8]) -> Result<usize, CryptError> {
+        let cipher = cbc::Decryptor::<Aes128>::new(&self.key.into(), &self.iv.into());
+        let opened = cipher.decrypt_padded_mut::<Pkcs7>(bytes).map_err(|_| CryptError::Padding)?;
+        Ok(opened.len())
+    }
+}
+
+/// Says nothing of the key.
+impl fmt::Debug for Opener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opener").finish_non_exhaustive()
+    }
+}
+
 /// The bytes that were encrypted.
 ///
 /// # Errors
 /// [`CryptError`], when the key is none, or another one.
 pub fn decrypt(key: &[u8], iv: Iv, encrypted: &[u8]) -> Result<Vec<u8>, CryptError> {
-    let key: [u8; 16] = key.try_into().map_err(|_| CryptError::KeyLength { bytes: key.len() })?;
-    let cipher = cbc::Decryptor::<Aes128>::new(&key.into(), &iv.into());
-    cipher.decrypt_padded_vec_mut::<Pkcs7>(encrypted).map_err(|_| CryptError::Padding)
+    let mut bytes = encrypted.to_vec();
+    let length = Opener::new(key, iv)?.open(&mut bytes)?;
+    bytes.truncate(length);
+    Ok(bytes)
 }
 
 /// The IV of a segment that states none: its number, as a big-endian number of 16 bytes.

@@ -19,4 +19,4 @@ pub mod select;
 pub mod session;
 pub mod settle;
 
-pub use hls::Timestamp;
+pub use hls::{Micros, Timestamp};

@@ -1,9 +1,11 @@
 //! What the core needs from the world. Adapters implement these; nothing here names one.
 
 use crate::Timestamp;
+use crate::crypt::{CryptError, Opener};
 use crate::progress::{Progress, Status};
 use crate::session::{Access, Session, SessionId};
 use bytes::Bytes;
+use hls::Micros;
 use std::fmt;
 use std::future::Future;
 use url::Url;
@@ -17,6 +19,17 @@ pub trait Origin: Send + Sync {
         known: Option<&Validators>,
     ) -> impl Future<Output = Result<Fetched, OriginError>> + Send;
 
+    /// Reads a playlist whose server holds its answer back until it lists what the address asks for: once, and
+    /// for `within` at most (draft-pantos-hls-rfc8216bis section 6.2.5.2).
+    fn held(
+        &self,
+        url: &Url,
+        within: Micros,
+    ) -> impl Future<Output = Result<Fetched, OriginError>> + Send {
+        let _ = within;
+        self.playlist(url, None)
+    }
+
     /// Reads a whole file, or only a slice of it, whatever else the server sends. The bytes count
     /// against the budget until they are dropped.
     fn segment(
@@ -24,6 +37,21 @@ pub trait Origin: Send + Sync {
         url: &Url,
         slice: Option<Slice>,
     ) -> impl Future<Output = Result<Bytes, OriginError>> + Send;
+
+    /// The same, decrypted.
+    fn opened(
+        &self,
+        url: &Url,
+        slice: Option<Slice>,
+        opener: Opener,
+    ) -> impl Future<Output = Result<Bytes, OriginError>> + Send {
+        async move {
+            let mut body = self.segment(url, slice).await?.to_vec();
+            let length = opener.open(&mut body)?;
+            body.truncate(length);
+            Ok(body.into())
+        }
+    }
 }
 
 /// A part of a file; its end fits a number.
@@ -83,6 +111,12 @@ pub enum OriginError {
         /// Such as `10.0.0.1 is not a public address`.
         reason: String,
     },
+}
+
+impl From<CryptError> for OriginError {
+    fn from(error: CryptError) -> Self {
+        Self::Unavailable { reason: error.to_string() }
+    }
 }
 
 /// One endpoint of one session.

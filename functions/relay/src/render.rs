@@ -89,8 +89,8 @@ pub fn render(
     for row in &rows {
         match track.number(row.epoch, row.sequence) {
             Some(number) => listed.push((number, row, std::mem::take(&mut between))),
-            // What lies before the first that is listed was never wanted, or is no more.
-            None if listed.is_empty() => {}
+            // What lies before the first that was carried was never wanted.
+            None if row.epoch == rendition.epoch && row.sequence < rendition.entry => {}
             // What marks a place keeps its place when a segment is left out.
             None => between.extend(row.lines.iter().filter(|line| is_marker(line)).cloned()),
         }

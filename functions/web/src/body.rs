@@ -62,6 +62,14 @@ impl Buffer {
         }
     }
 
+    /// Forgets what follows the first `length` bytes.
+    pub(crate) fn truncate(&mut self, length: usize) {
+        match self {
+            Self::Heap(bytes) => bytes.truncate(length),
+            Self::Pages { len, .. } => *len = length.min(*len),
+        }
+    }
+
     fn push(&mut self, more: &[u8]) {
         match self {
             Self::Heap(bytes) => bytes.extend_from_slice(more),
@@ -87,6 +95,15 @@ impl AsRef<[u8]> for Buffer {
         match self {
             Self::Heap(bytes) => bytes,
             Self::Pages { map, len } => &map[..*len],
+        }
+    }
+}
+
+impl AsMut<[u8]> for Buffer {
+    fn as_mut(&mut self) -> &mut [u8] {
+        match self {
+            Self::Heap(bytes) => bytes,
+            Self::Pages { map, len } => &mut map[..*len],
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::connector::Shared;
 use crate::cookies::Cookies;
 use crate::headers::RequestHeaders;
 use crate::http::{Answer, Expected, HttpError, READ};
+use crate::settings::Patience;
 use crate::wire::{self, Tries, tail};
 use bytes::Bytes;
 use http::header::{
@@ -14,6 +15,8 @@ use http::header::{
 };
 use http::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
+use relay::Micros;
+use relay::crypt::Opener;
 use relay::ports::{Fetched, Origin, OriginError, Slice, Validators};
 use relay::session::Access;
 use std::sync::Arc;
@@ -104,6 +107,7 @@ impl HttpOrigin {
         url: &Url,
         extra: &HeaderMap,
         expected: Expected,
+        silence: Duration,
     ) -> Result<(Answer, Url), Failure> {
         let headers = self.headers.as_ref().map_err(|reason| unavailable(reason.clone()))?;
         let mut at = url.clone();
@@ -123,7 +127,7 @@ impl HttpOrigin {
             all.entry(ACCEPT).or_insert(const { HeaderValue::from_static("*/*") });
             all.entry(ACCEPT_ENCODING).or_insert(const { HeaderValue::from_static("gzip") });
             let sent = self.shared.http.send((Method::GET, &at), all, Bytes::new(), expected);
-            let answer = timeout(self.shared.settings.patience.stall, sent)
+            let answer = timeout(silence, sent)
                 .await
                 .map_err(|_| self.stalled(url))?
                 .map_err(|error| self.failed(&error, url))?;
@@ -188,8 +192,13 @@ impl HttpOrigin {
         body.end().map_err(flawed)
     }
 
-    async fn try_playlist(&self, url: &Url, extra: &HeaderMap) -> Result<Fetched, Failure> {
-        let (answer, at) = self.get(url, extra, Expected::Small).await?;
+    async fn try_playlist(
+        &self,
+        url: &Url,
+        extra: &HeaderMap,
+        silence: Duration,
+    ) -> Result<Fetched, Failure> {
+        let (answer, at) = self.get(url, extra, Expected::Small, silence).await?;
         if answer.status == StatusCode::NOT_MODIFIED && !extra.is_empty() {
             return Ok(Fetched::Unchanged);
         }
@@ -211,8 +220,10 @@ impl HttpOrigin {
         url: &Url,
         slice: Option<Slice>,
         extra: &HeaderMap,
+        opener: Option<&Opener>,
     ) -> Result<Bytes, Failure> {
-        let (mut answer, _) = self.get(url, extra, Expected::Segment).await?;
+        let silence = self.shared.settings.patience.stall;
+        let (mut answer, _) = self.get(url, extra, Expected::Segment, silence).await?;
         let wanted = slice.and_then(|slice| Wanted::of(slice, &answer));
         if wanted.is_none() {
             answer = expect_ok(answer, url).await?;
@@ -226,7 +237,7 @@ impl HttpOrigin {
         let length = wanted.map_or_else(|| plain_length(&answer), |wanted| Some(wanted.take));
         // What the connection reads into counts too, until all is read.
         let mut room = self.shared.budget.take(length.unwrap_or(STEP).min(limit) + READ).await;
-        let body = self.read(answer, url, ("segment", limit), wanted, Some(&mut room)).await?;
+        let mut body = self.read(answer, url, ("segment", limit), wanted, Some(&mut room)).await?;
         if !is_media(kind.as_ref(), body.as_ref()) {
             let what = if body.as_ref().is_empty() { "nothing" } else { "a web page" };
             let shown = tail(url);
@@ -234,7 +245,39 @@ impl HttpOrigin {
         }
         let before = self.segment_bytes.load(Ordering::Relaxed);
         self.segment_bytes.store(body.as_ref().len().max(before / 8 * 7), Ordering::Relaxed);
+        if let Some(opener) = opener {
+            let length = opener.open(body.as_mut()).map_err(OriginError::from)?;
+            body.truncate(length);
+        }
         Ok(room.hold(body))
+    }
+
+    async fn read_segment(
+        &self,
+        url: &Url,
+        slice: Option<Slice>,
+        opener: Option<Opener>,
+    ) -> Result<Bytes, OriginError> {
+        let within = self.shared.settings.patience.segment;
+        let limits = &self.shared.settings.limits;
+        let expected = self.segment_bytes.load(Ordering::Relaxed).min(limits.segment_bytes);
+        if timeout(within, self.shared.budget.wait(expected + READ)).await.is_err() {
+            return Err(unavailable(format!(
+                "no room for {} within {} s: {} bytes of segments may be in memory at once",
+                tail(url),
+                within.as_secs(),
+                limits.bytes_in_flight
+            )));
+        }
+        let mut extra = HeaderMap::new();
+        // Media does not get smaller, and a plain body says how long it is.
+        extra.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        if let Some(Slice { offset, length }) = slice {
+            let last = offset.saturating_add(length).saturating_sub(1);
+            let range = HeaderValue::try_from(format!("bytes={offset}-{last}"));
+            extra.insert(RANGE, range.expect("digits can be in a header"));
+        }
+        self.persist(url, within, || self.try_segment(url, slice, &extra, opener.as_ref())).await
     }
 
     fn stalled(&self, url: &Url) -> Failure {
@@ -275,31 +318,34 @@ impl Origin for HttpOrigin {
                 }
             }
         }
-        let within = self.shared.settings.patience.playlist;
-        self.persist(url, within, || self.try_playlist(url, &extra)).await
+        let Patience { playlist: within, stall, .. } = self.shared.settings.patience;
+        self.persist(url, within, || self.try_playlist(url, &extra, stall)).await
+    }
+
+    async fn held(&self, url: &Url, within: Micros) -> Result<Fetched, OriginError> {
+        let within = Duration::from_micros(within.0);
+        match timeout(within, self.try_playlist(url, &HeaderMap::new(), within)).await {
+            Ok(Ok(fetched)) => Ok(fetched),
+            Ok(Err(Failure::Final(error))) => Err(error),
+            Ok(Err(Failure::Passing { reason, .. })) => Err(unavailable(reason)),
+            Err(_) => {
+                let (seconds, shown) = (within.as_secs(), tail(url));
+                Err(unavailable(format!("origin held its answer for {shown} for {seconds} s")))
+            }
+        }
     }
 
     async fn segment(&self, url: &Url, slice: Option<Slice>) -> Result<Bytes, OriginError> {
-        let within = self.shared.settings.patience.segment;
-        let limits = &self.shared.settings.limits;
-        let expected = self.segment_bytes.load(Ordering::Relaxed).min(limits.segment_bytes);
-        if timeout(within, self.shared.budget.wait(expected + READ)).await.is_err() {
-            return Err(unavailable(format!(
-                "no room for {} within {} s: {} bytes of segments may be in memory at once",
-                tail(url),
-                within.as_secs(),
-                limits.bytes_in_flight
-            )));
-        }
-        let mut extra = HeaderMap::new();
-        // Media does not get smaller, and a plain body says how long it is.
-        extra.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        if let Some(Slice { offset, length }) = slice {
-            let last = offset.saturating_add(length).saturating_sub(1);
-            let range = HeaderValue::try_from(format!("bytes={offset}-{last}"));
-            extra.insert(RANGE, range.expect("digits can be in a header"));
-        }
-        self.persist(url, within, || self.try_segment(url, slice, &extra)).await
+        self.read_segment(url, slice, None).await
+    }
+
+    async fn opened(
+        &self,
+        url: &Url,
+        slice: Option<Slice>,
+        opener: Opener,
+    ) -> Result<Bytes, OriginError> {
+        self.read_segment(url, slice, Some(opener)).await
     }
 }
 

@@ -105,15 +105,15 @@ where
         access: &Access,
     ) -> Result<Carrier<N::Origin, N::Ingest, S, C>, StoreError> {
         let ingest = |endpoint| self.connect.ingest(endpoint, self.session.output);
-        Carrier::take(
+        let carrier = Carrier::take(
             self.session.clone(),
             access.sources(),
             self.connect.origin(access),
             access.endpoints.iter().map(ingest).collect(),
             Arc::clone(&self.store),
             Arc::clone(&self.clock),
-        )
-        .await
+        );
+        Ok(carrier.await?.holding())
     }
 
     /// Tells how the session is doing. What went wrong in a life before is still what went wrong last.

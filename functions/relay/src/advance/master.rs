@@ -41,16 +41,18 @@ where
     /// Reads the playlist that the session names.
     pub(super) fn look_at_master(&mut self, now: Timestamp) {
         let known = self.master.looks.begin();
-        let (origin, url) = (Arc::clone(&self.origin), self.source().clone());
+        let url = self.master.looks.at(self.source()).clone();
+        let origin = Arc::clone(&self.origin);
         self.under_way.push(Box::pin(async move {
             let result = origin.playlist(&url, known.as_ref()).await;
-            Done::Master { sent: now, result }
+            Done::Master { url, sent: now, result }
         }));
     }
 
     /// Takes in the playlist that the session names.
     pub(super) fn saw_master(
         &mut self,
+        asked: &Url,
         sent: Timestamp,
         now: Timestamp,
         result: Result<Fetched, OriginError>,
@@ -60,6 +62,7 @@ where
             Ok(Fetched::Changed { text, url, validators }) => (text, url, validators),
             Ok(Fetched::Unchanged) => return self.master.looks.well(now + MASTER_EVERY),
             Err(OriginError::Refused { reason }) => return self.fail(now, reason),
+            Err(_) if self.master.looks.go_back(now) => return,
             Err(error @ (OriginError::Gone { .. } | OriginError::Unavailable { .. })) => {
                 return self.master_failed(now, error.to_string());
             }
@@ -69,6 +72,8 @@ where
             Ok(Playlist::Multivariant(playlist)) => {
                 self.master.variables = variables;
                 self.master.looks.known = Some(validators);
+                let listed = self.source().clone();
+                self.master.looks.found_at(&listed, asked, &url);
                 self.lay_out(playlist, &url, now);
             }
             Ok(Playlist::Media(playlist)) => {
@@ -79,6 +84,9 @@ where
                 self.follow(&layout, now);
                 self.place(layout);
                 if let Some(name) = name {
+                    if let Some(watch) = self.watches.get_mut(&name) {
+                        watch.found_at(asked, &url);
+                    }
                     self.saw_media(&name, sent, now, playlist, url, validators);
                 }
             }

@@ -1,6 +1,6 @@
 //! Maps and keys on their way: each is read once, and stored once at an endpoint.
 
-use crate::crypt::decrypt;
+use crate::crypt::Opener;
 use crate::names::Epoch;
 use crate::parts::{Along, Kind, Lock, PartId, Recipe};
 use crate::ports::{ContentType, Ingest, IngestError, Origin, OriginError, Slice};
@@ -52,7 +52,7 @@ impl Shelf {
     ) -> Result<Ingredients, OriginError> {
         let mut of = |uri: &str, slice| {
             let url = base.join(uri).map_err(|_| unavailable("its address cannot be read"))?;
-            Ok(self.reading(origin, (version.0, version.1, url, slice)))
+            Ok::<_, OriginError>(self.reading(origin, (version.0, version.1, url, slice)))
         };
         let map = match &recipe.map {
             None => None,
@@ -143,17 +143,23 @@ pub(super) async fn gather<O: Origin>(
         }
         keys.insert(uri, key);
     }
-    let open = |lock: &Option<Lock>, bytes: Bytes| match lock {
-        None => Ok(bytes),
-        Some(lock) => decrypt(&keys[&lock.key], lock.iv, &bytes)
-            .map(Bytes::from)
-            .map_err(|error| unavailable(&error.to_string())),
+    let opener = |lock: &Option<Lock>| match lock {
+        None => Ok(None),
+        Some(lock) => Opener::new(&keys[&lock.key], lock.iv).map(Some),
     };
     let mut files = BTreeMap::new();
     let mut along = Along::default();
     if let (Some(reading), Some((_, lock))) = (ingredients.map, &recipe.map) {
         let map = reading.await.map_err(|error| unavailable(&format!("its map: {error}")))?;
-        let map = open(lock, map)?;
+        let map = match opener(lock)? {
+            None => map,
+            Some(opener) => {
+                let mut map = map.to_vec();
+                let length = opener.open(&mut map)?;
+                map.truncate(length);
+                map.into()
+            }
+        };
         let id = PartId::of(&map);
         files.insert(id.clone(), (Kind::Map, map));
         along.map = Some(id);
@@ -169,8 +175,12 @@ pub(super) async fn gather<O: Origin>(
     };
     along.keys = carry(&recipe.keys);
     along.map_keys = carry(&recipe.map_keys);
-    let body = origin.segment(&url, recipe.body.slice).await?;
-    Ok(Parcel { body: open(&recipe.lock, body)?, along, files })
+    let slice = recipe.body.slice;
+    let body = match opener(&recipe.lock)? {
+        None => origin.segment(&url, slice).await?,
+        Some(opener) => origin.opened(&url, slice, opener).await?,
+    };
+    Ok(Parcel { body, along, files })
 }
 
 /// How long a key is (RFC 8216 section 5).

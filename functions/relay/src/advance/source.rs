@@ -1,7 +1,7 @@
 //! Looks at the source.
 
 use super::master::{MASTER_EVERY, parameter};
-use super::watch::Watch;
+use super::watch::{Asked, Watch};
 use super::{Carrier, Done, Event};
 use crate::anchor::{Anchor, take_up};
 use crate::cursor::Rendition;
@@ -42,12 +42,15 @@ where
             if !watch.due().is_some_and(due(now + TOGETHER)) {
                 continue;
             }
-            let known = watch.looks.begin();
-            let (origin, url) = (Arc::clone(&self.origin), watch.url().clone());
-            let rendition = name.clone();
+            let (asked, known) = watch.ask(name, self.holds, now);
+            self.held += usize::from(asked.held.is_some());
+            let origin = Arc::clone(&self.origin);
             self.under_way.push(Box::pin(async move {
-                let result = origin.playlist(&url, known.as_ref()).await;
-                Done::Playlist { rendition, sent: now, result }
+                let result = match asked.held {
+                    None => origin.playlist(&asked.url, known.as_ref()).await,
+                    Some(within) => origin.held(&asked.url, within).await,
+                };
+                Done::Playlist { asked, result }
             }));
         }
     }
@@ -69,14 +72,20 @@ where
     /// Takes in a media playlist.
     pub(super) fn saw_playlist(
         &mut self,
-        name: &RenditionName,
-        sent: Timestamp,
+        asked: &Asked,
         now: Timestamp,
         result: Result<Fetched, OriginError>,
     ) {
+        let name = &asked.rendition;
         let Some(watch) = self.watches.get_mut(name) else { return };
         watch.looks.ended();
+        // Of an answer that was held all that is known is when it came.
+        let sent = if asked.held.is_some() { now } else { asked.sent };
         let reason = match result {
+            Ok(Fetched::Unchanged) | Err(_) if asked.held.is_some() => {
+                watch.held(false, now);
+                return;
+            }
             Ok(Fetched::Unchanged) => {
                 watch.unchanged(sent, now);
                 return self.schedule(name, now);
@@ -85,7 +94,12 @@ where
                 let (text, _) = hls::substitute(&text, &self.master.variables, parameter(&url));
                 match hls::parse(&text, &Limits::default()) {
                     Ok(Playlist::Media(playlist)) => {
-                        return self.saw_media(name, sent, now, playlist, url, validators);
+                        watch.found_at(&asked.url, &url);
+                        self.saw_media(name, sent, now, playlist, url, validators);
+                        if let (Some(_), Some(watch)) = (asked.held, self.watches.get_mut(name)) {
+                            watch.held(watch.grew == now, now);
+                        }
+                        return;
                     }
                     Ok(Playlist::Multivariant(_)) => {
                         format!(
@@ -95,6 +109,8 @@ where
                     Err(error) => format!("playlist of {name}: {error}"),
                 }
             }
+            // What was made for this reader may last for a while only.
+            Err(_) if watch.looks.go_back(now) => return,
             Err(error) => format!("playlist of {name}: {error}"),
         };
         watch.looks.failed(reason.clone());
@@ -154,7 +170,7 @@ where
         let target =
             self.working.renditions.get(name).map_or(UNKNOWN_TARGET, |m| m.target_duration);
         if let Some(watch) = self.watches.get_mut(name) {
-            watch.looks.schedule(now, target);
+            watch.schedule(target, self.holds, now);
         }
     }
 

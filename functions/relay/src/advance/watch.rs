@@ -6,6 +6,7 @@ use crate::anchor::{Anchor, History, anchor, stale_patience, switched};
 use crate::cadence::Cadence;
 use crate::cursor::Rendition;
 use crate::layout::Listed;
+use crate::names::RenditionName;
 use crate::plan::{Fates, Key};
 use crate::ports::Validators;
 use crate::session::Start;
@@ -24,9 +25,22 @@ const LEAST_STALL: Micros = Micros::from_secs(12);
 /// After so many errors in a row a session ends without a rendition that it can do without.
 const ERRORS_UNTIL_LOST: u32 = 4;
 
+/// How many halves of a target duration a server may hold its answer back: RFC 8216 section 6.2.1 wants
+/// something new by then.
+const HELD_HALVES: u64 = 3;
+
+/// The longest that an answer is waited for.
+const LONGEST_HELD: Micros = Micros::from_secs(20);
+
+/// A server that held its answer in vain is asked as any other for this long; twice as long after
+/// each further time.
+const UNHELD: Micros = Micros::from_secs(60);
+
 /// The looks at one playlist.
 #[derive(Default)]
 pub(super) struct Looks {
+    /// Where it was found, when it is not where it is listed: a playlist that was made for this reader.
+    moved: Option<Url>,
     /// What the newest version is told by.
     pub(super) known: Option<Validators>,
     pub(super) due: Timestamp,
@@ -50,6 +64,28 @@ impl Looks {
     /// One has ended.
     pub(super) fn ended(&mut self) {
         self.under_way = false;
+    }
+
+    /// Where to look for what is listed at `listed`.
+    pub(super) fn at<'a>(&'a self, listed: &'a Url) -> &'a Url {
+        self.moved.as_ref().unwrap_or(listed)
+    }
+
+    /// A look at `asked` was redirected to `found`: that is read from now on.
+    pub(super) fn found_at(&mut self, listed: &Url, asked: &Url, found: &Url) {
+        if asked == self.at(listed) && found != asked {
+            self.moved = Some(found.clone());
+        }
+    }
+
+    /// Looks where it is listed again, at once; says whether it was looked for elsewhere.
+    pub(super) fn go_back(&mut self, now: Timestamp) -> bool {
+        let elsewhere = self.moved.take().is_some();
+        if elsewhere {
+            self.known = None;
+            self.due = now;
+        }
+        elsewhere
     }
 
     pub(super) fn found_nothing(&mut self, sent: Timestamp) {
@@ -85,6 +121,15 @@ impl Looks {
     }
 }
 
+/// A look at a media playlist that is under way.
+pub(super) struct Asked {
+    pub(super) rendition: RenditionName,
+    pub(super) url: Url,
+    pub(super) sent: Timestamp,
+    /// For how long its server may hold the answer back; absent: it is to answer at once.
+    pub(super) held: Option<Micros>,
+}
+
 /// One media playlist of the source.
 pub(super) struct Watch {
     /// Where it is read; the first is, until it fails.
@@ -102,6 +147,9 @@ pub(super) struct Watch {
     /// When it was last read.
     looked: Timestamp,
     stale_since: Option<Timestamp>,
+    /// How often in a row its server held an answer in vain, and until when it is not asked to.
+    held_in_vain: u32,
+    unheld: Timestamp,
     /// When ENDLIST was first seen.
     pub(super) ended_at: Option<Timestamp>,
     pub(super) fates: Fates,
@@ -127,6 +175,8 @@ impl Watch {
             grew: Timestamp::default(),
             looked: Timestamp::default(),
             stale_since: None,
+            held_in_vain: 0,
+            unheld: Timestamp::default(),
             ended_at: None,
             fates: Fates::new(endpoints),
             listed_at: BTreeMap::new(),
@@ -143,15 +193,71 @@ impl Watch {
         self.looks.under_way = under_way;
     }
 
+    /// Where it is listed.
     pub(super) fn url(&self) -> &Url {
         &self.urls[0]
+    }
+
+    /// Begins a look: says what to ask, and what is known of the answer.
+    pub(super) fn ask(
+        &mut self,
+        rendition: &RenditionName,
+        holds: bool,
+        now: Timestamp,
+    ) -> (Asked, Option<Validators>) {
+        if self.stalled(now).is_some() {
+            self.looks.go_back(now);
+        }
+        let mut known = self.looks.begin();
+        let mut url = self.looks.at(self.url()).clone();
+        let held = self.next_held(now).filter(|_| holds).map(|(next, within)| {
+            url.query_pairs_mut().append_pair("_HLS_msn", &next.to_string());
+            known = None;
+            within
+        });
+        (Asked { rendition: rendition.clone(), url, sent: now, held }, known)
+    }
+
+    /// The segment to wait for, and for how long, where the server can hold its answer back.
+    ///
+    /// Parts are not carried, so they are not waited for, and a window is read whole: what a delta update leaves
+    /// out (`_HLS_skip`) could not be told from what is gone when it goes on from a version that was not seen.
+    fn next_held(&self, now: Timestamp) -> Option<(MediaSequence, Micros)> {
+        let seen = self.seen.as_deref().filter(|seen| !seen.ended && seen.can_block_reload())?;
+        let may = self.looks.errors() == 0 && now >= self.unheld;
+        let within = Micros(Micros::from(seen.target_duration).0.saturating_mul(HELD_HALVES) / 2);
+        Some((seen.last_sequence()?.after(1), within.min(LONGEST_HELD))).filter(|_| may)
+    }
+
+    /// An answer was held back: in vain, unless it lists something new. Then the next look is one as any other.
+    pub(super) fn held(&mut self, news: bool, now: Timestamp) {
+        if news {
+            self.held_in_vain = 0;
+        } else {
+            self.unheld = now + Micros(UNHELD.0 << self.held_in_vain.min(6));
+            self.held_in_vain = self.held_in_vain.saturating_add(1);
+            self.looks.due = now;
+        }
+    }
+
+    /// A look at `asked` ended at `found`.
+    pub(super) fn found_at(&mut self, asked: &Url, found: &Url) {
+        self.looks.found_at(&self.urls[0], asked, found);
+    }
+
+    /// Sets when the next look is due.
+    pub(super) fn schedule(&mut self, target: Seconds, holds: bool, now: Timestamp) {
+        self.looks.schedule(now, target);
+        if holds && self.next_held(now).is_some() {
+            self.looks.due = now;
+        }
     }
 
     /// Reads the same stream elsewhere from now on.
     pub(super) fn fail_over(&mut self) {
         if self.urls.len() > 1 {
             self.urls.rotate_left(1);
-            self.looks.known = None;
+            (self.looks.known, self.looks.moved) = (None, None);
         }
     }
 
@@ -164,7 +270,7 @@ impl Watch {
         let same = self.urls.len() == urls.len() && urls.iter().all(|url| self.urls.contains(url));
         if self.looks.error.is_some() && !same {
             self.urls = urls.to_vec();
-            self.looks.known = None;
+            (self.looks.known, self.looks.moved) = (None, None);
             self.looks.due = now;
         }
     }

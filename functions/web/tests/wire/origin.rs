@@ -1,10 +1,15 @@
 //! What the origin client asks, and what it makes of the answers.
 
 use crate::server::{Server, answer, origin, settings};
+use axum::body::Body;
+use bytes::Bytes;
+use futures_util::stream;
+use relay::crypt::Opener;
 use relay::ports::{Fetched, Origin, OriginError, Validators};
 use std::time::{Duration, Instant};
+use tokio::time::timeout;
 use url::Url;
-use web::{Reach, Settings};
+use web::{Patience, Reach, Settings};
 
 const PLAYLIST: &str = "#EXTM3U\n";
 
@@ -51,6 +56,64 @@ async fn each_status_has_its_meaning_and_its_number_of_requests() {
     for case in cases.map(tokio::spawn) {
         case.await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_held_is_waited_for_as_long_as_is_said_and_asked_for_once() {
+    let server = Server::start(|_, seen| {
+        let (status, wait) = match seen.uri.as_str() {
+            "/v.m3u8?t=1&_HLS_msn=7" => (200, 900),
+            "/busy.m3u8" => (503, 0),
+            _ => (200, 60_000),
+        };
+        let body = stream::once(async move {
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+            Ok::<_, std::io::Error>(Bytes::from(PLAYLIST))
+        });
+        answer(status, &[], Body::from_stream(body))
+    })
+    .await;
+    let settings = Settings {
+        patience: Patience { stall: Duration::from_secs(1), ..settings().patience },
+        ..settings()
+    };
+    let origin = origin(settings, &server.url(""), &[]);
+    let held = |path: &str| {
+        let (origin, url) = (&origin, server.url(path));
+        async move { origin.held(&url, relay::Micros::from_millis(1_500)).await }
+    };
+    let Fetched::Changed { text, .. } = held("v.m3u8?t=1&_HLS_msn=7").await.unwrap() else {
+        panic!("it has changed")
+    };
+    assert_eq!(text, PLAYLIST);
+    assert!(server.seen()[0].header("if-none-match").is_none());
+    let error = held("busy.m3u8").await.unwrap_err();
+    assert_eq!(reason(error), ("unavailable", "origin answered 503 for busy.m3u8".into()));
+    let began = Instant::now();
+    assert_eq!(reason(held("never.m3u8").await.unwrap_err()).0, "unavailable");
+    assert!(began.elapsed() < Duration::from_secs(3));
+    assert_eq!(server.seen().len(), 3, "none is tried again");
+}
+
+#[tokio::test]
+async fn what_is_decrypted_takes_no_room_beside_what_was_read() {
+    // printf 'eleven byte' | openssl enc -aes-128-cbc -K 2b7e..4f3c -iv 0..5a
+    let (key, iv) = (0x2b7e_1516_28ae_d2a6_abf7_1588_09cf_4f3c_u128, 0x5a_u128);
+    let sent = 0x07a1_d5e8_c76a_dbb1_a49e_a82b_5a8a_8ce3_u128.to_be_bytes();
+    let server = Server::start(move |_, _| answer(200, &[], sent.to_vec())).await;
+    let mut settings = settings();
+    settings.limits.bytes_in_flight = 1 << 10;
+    let url = server.url("0.ts");
+    let origin = origin(settings, &url, &[]);
+    let opener = |key: u128| Opener::new(&key.to_be_bytes(), iv.to_be_bytes()).unwrap();
+    let opened = origin.opened(&url, None, opener(key)).await.unwrap();
+    assert_eq!(opened, "eleven byte");
+    let waits = timeout(Duration::from_millis(300), origin.segment(&url, None)).await;
+    assert!(waits.is_err(), "it counts until it is dropped");
+    drop(opened);
+    let error = origin.opened(&url, None, opener(key + 1)).await.unwrap_err();
+    assert_eq!(reason(error), ("unavailable", "it cannot be decrypted with its key".into()));
+    assert_eq!(origin.segment(&url, None).await.unwrap().len(), 16);
 }
 
 #[tokio::test]
