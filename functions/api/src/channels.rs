@@ -3,6 +3,7 @@
 mod air;
 mod assets;
 mod definition;
+mod events;
 mod fill;
 mod playlists;
 mod routes;

@@ -32,6 +32,9 @@ impl fmt::Display for AssetHash {
 pub(crate) struct Track {
     /// Its address in the multivariant playlist.
     pub(crate) playlist: String,
+    /// When its first segment begins, by its own clock.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) begin: Micros,
     /// What its segments need to be read before them; each segment names one.
     pub(crate) states: Vec<State>,
     pub(crate) segments: Vec<Segment>,
@@ -154,13 +157,13 @@ impl Asset {
 
 impl Track {
     pub(crate) fn duration(&self) -> Micros {
-        self.segments.last().map_or(Micros(0), |last| last.end)
+        self.segments.last().map_or(Micros(0), |last| last.end - self.begin)
     }
 
     /// Where a segment begins, from the start of the programme.
     pub(crate) fn start(&self, place: usize) -> Micros {
         let before = place.checked_sub(1).and_then(|before| self.segments.get(before));
-        before.map_or(Micros(0), |before| before.end)
+        before.map_or(self.begin, |before| before.end)
     }
 
     /// The discontinuities from the start of the programme up to and with that of a segment.
@@ -204,6 +207,10 @@ impl Track {
         let before = self.segments.partition_point(|segment| segment.end < time);
         (before + 1).min(self.segments.len())
     }
+}
+
+fn is_zero(micros: &Micros) -> bool {
+    *micros == Micros(0)
 }
 
 pub(crate) fn apart(one: Micros, other: Micros) -> Micros {

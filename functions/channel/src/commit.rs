@@ -4,7 +4,9 @@ use crate::asset::{Asset, AssetHash};
 use crate::flaw::Flaw;
 use crate::mapping::{self, Tracks};
 use crate::play::Totals;
-use crate::schedule::{Break, Channel, Entry, Item, Library, Role, Spot, Wish, length};
+use crate::schedule::{
+    Break, Channel, Entry, Event, Item, Library, Live, Role, Spot, Wish, length,
+};
 use crate::timeline::{Unread, index};
 use hls::{Micros, Timestamp};
 
@@ -53,6 +55,9 @@ pub enum Why {
     /// A break is not in the part that plays.
     #[error("is not in the part of the asset that plays")]
     Outside,
+    /// Nothing would stand in where a live source is not there.
+    #[error("needs a slate: the channel has none")]
+    NoSlate,
     /// There is nothing to fill a break with.
     #[error("needs ads, of its own or the channel's, or a slate")]
     NoAds,
@@ -155,6 +160,9 @@ impl<'a> Writer<'a> {
         let mut refuse = |field: &str, why| {
             self.refusals.push(Refusal { wish: place, field: field.to_owned(), why });
         };
+        if let Some(event) = &wish.live {
+            return self.grant_event(place, id, wish, event, now);
+        }
         let Some(asset) = self.indexes.get(&wish.asset) else {
             return refuse("asset", Why::Unknown);
         };
@@ -233,7 +241,49 @@ impl<'a> Writer<'a> {
             items.push(self.push(start, part(from, end)));
         }
         let id = id.unwrap_or_else(|| self.take_id());
-        self.entries.push(Entry { id, wish: Some(wish.clone()), items });
+        self.entries.push(Entry { id, wish: Some(wish.clone()), items, seen: None });
+    }
+
+    /// Lays the slate where a live source is to play: pieces of it take its place as they are seen.
+    fn grant_event(
+        &mut self,
+        place: usize,
+        id: Option<u64>,
+        wish: &Wish,
+        event: &Event,
+        now: Timestamp,
+    ) {
+        let mut refuse = |field: &str, why| {
+            self.refusals.push(Refusal { wish: place, field: field.to_owned(), why });
+        };
+        let Some(slate) = &self.channel.slate else { return refuse("live", Why::NoSlate) };
+        let Ok(asset) = index(self.indexes, &slate.asset) else {
+            return refuse("live", Why::NoSlate);
+        };
+        if event.end > now + AHEAD {
+            return refuse("end", Why::TooFar);
+        }
+        if let Some((field, why)) = self.wrong_start(wish, now) {
+            return self.refusals.push(Refusal { wish: place, field, why });
+        }
+        if let (Some(start), Some(_)) = (wish.start, self.at()) {
+            self.fill(start, |asset, rest| asset.lead().boundary(rest));
+        }
+        let start = self.at().unwrap_or(now);
+        let nearest = |asset: &Asset, rest| asset.lead().boundary(rest);
+        let Some((end, passes)) = fitting(asset, event.end.since(start), nearest) else {
+            let (field, why) = ("end".to_owned(), Why::Overlaps(start));
+            return self.refusals.push(Refusal { wish: place, field, why });
+        };
+        let (hash, tracks) = (&slate.asset, &slate.tracks);
+        let (role, title, first) = (Role::Slate, wish.title.as_deref(), 0);
+        let mut item =
+            self.push(start, Part { role, hash, title, asset, tracks, first, end, passes });
+        item.live = Some(Live { began: item.start, until: event.end, continues: false });
+        self.last = Some(item.clone());
+        let id = id.unwrap_or_else(|| self.take_id());
+        let wish = Some(wish.clone());
+        self.entries.push(Entry { id, wish, items: vec![item], seen: None });
     }
 
     fn take_id(&mut self) -> u64 {
@@ -299,6 +349,7 @@ impl<'a> Writer<'a> {
             totals,
             spot: None,
             returns: self.last.as_ref().and_then(|last| last.spot),
+            live: None,
         };
         self.last = Some(item.clone());
         item
@@ -315,7 +366,7 @@ impl<'a> Writer<'a> {
         item.duration = length(asset, 0, end, passes);
         self.last = Some(item.clone());
         let id = self.take_id();
-        self.entries.push(Entry { id, wish: None, items: vec![item] });
+        self.entries.push(Entry { id, wish: None, items: vec![item], seen: None });
     }
 }
 
@@ -403,7 +454,7 @@ fn filled<'a>(
 }
 
 /// Where a repeated asset ends that plays for a time, and in which pass; absent where that is not at all.
-fn fitting(
+pub(crate) fn fitting(
     asset: &Asset,
     time: Micros,
     boundary: impl Fn(&Asset, Micros) -> usize,

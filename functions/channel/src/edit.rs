@@ -2,7 +2,7 @@
 
 use crate::asset::Asset;
 use crate::commit::{FREEZE, Refusal, Why, write};
-use crate::schedule::{Channel, Entry, Item, Library, Wish, length};
+use crate::schedule::{Channel, Entry, Event, Item, Library, Role, Wish, length};
 use hls::{Micros, Timestamp};
 
 /// A change to a schedule.
@@ -47,12 +47,17 @@ pub fn edit(
     let place_of = |id: u64, field: &str| {
         let place = log.iter().position(|entry| entry.id == id && entry.wish.is_some());
         let place = place.ok_or_else(|| refuse(field, Why::NoEntry))?;
-        let begins = log.get(place).map_or(Timestamp(0), Entry::start);
-        if begins < frozen { Err(refuse(field, Why::Frozen(frozen))) } else { Ok(place) }
+        let settled = log.get(place).map_or(Timestamp(0), |entry| match event(entry) {
+            // Of a live programme that has begun, what has not been seen is open.
+            Some(_) => entry.end(),
+            None => entry.start(),
+        });
+        if settled < frozen { Err(refuse(field, Why::Frozen(frozen))) } else { Ok(place) }
     };
     let known = |from: usize| {
         log.iter().skip(from).filter_map(|it| Some((Some(it.id), it.wish.clone()?))).collect()
     };
+    let is_cut = matches!(edit, Edit::From(..));
     let (at, wishes): (Timestamp, Vec<(Option<u64>, Wish)>) = match edit {
         Edit::Append(wishes) => (Timestamp(u64::MAX), fresh(wishes).collect()),
         Edit::From(at, _) if at < frozen => return Err(refuse("from", Why::Frozen(frozen))),
@@ -62,8 +67,9 @@ pub fn edit(
             let wishes = fresh(wishes).chain(known(place) as Vec<_>).collect();
             (hole_before(log, place, frozen), wishes)
         }
-        Edit::Replace(entry, wishes) => {
+        Edit::Replace(entry, mut wishes) => {
             let place = place_of(entry, "entry")?;
+            go_on(log.get(place), &mut wishes);
             let wishes = fresh(wishes).chain(known(place + 1) as Vec<_>).collect();
             (hole_before(log, place, frozen), wishes)
         }
@@ -78,7 +84,12 @@ pub fn edit(
             (hole_before(log, first, frozen), wishes)
         }
     };
-    let (kept, cut) = cut(log, at, indexes);
+    let (kept, mut cut) = cut(log, at, indexes);
+    let mut next_id = next_id;
+    if let Some(cut) = cut.as_mut().filter(|cut| event(cut).is_some() && !is_cut) {
+        // What was shown of a live programme without any piece of it was the slate.
+        (cut.id, cut.wish, next_id) = (next_id, None, next_id + 1);
+    }
     let mut log: Vec<Entry> = log.iter().take(kept).cloned().collect();
     log.extend(cut.clone());
     let written = write(channel, &log, next_id, &wishes, indexes, now)?;
@@ -89,14 +100,29 @@ pub fn edit(
 fn hole_before(log: &[Entry], place: usize, frozen: Timestamp) -> Timestamp {
     let begins = |place: usize| log.get(place).map(Entry::start);
     let hole = place.checked_sub(1).and_then(|before| log.get(before));
-    match hole.filter(|hole| hole.wish.is_none()) {
+    match hole.filter(|hole| hole.wish.is_none() && hole.seen.is_none()) {
         Some(hole) => hole.start().max(frozen),
-        None => begins(place).unwrap_or(frozen),
+        None => begins(place).unwrap_or(frozen).max(frozen),
+    }
+}
+
+/// The live source that an entry wishes for.
+pub(crate) fn event(entry: &Entry) -> Option<&Event> {
+    entry.wish.as_ref()?.live.as_ref()
+}
+
+/// Lets the first wish go on where a live programme has come to that it takes the place of.
+fn go_on(before: Option<&Entry>, wishes: &mut [Wish]) {
+    if let Some(before) = before.and_then(event)
+        && let Some(after) = wishes.first_mut().and_then(|wish| wish.live.as_mut())
+        && after.url == before.url
+    {
+        after.seen.clone_from(&before.seen);
     }
 }
 
 /// How many entries end before a moment, and what is left of the one that plays then.
-fn cut(log: &[Entry], at: Timestamp, indexes: &Library) -> (usize, Option<Entry>) {
+pub(crate) fn cut(log: &[Entry], at: Timestamp, indexes: &Library) -> (usize, Option<Entry>) {
     let kept = log.iter().take_while(|entry| entry.end() <= at).count();
     let Some(entry) = log.get(kept).filter(|entry| entry.start() < at) else {
         return (kept, None);
@@ -108,12 +134,21 @@ fn cut(log: &[Entry], at: Timestamp, indexes: &Library) -> (usize, Option<Entry>
     {
         cut_item(last, asset, at);
     }
-    (kept, Some(Entry { items, ..entry.clone() }))
+    let mut entry = Entry { items, ..entry.clone() };
+    if let Some(event) = entry.wish.as_mut().and_then(|wish| wish.live.as_mut()) {
+        event.end = event.end.min(at);
+    }
+    (kept, Some(entry))
 }
 
 /// Cuts an item at its first boundary that is not before a moment.
 fn cut_item(item: &mut Item, asset: &Asset, at: Timestamp) {
     let place = at.since(item.start) + asset.lead().start(item.first);
+    if item.live.is_some() && item.role == Role::Programme {
+        item.end = asset.lead().boundary_from(place).min(item.end);
+        item.duration = length(asset, item.first, item.end, 1);
+        return;
+    }
     let whole = asset.duration().0.max(1);
     let (passes, rest) = (place.0 / whole, Micros(place.0 % whole));
     (item.end, item.passes) = match asset.lead().boundary_from(rest) {

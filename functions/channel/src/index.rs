@@ -127,7 +127,11 @@ fn flaws_of(playlist: &str, read: &MediaPlaylist) -> Vec<Flaw> {
 }
 
 /// A track and the container of its segments.
-fn track(base: &Base, playlist: &str, read: &MediaPlaylist) -> Result<(String, Track), Flaw> {
+pub(crate) fn track(
+    base: &Base,
+    playlist: &str,
+    read: &MediaPlaylist,
+) -> Result<(String, Track), Flaw> {
     let no_address = || Flaw::Missing { playlist: playlist.to_owned() };
     let base = base.of(playlist).ok_or_else(no_address)?;
     let (mut force, mut ranges) = (InForce::default(), Ranges::default());
@@ -162,7 +166,7 @@ fn track(base: &Base, playlist: &str, read: &MediaPlaylist) -> Result<(String, T
         segments.push(Segment { end, discontinuities, state, text });
     }
     let container = read.segments.first().map_or("", container).to_owned();
-    Ok((container, Track { playlist: playlist.to_owned(), states, segments }))
+    Ok((container, Track { playlist: playlist.to_owned(), begin: Micros(0), states, segments }))
 }
 
 /// What a segment is in, as far as its lines and its address tell.

@@ -2,12 +2,12 @@
 
 use crate::asset::{Asset, Track};
 use crate::index::kinds;
-use hls::{AttributeList, Line, Media, MultivariantPlaylist, Variant};
+use hls::{AttributeList, Line, Media, Micros, MultivariantPlaylist, Variant};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 
 /// The renditions of a channel, and what its multivariant playlist says of them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ladder {
     /// The variants by rising bandwidth, then audio, subtitles and I-frames.
     pub renditions: Vec<Rendition>,
@@ -198,7 +198,8 @@ impl Ladder {
             .into_iter()
             .map(|(playlist, kind)| {
                 let (states, segments) = (Vec::new(), Vec::new());
-                let track = Track { playlist: playlist.to_owned(), states, segments };
+                let track =
+                    Track { playlist: playlist.to_owned(), begin: Micros(0), states, segments };
                 (kind.clone(), container(&kind), track)
             })
             .collect();

@@ -6,6 +6,7 @@
 mod asset;
 mod commit;
 mod edit;
+mod event;
 mod flaw;
 mod index;
 mod ladder;
@@ -14,6 +15,7 @@ mod live;
 mod mapping;
 mod markers;
 mod order;
+mod piece;
 mod play;
 pub mod ports;
 mod repeat;
@@ -24,12 +26,16 @@ mod timeline;
 pub use asset::{Asset, AssetHash, media_playlists};
 pub use commit::{FREEZE, Refusal, Why, commit};
 pub use edit::{Change, Edit, edit};
+pub use event::{Cursor, Piece, Source};
 pub use flaw::{Flaw, Unsupported};
 pub use ladder::{Kind, Ladder, Rendition};
 pub use mapping::{Tracks, tracks};
 pub use markers::Marker;
 pub use order::{Order, Seed};
+pub use piece::{Gap, append, gap};
 pub use play::{EMPTY_SUBTITLES, Totals};
 pub use repeat::{Loop, OnNow, Settings};
-pub use schedule::{Break, Channel, Entry, Item, Library, Role, Slate, Spot, Wish};
+pub use schedule::{
+    Break, Channel, Entry, Event, Item, Library, Live, Role, Seen, Slate, Spot, Wish,
+};
 pub use timeline::{Playlist, Unread};

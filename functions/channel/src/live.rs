@@ -25,6 +25,8 @@ pub(crate) struct Showing<'a> {
     pub(crate) sequence: u64,
     /// The discontinuities up to and with the one at its start.
     pub(crate) discontinuities: u64,
+    /// Whether it follows what comes before it without a discontinuity.
+    pub(crate) continues: bool,
     /// What is said of it beside its segments.
     pub(crate) marks: Option<Marks<'a>>,
 }
@@ -65,7 +67,10 @@ impl Showing<'_> {
 
     fn discontinuity(&self, place: usize) -> bool {
         let track = self.feed.track();
-        place == self.run.start || track.discontinuities(place) != track.discontinuities(place - 1)
+        if place == self.run.start {
+            return !self.continues;
+        }
+        track.discontinuities(place) != track.discontinuities(place - 1)
     }
 
     fn discontinuities(&self, place: usize) -> u64 {

@@ -66,20 +66,26 @@ impl Marks<'_> {
                 writeln!(text, "#EXT-X-CUE-OUT-CONT:{elapsed}/{}", spot.duration)?;
             }
         }
-        if begins && has(Marker::Programme) && self.item.role == Role::Programme {
+        let goes_on = self.item.live.is_some_and(|live| live.began < self.item.start);
+        if begins && has(Marker::Programme) && self.item.role == Role::Programme && !goes_on {
             self.write_programme(text)?;
         }
         Ok(())
     }
 
     fn write_programme(&self, text: &mut String) -> fmt::Result {
-        let Item { start, duration, asset, title, .. } = self.item;
+        let Item { start, duration, asset, title, live, .. } = self.item;
+        let duration = live.map_or(*duration, |live| live.until.since(*start));
         write!(
             text,
             "#EXT-X-DATERANGE:ID=\"programme-{}\",CLASS=\"org.hls-ferry.programme\",\
-             START-DATE=\"{start}\",PLANNED-DURATION={duration},X-ASSET-ID=\"{asset}\"",
+             START-DATE=\"{start}\",PLANNED-DURATION={duration}",
             start.0
         )?;
+        // What is live has no asset that could be named ahead.
+        if live.is_none() {
+            write!(text, ",X-ASSET-ID=\"{asset}\"")?;
+        }
         match title {
             Some(title) => {
                 writeln!(text, ",X-TITLE=\"{}\"", title.replace(['"', '\r', '\n'], "'"))

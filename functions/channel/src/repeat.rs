@@ -205,6 +205,7 @@ impl Loop {
                         offset: Micros(0),
                         sequence,
                         discontinuities,
+                        continues: false,
                         marks: None,
                     });
                 }

@@ -1,6 +1,7 @@
 //! What a channel plays and when, decided ahead and written down.
 
 use crate::asset::{Asset, AssetHash};
+use crate::event::Cursor;
 use crate::ladder::Ladder;
 use crate::mapping::Tracks;
 use crate::markers::Marker;
@@ -47,8 +48,11 @@ pub type Library = BTreeMap<AssetHash, Arc<Asset>>;
 /// A programme that is wished for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wish {
-    /// What plays.
+    /// What plays; empty where that is a live source.
     pub asset: AssetHash,
+    /// The live source that plays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<Event>,
     /// What it is called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
@@ -64,6 +68,18 @@ pub struct Wish {
     /// Where it is interrupted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub breaks: Vec<Break>,
+}
+
+/// A live source between programmes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Where its multivariant playlist lies.
+    pub url: String,
+    /// When what comes next begins, whatever the source does.
+    pub end: Timestamp,
+    /// How far it has come; absent where nothing of it was played.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Cursor>,
 }
 
 /// An ad break in a programme.
@@ -86,8 +102,21 @@ pub struct Entry {
     /// What was asked for; absent where the channel filled a hole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wish: Option<Wish>,
-    /// What plays, one after the other without a gap; never empty.
+    /// What plays, one after the other without a gap; never empty. Where a live source is wished for that is the
+    /// slate: what is seen of the source takes its place, in entries before it.
     pub items: Vec<Item>,
+    /// What its item plays where that came from a live source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Seen>,
+}
+
+/// A piece of a live programme, as it was seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// The entry that it belongs to, which may be gone by now.
+    pub of: u64,
+    /// What its item plays.
+    pub index: Asset,
 }
 
 /// Segments of one asset that play without interruption.
@@ -120,6 +149,20 @@ pub struct Item {
     /// The ad break that it comes back from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub returns: Option<Spot>,
+    /// Of which live programme it is a piece.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<Live>,
+}
+
+/// A live programme that a piece belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Live {
+    /// When it began to play, or went on after a hole.
+    pub began: Timestamp,
+    /// When it is to end.
+    pub until: Timestamp,
+    /// Whether the piece follows the one before without a discontinuity.
+    pub continues: bool,
 }
 
 /// Why an item plays.

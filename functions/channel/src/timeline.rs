@@ -125,6 +125,7 @@ impl Channel {
             totals,
             spot: None,
             returns: last.and_then(|last| last.spot),
+            live: None,
         }))
     }
 
@@ -175,6 +176,7 @@ impl Channel {
                     start,
                     sequence: totals.sequence(self.ladder.group(rendition)),
                     discontinuities: totals.discontinuities,
+                    continues: item.live.is_some_and(|live| live.continues),
                     marks: Some(Marks { item, markers: &self.markers, opens: number == 0 }),
                 });
             }

@@ -9,7 +9,7 @@ use axum::extract;
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn};
 use bytes::Bytes;
-use hls::Micros;
+use hls::{Micros, Timestamp};
 use relay::ports::{
     Clock, CreateError, Fetched, Origin, OriginError, Record, Sessions, StoreError,
 };
@@ -153,14 +153,25 @@ impl Ferry {
         api::router(api).merge(channels).layer(from_fn(to_its_end))
     }
 
-    /// Looks after the schedules of channels, for as long as it is polled.
+    /// Looks after the schedules of channels, and plays live sources between programmes, for as long as it is polled.
     pub async fn keep_schedules(&self) {
-        loop {
-            if let Err(error) = self.channels.tend().await {
-                tracing::error!(%error, "cannot look after schedules");
+        let tend = async {
+            loop {
+                if let Err(error) = self.channels.tend().await {
+                    tracing::error!(%error, "cannot look after schedules");
+                }
+                tokio::time::sleep(TEND).await;
             }
-            tokio::time::sleep(TEND).await;
-        }
+        };
+        let follow = async {
+            loop {
+                if let Err(error) = self.channels.follow(Timestamp(u64::MAX)).await {
+                    tracing::error!(%error, "cannot look after live programmes");
+                }
+                tokio::time::sleep(TEND).await;
+            }
+        };
+        tokio::join!(tend, follow);
     }
 
     /// Publishes what is under way and carries nothing more; that may take as long as `within`. The

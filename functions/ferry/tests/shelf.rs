@@ -50,8 +50,9 @@ fn entry(id: u64, start: u64) -> Entry {
         totals: Totals::default(),
         spot: None,
         returns: None,
+        live: None,
     };
-    Entry { id, wish: None, items: vec![item] }
+    Entry { id, wish: None, items: vec![item], seen: None }
 }
 
 async fn ids(store: &Store, from: u64, to: u64) -> Vec<u64> {

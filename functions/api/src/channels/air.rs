@@ -5,13 +5,13 @@ use crate::problem::Problem;
 use axum::http::StatusCode;
 use bytes::Bytes;
 use channel::ports::{ChannelRecord, Shelf};
-use channel::{Asset, AssetHash, Item, Library, Loop, Seed, Settings, Unread};
+use channel::{Asset, AssetHash, Entry, Item, Library, Loop, Seed, Settings, Unread};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use hls::{Micros, Timestamp};
 use relay::ports::Clock;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
@@ -28,6 +28,10 @@ pub struct Air {
     stale: Option<Micros>,
     on: RwLock<BTreeMap<String, Arc<OnAir>>>,
     indexes: Mutex<BTreeMap<AssetHash, Weak<Asset>>>,
+    /// Channels whose schedule was changed here, and may have a live programme.
+    noted: Mutex<BTreeSet<String>>,
+    /// Why the live sources of channels are not played, as far as it is known here.
+    troubles: Mutex<BTreeMap<String, String>>,
 }
 
 /// A channel that is ready to be read.
@@ -65,7 +69,32 @@ pub struct Rendered {
 
 impl Air {
     pub fn new(stale: Option<Micros>) -> Self {
-        Self { stale, on: RwLock::default(), indexes: Mutex::default() }
+        let (noted, troubles) = (Mutex::default(), Mutex::default());
+        Self { stale, on: RwLock::default(), indexes: Mutex::default(), noted, troubles }
+    }
+
+    /// Notes that a channel may have a live programme soon.
+    pub fn note(&self, id: &str) {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned());
+    }
+
+    /// What was noted since.
+    pub fn noted(&self) -> BTreeSet<String> {
+        std::mem::take(&mut *self.noted.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Notes why the live source of a channel is not played; nothing where it is.
+    pub fn trouble(&self, id: &str, trouble: Option<String>) {
+        let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        match trouble {
+            Some(trouble) => drop(troubles.insert(id.to_owned(), trouble)),
+            None => drop(troubles.remove(id)),
+        }
+    }
+
+    /// Why the live source of a channel is not played.
+    pub fn troubles(&self, id: &str) -> Option<String> {
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
     /// Forgets a channel that was changed.
@@ -124,10 +153,11 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
                 let until = now + AHEAD;
                 let log = self.shelf.log(id, from, until + MARGIN).await;
                 let log = log.map_err(|error| failed(&error))?;
-                let items: Vec<Item> = log.into_iter().flat_map(|entry| entry.items).collect();
+                let all = || log.iter().flat_map(|entry| &entry.items);
                 let slate = channel.slate.iter().map(|slate| slate.asset.clone());
-                let named = items.iter().map(|item| item.asset.clone()).chain(slate);
-                let indexes = self.indexes(named).await?;
+                let named = all().map(|item| item.asset.clone()).chain(slate);
+                let indexes = self.indexes_of(&log, named).await?;
+                let items: Vec<Item> = log.into_iter().flat_map(|entry| entry.items).collect();
                 (Plays::Schedule { items, indexes }, until)
             }
         };
@@ -141,6 +171,18 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
         });
         self.air.put(id, Arc::clone(&ready), now);
         Ok(ready)
+    }
+
+    /// Some indexes, of which a log may hold some itself; those that are missing are left out.
+    pub(super) async fn indexes_of(
+        &self,
+        log: &[Entry],
+        hashes: impl Iterator<Item = AssetHash>,
+    ) -> Result<Library, Problem> {
+        let seen: BTreeMap<AssetHash, &Asset> = Entry::seen(log).collect();
+        let mut library = self.indexes(hashes.filter(|hash| !seen.contains_key(hash))).await?;
+        library.extend(seen.into_iter().map(|(hash, asset)| (hash, Arc::new(asset.clone()))));
+        Ok(library)
     }
 
     /// Some indexes; those that are missing are left out.

@@ -120,14 +120,7 @@ impl Wanted {
 /// Reads a VOD and indexes it, or says every reason why not.
 pub async fn read<V: Vods>(vods: &V, url: &Url) -> Result<Asset, Vec<FieldError>> {
     let wrong = |detail: String| vec![FieldError { field: "url".to_owned(), detail }];
-    let (text, url) = vods.playlist(url).await.map_err(|error| wrong(unread(&error)))?;
-    let multivariant = match hls::parse(&text, &Limits::default()) {
-        Ok(Playlist::Multivariant(multivariant)) => multivariant,
-        Ok(Playlist::Media(_)) => {
-            return Err(wrong("is a media playlist: give the multivariant playlist".to_owned()));
-        }
-        Err(error) => return Err(wrong(format!("cannot be played: {error}"))),
-    };
+    let (multivariant, url) = read_multivariant(vods, url).await.map_err(wrong)?;
     let (media, mut reasons) = read_media(vods, &url, &multivariant).await;
     match Asset::index(url.as_str(), &multivariant, &media) {
         Ok(asset) if reasons.is_empty() => Ok(asset),
@@ -143,8 +136,23 @@ pub async fn read<V: Vods>(vods: &V, url: &Url) -> Result<Asset, Vec<FieldError>
     }
 }
 
+/// A multivariant playlist and where it is from, or why there is none.
+pub async fn read_multivariant<V: Vods>(
+    vods: &V,
+    url: &Url,
+) -> Result<(MultivariantPlaylist, Url), String> {
+    let (text, url) = vods.playlist(url).await.map_err(|error| unread(&error))?;
+    match hls::parse(&text, &Limits::default()) {
+        Ok(Playlist::Multivariant(multivariant)) => Ok((multivariant, url)),
+        Ok(Playlist::Media(_)) => {
+            Err("is a media playlist: give the multivariant playlist".to_owned())
+        }
+        Err(error) => Err(format!("cannot be played: {error}")),
+    }
+}
+
 /// The media playlists by the address that the multivariant one gives them, and why some are not there.
-async fn read_media<V: Vods>(
+pub async fn read_media<V: Vods>(
     vods: &V,
     base: &Url,
     multivariant: &MultivariantPlaylist,
@@ -158,7 +166,7 @@ async fn read_media<V: Vods>(
         let (text, _) =
             vods.playlist(&url).await.map_err(|error| format!("{address}: {}", unread(&error)))?;
         match hls::parse(&text, &Limits::default()) {
-            Ok(Playlist::Media(media)) => Ok((address, media)),
+            Ok(Playlist::Media(media)) => Ok((address, media.without_low_latency())),
             Ok(Playlist::Multivariant(_)) => Err(format!("{address}: is not a media playlist")),
             Err(error) => Err(format!("{address}: {error}")),
         }

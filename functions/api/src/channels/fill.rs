@@ -105,6 +105,7 @@ fn wish(fill: &Fill, hash: &channel::AssetHash, indexes: &Library) -> Option<Wis
     });
     Some(Wish {
         asset: hash.clone(),
+        live: None,
         title: None,
         start: None,
         offset: Micros(0),

@@ -61,8 +61,8 @@ pub async fn show<H: Shelf, V: Vods, C: Clock>(
     let log = channels.shelf.log(&id, from, to).await.map_err(|error| failed(&error))?;
     let names = Names::read(&*channels.shelf).await.map_err(|error| failed(&error))?;
     let within = log.iter().filter(|entry| entry.end() > from && entry.start() < to);
-    let entries: Vec<EntryAnswer> =
-        within.take(MAX_ENTRIES).map(|entry| EntryAnswer::new(entry, &names)).collect();
+    let mut entries = EntryAnswer::all(within, &names);
+    entries.truncate(MAX_ENTRIES);
     Ok(Json(serde_json::json!({ "entries": entries })))
 }
 
@@ -77,7 +77,9 @@ pub async fn change<H: Shelf, V: Vods, C: Clock>(
     channels.find(&id).await?;
     let mut errors = Errors::default();
     let refused = |errors| Problem::fields(StatusCode::UNPROCESSABLE_ENTITY, errors);
-    let Some(asked) = Asked::read(body, &mut errors) else { return Err(refused(errors.0)) };
+    let Some(asked) = Asked::read(body, &*channels.refuses, &mut errors) else {
+        return Err(refused(errors.0));
+    };
     let edit = match asked {
         Asked::Append(items) => Edit::Append(channels.wishes(items, &mut errors).await?),
         Asked::From(at, items) => Edit::From(at, channels.wishes(items, &mut errors).await?),
@@ -105,7 +107,7 @@ pub async fn change<H: Shelf, V: Vods, C: Clock>(
         }
     };
     let names = Names::read(&*channels.shelf).await.map_err(|error| failed(&error))?;
-    let shown: Vec<EntryAnswer> = entries.iter().map(|it| EntryAnswer::new(it, &names)).collect();
+    let shown = EntryAnswer::all(entries.iter(), &names);
     let location = [(header::LOCATION, format!("/channels/{id}/schedule"))];
     Ok((StatusCode::CREATED, location, Json(serde_json::json!({ "entries": shown }))))
 }
@@ -132,14 +134,17 @@ pub async fn now<H: Shelf, V: Vods, C: Clock>(
         (Plays::Schedule { items, .. }, Some(_)) => {
             let filler = on_air.filler();
             let all = items.iter().chain(&filler).filter(|item| item.end() > now);
-            let coming: Vec<&Item> = all.collect();
+            let mut coming: Vec<&Item> = all.collect();
+            // All that belongs to a live programme is one.
+            coming.dedup_by_key(|item| item.live.map_or(Err(item.start), |live| Ok(live.until)));
             let spots = coming.iter().filter_map(|item| item.spot);
             next_break = spots.clone().find(|spot| spot.start > now);
-            coming.into_iter().take(NEXT + 1).map(|item| ItemAnswer::new(item, &names)).collect()
+            coming.into_iter().take(NEXT + 1).map(|item| ItemAnswer::whole(item, &names)).collect()
         }
     };
     let playing = if coming.is_empty() { None } else { Some(coming.remove(0)) };
-    Ok(Json(NowAnswer::new(&on_air.record, now, playing, coming, next_break)))
+    let trouble = channels.air.troubles(&id);
+    Ok(Json(NowAnswer::new(&on_air.record, now, playing, coming, next_break, trouble)))
 }
 
 impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
@@ -157,10 +162,9 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
                 return Err(Problem::new(StatusCode::CONFLICT, detail));
             }
             let now = self.clock.now();
-            let log = self.shelf.log(id, now, Timestamp(u64::MAX)).await;
-            let log = log.map_err(|error| failed(&error))?;
+            let log = self.log(id, now).await?;
             let named = named(&record, &log, wanted);
-            let indexes = self.indexes(named.into_iter()).await?;
+            let indexes = self.indexes_of(&log, named.into_iter()).await?;
             let channel = match record.channel.clone() {
                 Some(channel) => channel,
                 None => match first_channel(&record, wanted, &indexes, now) {
@@ -169,26 +173,50 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
                 },
             };
             let change = edit(&channel, &log, record.next_id, wanted.clone(), &indexes, now);
-            let Change { kept, entries } = match change {
+            let change = match change {
                 Ok(change) => change,
                 Err(refusals) => return Ok(Err(Unchanged::Refused(refusals))),
             };
-            let highest = entries.iter().map(|entry| entry.id + 1).max().unwrap_or(0);
-            let record = ChannelRecord {
-                revision: record.revision + 1,
-                next_id: record.next_id.max(highest),
-                picked: record.picked + picked,
-                channel: Some(channel),
-                ..record
-            };
-            let cut = log.get(kept).map(Entry::start);
-            let done = self.shelf.commit(&record, cut, &entries).await;
-            if done.map_err(|error| failed(&error))? {
-                self.air.change(id);
+            if let Some(entries) = self.write(record, channel, &log, change, picked).await? {
+                if entries.iter().any(|it| it.wish.as_ref().is_some_and(|it| it.live.is_some())) {
+                    self.air.note(id);
+                }
                 return Ok(Ok(entries));
             }
         }
         Err(overtaken(id))
+    }
+
+    /// The log of a channel from now on.
+    pub(super) async fn log(&self, id: &str, now: Timestamp) -> Result<Vec<Entry>, Problem> {
+        let log = self.shelf.log(id, now, Timestamp(u64::MAX)).await;
+        log.map_err(|error| failed(&error))
+    }
+
+    /// Writes what becomes of a log, and says what is new in it; absent where somebody else was first.
+    pub(super) async fn write(
+        &self,
+        record: ChannelRecord,
+        channel: channel::Channel,
+        log: &[Entry],
+        Change { kept, entries }: Change,
+        picked: u64,
+    ) -> Result<Option<Vec<Entry>>, Problem> {
+        let highest = entries.iter().map(|entry| entry.id + 1).max().unwrap_or(0);
+        let record = ChannelRecord {
+            revision: record.revision + 1,
+            next_id: record.next_id.max(highest),
+            picked: record.picked + picked,
+            channel: Some(channel),
+            ..record
+        };
+        let cut = log.get(kept).map(Entry::start);
+        let done = self.shelf.commit(&record, cut, &entries).await;
+        if !done.map_err(|error| failed(&error))? {
+            return Ok(None);
+        }
+        self.air.change(&record.id);
+        Ok(Some(entries))
     }
 }
 
@@ -196,7 +224,8 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
 fn named(record: &ChannelRecord, log: &[Entry], wanted: &Edit) -> Vec<AssetHash> {
     fn of_wish(wish: &Wish) -> impl Iterator<Item = AssetHash> {
         let ads = wish.breaks.iter().flat_map(|it| &it.ads);
-        std::iter::once(&wish.asset).chain(ads).cloned()
+        let asset = Some(&wish.asset).filter(|_| wish.live.is_none());
+        asset.into_iter().chain(ads).cloned()
     }
     let (wishes, kept) = match wanted {
         Edit::Append(wishes) => (wishes.as_slice(), true),

@@ -126,8 +126,10 @@ impl ChannelAnswer {
 #[derive(Debug, Serialize)]
 pub struct EntryAnswer {
     id: u64,
-    /// Absent where the channel filled a hole.
+    /// Absent where the channel filled a hole, or a live source plays.
     asset: Option<String>,
+    /// Whether a live source plays.
+    live: bool,
     title: Option<String>,
     start: String,
     end: String,
@@ -138,7 +140,8 @@ pub struct EntryAnswer {
 #[derive(Debug, Serialize)]
 pub struct ItemAnswer {
     role: Role,
-    asset: String,
+    /// Absent where a live source plays.
+    asset: Option<String>,
     title: Option<String>,
     start: String,
     /// Absent where it plays until something else is scheduled.
@@ -156,13 +159,39 @@ pub struct SpotAnswer {
 }
 
 impl EntryAnswer {
-    pub fn new(entry: &Entry, names: &Names) -> Self {
+    /// Entries, those of a live programme together.
+    pub fn all<'a>(entries: impl Iterator<Item = &'a Entry>, names: &Names) -> Vec<Self> {
+        let mut all: Vec<Self> = Vec::new();
+        for answer in entries.map(|entry| Self::new(entry, names)) {
+            match all.last_mut().filter(|last| last.live && last.id == answer.id) {
+                Some(last) => {
+                    last.end = answer.end;
+                    last.items.extend(answer.items);
+                    last.items.dedup_by(|item, before| {
+                        let same = item.role == before.role && item.asset == before.asset;
+                        if same {
+                            before.end.clone_from(&item.end);
+                        }
+                        same
+                    });
+                }
+                None => all.push(answer),
+            }
+        }
+        all
+    }
+
+    fn new(entry: &Entry, names: &Names) -> Self {
         let wish = entry.wish.as_ref();
-        let title = wish.and_then(|wish| wish.title.clone().or_else(|| names.title(&wish.asset)));
+        let item = entry.items.first();
+        let is_live = item.is_some_and(|item| item.live.is_some());
+        let of_wish = wish.and_then(|wish| wish.title.clone().or_else(|| names.title(&wish.asset)));
+        let of_item = item.filter(|_| is_live).and_then(|item| item.title.clone());
         Self {
-            id: entry.id,
-            asset: wish.map(|wish| names.id(&wish.asset)),
-            title,
+            id: entry.seen.as_ref().map_or(entry.id, |seen| seen.of),
+            asset: wish.filter(|wish| wish.live.is_none()).map(|wish| names.id(&wish.asset)),
+            live: is_live,
+            title: of_wish.or(of_item),
             start: entry.start().to_string(),
             end: entry.end().to_string(),
             items: entry.items.iter().map(|item| ItemAnswer::new(item, names)).collect(),
@@ -172,9 +201,10 @@ impl EntryAnswer {
 
 impl ItemAnswer {
     pub fn new(item: &Item, names: &Names) -> Self {
+        let is_piece = item.live.is_some() && item.role == Role::Programme;
         Self {
             role: item.role,
-            asset: names.id(&item.asset),
+            asset: Some(names.id(&item.asset)).filter(|_| !is_piece),
             title: item.title.clone().or_else(|| names.title(&item.asset)),
             start: item.start.to_string(),
             end: (item.duration != Micros(u64::MAX)).then(|| item.end().to_string()),
@@ -182,11 +212,24 @@ impl ItemAnswer {
         }
     }
 
+    /// What plays now or next: a live programme as a whole.
+    pub fn whole(item: &Item, names: &Names) -> Self {
+        let answer = Self::new(item, names);
+        match item.live {
+            Some(live) => Self {
+                start: live.began.min(item.start).to_string(),
+                end: Some(live.until.to_string()),
+                ..answer
+            },
+            None => answer,
+        }
+    }
+
     /// A programme of a loop.
     pub fn of_loop(hash: &AssetHash, start: Timestamp, end: Timestamp, names: &Names) -> Self {
         Self {
             role: Role::Programme,
-            asset: names.id(hash),
+            asset: Some(names.id(hash)),
             title: names.title(hash),
             start: start.to_string(),
             end: Some(end.to_string()),
@@ -210,6 +253,8 @@ pub struct NowAnswer {
     playing: Option<ItemAnswer>,
     next: Vec<ItemAnswer>,
     next_break: Option<SpotAnswer>,
+    /// Why a live source is not played that should be.
+    trouble: Option<String>,
 }
 
 impl NowAnswer {
@@ -219,6 +264,7 @@ impl NowAnswer {
         playing: Option<ItemAnswer>,
         next: Vec<ItemAnswer>,
         next_break: Option<Spot>,
+        trouble: Option<String>,
     ) -> Self {
         Self {
             channel: record.id.clone(),
@@ -227,6 +273,7 @@ impl NowAnswer {
             playing,
             next,
             next_break: next_break.map(SpotAnswer::new),
+            trouble,
         }
     }
 }

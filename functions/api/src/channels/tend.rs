@@ -25,6 +25,8 @@ pub async fn tend<H: Shelf, V: Vods, C: Clock>(
     let log = channels.shelf.log(&record.id, settled, settled + AHEAD).await?;
     let coming = log.iter().filter(|entry| entry.start() > settled);
     let wished = coming.filter_map(|entry| Some((entry, entry.wish.as_ref()?)));
+    // A live source is looked at when it plays.
+    let wished = wished.filter(|(_, wish)| wish.live.is_none());
     for (entry, wish) in wished {
         let good = match seen.get(&wish.asset) {
             Some(good) => *good,
@@ -75,6 +77,7 @@ async fn replace<H: Shelf, V: Vods, C: Clock>(
         let (whole, rest) = (length.0 / each, Micros(length.0 % each));
         let wish = |duration| Wish {
             asset: slate.asset.clone(),
+            live: None,
             title: None,
             start: None,
             offset: Micros(0),

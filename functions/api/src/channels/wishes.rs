@@ -2,17 +2,18 @@
 
 use super::definition::names;
 use super::{Channels, Vods};
+use crate::Refuses;
 use crate::fields::{Errors, Object};
 use crate::problem::Problem;
 use channel::ports::Shelf;
-use channel::{AssetHash, Break, Wish};
+use channel::{AssetHash, Break, Event, Wish};
 use hls::{Micros, Timestamp};
 use relay::ports::Clock;
 use serde_json::Value;
 
 pub(crate) const FIELDS: [&str; 5] = ["items", "from", "before", "entry", "remove"];
-pub(crate) const ITEM_FIELDS: [&str; 6] =
-    ["asset", "title", "start", "offset", "duration", "breaks"];
+pub(crate) const ITEM_FIELDS: [&str; 8] =
+    ["asset", "live", "title", "start", "end", "offset", "duration", "breaks"];
 pub(crate) const BREAK_FIELDS: [&str; 3] = ["at", "duration", "ads"];
 
 /// More are taken in several requests.
@@ -33,14 +34,15 @@ pub enum Asked {
 #[derive(Debug)]
 pub struct ItemAsked {
     path: String,
-    asset: String,
+    /// None where it is a live source.
+    asset: Option<String>,
     wish: Wish,
     /// The ads of each break.
     ads: Vec<Vec<String>>,
 }
 
 impl Asked {
-    pub fn read(body: Value, errors: &mut Errors) -> Option<Self> {
+    pub fn read(body: Value, refuses: &Refuses, errors: &mut Errors) -> Option<Self> {
         let mut fields = Object::of("", body, errors)?;
         fields.only(&FIELDS, errors);
         let from = fields.moment("from", errors);
@@ -67,7 +69,7 @@ impl Asked {
         }
         let items: Vec<ItemAsked> = items
             .into_iter()
-            .filter_map(|(path, value)| ItemAsked::read(path, value, errors))
+            .filter_map(|(path, value)| ItemAsked::read(path, value, refuses, errors))
             .collect();
         Some(match (from, before, entry) {
             (Some(from), _, _) => Self::From(from, items),
@@ -80,12 +82,21 @@ impl Asked {
 }
 
 impl ItemAsked {
-    fn read(path: String, value: Value, errors: &mut Errors) -> Option<Self> {
+    fn read(path: String, value: Value, refuses: &Refuses, errors: &mut Errors) -> Option<Self> {
         let mut fields = Object::of(&path, value, errors)?;
         fields.only(&ITEM_FIELDS, errors);
         let asset = fields.text("asset", errors);
+        if let Some(url) = fields.text("live", errors) {
+            if asset.is_some() {
+                errors.add(fields.field("asset"), "is not taken with live");
+            }
+            return live(path, url, &mut fields, refuses, errors);
+        }
         if asset.is_none() {
             errors.add(fields.field("asset"), "is required");
+        }
+        if fields.take("end").is_some() {
+            errors.add(fields.field("end"), "is taken with live only: an asset has a duration");
         }
         let (mut breaks, mut ads) = (Vec::new(), Vec::new());
         let all = fields.array("breaks", errors);
@@ -109,14 +120,59 @@ impl ItemAsked {
         }
         let wish = Wish {
             asset: AssetHash(String::new()),
+            live: None,
             title: fields.text("title", errors),
             start: fields.moment("start", errors),
             offset: fields.seconds("offset", errors).unwrap_or(Micros(0)),
             duration: fields.seconds("duration", errors),
             breaks,
         };
-        Some(Self { path, asset: asset?, wish, ads })
+        Some(Self { path, asset: Some(asset?), wish, ads })
     }
+}
+
+/// A live source that is asked for.
+fn live(
+    path: String,
+    url: String,
+    fields: &mut Object,
+    refuses: &Refuses,
+    errors: &mut Errors,
+) -> Option<ItemAsked> {
+    let field = fields.field("live");
+    let url = crate::access::address(Some(url), &field, refuses, errors);
+    if url.as_ref().is_some_and(|url| url.query().is_some()) {
+        errors.add(field, "must have no query string: it would be kept with the schedule");
+    }
+    for name in ["offset", "breaks"] {
+        if fields.take(name).is_some() {
+            errors.add(fields.field(name), "is not taken with live");
+        }
+    }
+    let (start, end) = (fields.moment("start", errors), fields.moment("end", errors));
+    let duration = fields.seconds("duration", errors);
+    let end = match (start, end, duration) {
+        (_, Some(end), None) => Some(end),
+        (Some(start), None, Some(duration)) => Some(start + duration),
+        (_, Some(_), Some(_)) => {
+            errors.add(fields.field("duration"), "is not taken with end");
+            None
+        }
+        (_, None, _) => {
+            errors.add(fields.field("end"), "is required, or start and duration");
+            None
+        }
+    };
+    let wish = Wish {
+        asset: AssetHash(String::new()),
+        live: Some(Event { url: url?.to_string(), end: end?, seen: None }),
+        title: fields.text("title", errors),
+        start,
+        offset: Micros(0),
+        duration: None,
+        breaks: Vec::new(),
+    };
+    Some(ItemAsked { path, asset: None, wish, ads: Vec::new() })
 }
 
 impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
@@ -128,7 +184,9 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
     ) -> Result<Vec<Wish>, Problem> {
         let mut wishes = Vec::new();
         for ItemAsked { path, asset, mut wish, ads } in asked {
-            if let Some((_, hash)) = self.hash(format!("{path}.asset"), &asset, errors).await? {
+            if let Some(asset) = asset
+                && let Some((_, hash)) = self.hash(format!("{path}.asset"), &asset, errors).await?
+            {
                 wish.asset = hash;
             }
             for (place, (wished, names)) in wish.breaks.iter_mut().zip(&ads).enumerate() {

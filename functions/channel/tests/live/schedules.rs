@@ -118,6 +118,7 @@ fn wish(world: &World, (asset, start, offset, duration, pause): &Dice, now: i64)
     });
     Wish {
         asset: world.hashes[asset % world.hashes.len()].clone(),
+        live: None,
         title: None,
         start: start.map(|after| moment(now + after)),
         offset: Micros::from_millis(if offset % 2 == 0 { 0 } else { *offset }),
@@ -268,6 +269,7 @@ fn a_break_is_filled_with_ads_in_turn_and_marked() {
     world.channel.ads = vec![world.hashes[2].clone(), world.hashes[3].clone()];
     let wish = Wish {
         asset: world.hashes[1].clone(),
+        live: None,
         title: Some("The \"one\"".to_owned()),
         start: None,
         offset: Micros(0),
