@@ -7,15 +7,14 @@ use crate::report::Report;
 use crate::seat::{Begin, Round, Turn};
 use crate::warm::Warm;
 use aws::{Due, DynamoSessions, Run, RunId, SdkConfig, Secrets, Table};
+use futures_util::StreamExt;
 use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt, StreamExt};
 use hls::Micros;
 use relay::Timestamp;
 use relay::ports::Clock;
 use relay::session::SessionId;
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
@@ -196,17 +195,13 @@ impl World {
 }
 
 impl<'a> Round<'a> {
-    /// Begins a turn whose end, whatever it is, is this session's alone.
+    /// Begins a turn.
     fn begin<'r>(&'r self, id: SessionId, begin: Begin) -> Turning<'r>
     where
         'a: 'r,
     {
         Box::pin(async move {
-            let turn = AssertUnwindSafe(self.turn(&id, begin)).catch_unwind().await;
-            let turn = turn.unwrap_or_else(|_| {
-                tracing::error!(session = %id, "advancing the session panicked");
-                Turn::Failed(self.world.clock.now() + Micros::from_secs(1))
-            });
+            let turn = self.turn(&id, begin).await;
             (id, turn)
         })
     }

@@ -4,7 +4,7 @@ use aws::Faults;
 use aws::metrics::{Metrics, Unit};
 use relay::Timestamp;
 use relay::advance::Event;
-use relay::progress::{Progress, Status};
+use relay::progress::Progress;
 use relay::session::SessionId;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -76,11 +76,13 @@ impl Report {
             ("Missed", news.missed),
             ("SourceErrors", faults.source),
             ("IngestErrors", faults.ingest),
-            ("FailedSessions", u64::from(progress.status == Status::Failed)),
         ] {
             if count > 0 {
                 self.all.add(name, Unit::Count, count);
             }
+        }
+        if !progress.status.is_active() && !progress.causes.is_empty() {
+            self.given_up();
         }
         self.all.sample("PollDuration", Unit::Milliseconds, millis);
         if news.segments > 0 {
@@ -108,6 +110,16 @@ impl Report {
             });
             self.sessions.insert(session.clone(), told);
         }
+    }
+
+    /// Takes in that a session is over before all of it was carried.
+    pub fn given_up(&mut self) {
+        self.all.add("FailedSessions", Unit::Count, 1);
+    }
+
+    /// Takes in that a turn came to nothing, which is nobody's fault but ours or the table's.
+    pub fn broken(&mut self) {
+        self.all.add("BrokenTurns", Unit::Count, 1);
     }
 
     /// The lines that CloudWatch makes metrics of: of all sessions, and of each channel.
@@ -175,6 +187,38 @@ mod tests {
         assert_eq!(lines[0]["sessions"]["a"]["source_errors"], 1);
         assert_eq!((&lines[1]["Channel"], &lines[1]["Bytes"]), (&json!("main"), &json!(60)));
         assert_eq!((lines[1].get("SourceErrors"), lines[1].get("PollDuration")), (None, None));
+    }
+
+    /// The metrics that `infra/causes.json` promises to those who operate it. What is degraded is counted
+    /// by `dispatch`, once a minute.
+    #[test]
+    fn what_ends_a_session_early_and_what_breaks_a_turn_is_counted() {
+        let table: Vec<Value> =
+            serde_json::from_str(include_str!("../../../infra/causes.json")).unwrap();
+        for row in table {
+            let of = |field: &str| serde_json::from_value(row[field].clone()).unwrap();
+            let progress = Progress {
+                status: of("status"),
+                causes: [serde_json::from_value(row["cause"].clone()).unwrap()].into(),
+                ..Progress::default()
+            };
+            let mut report = Report::default();
+            report.take(&Turned {
+                session: &SessionId("a".to_owned()),
+                channel: None,
+                before: Carried::default(),
+                progress: &progress,
+                faults: Faults::default(),
+                millis: 3,
+            });
+            let line: Value =
+                serde_json::from_str(&report.lines("ferry", Timestamp(0), "r")[0]).unwrap();
+            let counted = line.get("FailedSessions") == Some(&json!(1));
+            assert_eq!(counted, row["metric"] == "FailedSessions", "{row}");
+        }
+        let mut report = Report::default();
+        report.broken();
+        assert!(report.lines("ferry", Timestamp(0), "r")[0].contains("\"BrokenTurns\":1"));
     }
 
     #[test]

@@ -6,15 +6,18 @@ use crate::report::{Carried, Report, Turned, log};
 use aws::{
     DynamoSessions, Faults, Hold, LeasedIngest, Mark, PUT_TIME, RunId, Standing, Weight, carried,
 };
+use futures_util::FutureExt;
 use futures_util::future::{Either, select};
 use hls::Micros;
 use relay::Timestamp;
 use relay::advance::{Carrier, Step};
+use relay::cause::Cause;
 use relay::ports::{Clock, Record, Sessions};
 use relay::progress::Status;
 use relay::session::{Session, SessionId};
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use web::clock::TokioClock;
 use web::{HttpOrigin, WebDavIngest};
@@ -101,15 +104,29 @@ impl Begin {
 }
 
 impl Round<'_> {
-    /// Advances one session until there is nothing to do for now.
+    /// Advances one session until there is nothing to do for now. How that ends, whatever it is, is this
+    /// session's alone.
     pub async fn turn(&self, id: &SessionId, begin: Begin) -> Turn {
-        match self.try_turn(id, begin).await {
-            Ok(turn) => turn,
-            Err(reason) => {
-                tracing::error!(session = %id, "cannot take up the session: {reason}");
-                Turn::Failed(self.world.clock.now() + RETRY)
+        let turn = AssertUnwindSafe(self.try_turn(id, begin)).catch_unwind().await;
+        let (cause, reason) = match turn {
+            Ok(Ok(turn)) => return turn,
+            Ok(Err(reason)) => (Cause::Store, reason),
+            Err(_) => (Cause::Internal, "internal error".to_owned()),
+        };
+        self.lock_report().broken();
+        tracing::error!(session = %id, "cannot carry the session: {reason}");
+        match self.world.sessions.get(id).await {
+            Ok(Some(record)) if record.progress.status.is_active() => {
+                self.blame(record, cause, reason).await;
             }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(session = %id, %error, "its state was not stored"),
         }
+        Turn::Failed(self.world.clock.now() + RETRY)
+    }
+
+    fn lock_report(&self) -> MutexGuard<'_, Report> {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn try_turn(&self, id: &SessionId, begin: Begin) -> Result<Turn, String> {
@@ -148,20 +165,22 @@ impl Round<'_> {
     async fn clean_up(&self, mark: &Mark) -> Result<Turn, String> {
         // Whoever stops it waits as long, and does the rest; this is for when he died.
         if mark.until.max(mark.from) <= self.world.clock.now() {
-            let finished = self.world.sessions.finish(mark, Status::Stopped, "stopped on request");
+            let reason = "stopped on request";
+            let finished = self.world.sessions.finish(mark, Status::Stopped, None, reason);
             finished.await.map_err(|error| error.to_string())?;
         }
         Ok(Turn::Over)
     }
 
     /// Says on the session why it cannot be taken up.
-    async fn blame(&self, record: Record, reason: String) {
+    async fn blame(&self, record: Record, cause: Cause, reason: String) {
         let Record { session, mut progress } = record;
         if progress.reason.as_ref() == Some(&reason) {
             return;
         }
         tracing::error!(session = %session.id, "cannot take up the session: {reason}");
         (progress.status, progress.reason) = (Status::Degraded, Some(reason));
+        progress.causes = [cause].into();
         if let Err(error) = self.world.sessions.report(&session.id, &progress).await {
             tracing::warn!(session = %session.id, %error, "cannot report");
         }
@@ -175,7 +194,7 @@ impl Round<'_> {
         let Some((record, weighed)) = record else { return Ok(Err(Turn::Over)) };
         let Record { session, progress } = record.clone();
         if !progress.status.is_active() {
-            let finished = sessions.finish(&mark, progress.status, "").await;
+            let finished = sessions.finish(&mark, progress.status, None, "").await;
             finished.map_err(|error| error.to_string())?;
             return Ok(Err(Turn::Over));
         }
@@ -184,7 +203,7 @@ impl Round<'_> {
             Err(error) => {
                 // What was read is not looked at again: somebody is to mend it.
                 sessions.secrets().distrust(&session.id);
-                self.blame(record, error.to_string()).await;
+                self.blame(record, Cause::Secrets, error.to_string()).await;
                 return Ok(Err(Turn::Failed(now + DISTRUST)));
             }
         };
@@ -193,8 +212,9 @@ impl Round<'_> {
                 return Ok(Err(Turn::Failed(now + RETRY)));
             }
             let reason = "its addresses and credentials are gone from the secrets";
-            let finished = sessions.finish(&mark, Status::Failed, reason).await;
-            finished.map_err(|error| error.to_string())?;
+            let finished = sessions.finish(&mark, Status::Failed, Some(Cause::Forgotten), reason);
+            finished.await.map_err(|error| error.to_string())?;
+            self.lock_report().given_up();
             return Ok(Err(Turn::Over));
         };
         let before = Carried::of(&carried(&mark));
@@ -271,7 +291,7 @@ impl Round<'_> {
         if seat.first.is_some() {
             seat.longest = seat.longest.max(millis);
         }
-        self.report.lock().unwrap_or_else(PoisonError::into_inner).take(&Turned {
+        self.lock_report().take(&Turned {
             session: &seat.session.id,
             channel: seat.channel.as_deref(),
             before: seat.counted,

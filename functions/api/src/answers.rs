@@ -1,11 +1,13 @@
 //! What is answered about a session: all that may be shown, and nothing else.
 
 use relay::Timestamp;
+use relay::cause::Cause;
 use relay::ports::{Page, Record};
 use relay::progress::{EndpointProgress, Fault, LeftOut, Progress, RenditionProgress, Status};
 use relay::select::Filter;
 use relay::session::{Address, KeyPlace, OutputKind, SessionId, Start};
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// One session as the API shows it.
 #[derive(Debug, Serialize)]
@@ -15,6 +17,7 @@ pub struct SessionAnswer {
     created: String,
     status: Status,
     reason: Option<String>,
+    causes: BTreeSet<Cause>,
     source: SourcesAnswer,
     output: OutputAnswer,
     window_seconds: Option<u32>,
@@ -91,6 +94,7 @@ impl SessionAnswer {
         let Progress {
             status,
             reason,
+            causes,
             renditions,
             left_out,
             endpoints,
@@ -107,6 +111,7 @@ impl SessionAnswer {
             created: time(session.created),
             status,
             reason,
+            causes,
             source: SourcesAnswer {
                 url: session.source,
                 fallbacks: session.options.fallbacks,

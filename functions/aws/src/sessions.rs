@@ -8,6 +8,7 @@ use crate::runs::RunId;
 use crate::secrets::Secrets;
 use crate::table::{Table, Weight};
 use relay::Timestamp;
+use relay::cause::Cause;
 use relay::cursor;
 use relay::cursor::Rendition;
 use relay::names::RenditionName;
@@ -95,7 +96,7 @@ impl<C: Clock> DynamoSessions<C> {
                 None => return Ok(()),
             }
         }
-        self.finish(&mark, Status::Stopped, "stopped on request").await
+        self.finish(&mark, Status::Stopped, None, "stopped on request").await
     }
 
     /// Ends a session that is not over yet, and forgets its secrets: also what a crash in the middle
@@ -107,12 +108,14 @@ impl<C: Clock> DynamoSessions<C> {
         &self,
         mark: &Mark,
         status: Status,
+        cause: Option<Cause>,
         reason: &str,
     ) -> Result<(), StoreError> {
         let Some(Record { session, progress }) = self.record(mark).await? else { return Ok(()) };
         if progress.status.is_active() {
             let progress = up_to_date(progress, mark);
-            let progress = Progress { status, reason: Some(reason.to_owned()), ..progress };
+            let (reason, causes) = (Some(reason.to_owned()), cause.into_iter().collect());
+            let progress = Progress { status, reason, causes, ..progress };
             self.table.end(&session, &progress, self.clock.now()).await?;
         }
         Ok(self.secrets.forget(&mark.id).await?)

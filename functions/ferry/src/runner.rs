@@ -10,7 +10,7 @@ use relay::Timestamp;
 use relay::ports::{Clock, Ingest, Origin, Record, Runs, Sessions, StoreError};
 use relay::progress::{Progress, Status};
 use relay::session::{Access, Endpoint, OutputKind, Session, SessionId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use task::Task;
 use tokio::sync::watch;
@@ -155,7 +155,8 @@ where
             return Ok(());
         }
         let reason = Some("stopped on request".to_owned());
-        let stopped = Progress { status: Status::Stopped, reason, ..last.clone() };
+        let causes = BTreeSet::new();
+        let stopped = Progress { status: Status::Stopped, reason, causes, ..last.clone() };
         self.store.report(id, &stopped).await?;
         tracing::info!(session = %id, "session is stopped");
         Ok(())

@@ -6,6 +6,7 @@ pub mod abilities;
 pub mod advance;
 pub mod anchor;
 pub mod cadence;
+pub mod cause;
 pub mod crypt;
 pub mod cursor;
 pub mod layout;

@@ -1,8 +1,10 @@
 //! How a session is doing, as people and machines are told.
 
 use crate::Timestamp;
+use crate::cause::Cause;
 use crate::session::Address;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// The state of a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -55,6 +57,8 @@ pub struct Progress {
     pub status: Status,
     /// Why it is degraded, ended, stopped or failed, in words.
     pub reason: Option<String>,
+    /// The same for machines; none where it is well, or was stopped.
+    pub causes: BTreeSet<Cause>,
     /// Per rendition, by name.
     pub renditions: Vec<RenditionProgress>,
     /// Renditions that the output does not take and that it can do without.

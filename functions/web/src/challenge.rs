@@ -16,7 +16,7 @@ const ALGORITHMS: [&str; 6] =
 
 /// A challenge, and how often it was answered.
 #[derive(Debug)]
-pub(crate) struct Challenge(Scheme);
+pub struct Challenge(Scheme);
 
 #[derive(Debug)]
 enum Scheme {
@@ -33,16 +33,18 @@ enum Scheme {
 
 /// What is signed of a request.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Signed<'a> {
-    pub(crate) method: &'a Method,
+pub struct Signed<'a> {
+    /// The method.
+    pub method: &'a Method,
     /// Path and query string.
-    pub(crate) uri: &'a str,
+    pub uri: &'a str,
 }
 
 impl Challenge {
     /// The challenge to answer: the first digest that is understood, as RFC 7616 section 3.7
     /// advises, else Basic.
-    pub(crate) fn read(headers: &HeaderMap) -> Option<Self> {
+    #[must_use]
+    pub fn read(headers: &HeaderMap) -> Option<Self> {
         let texts = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|it| it.to_str().ok());
         let mut basic = None;
         // What follows a challenge that cannot be parsed is not looked at.
@@ -81,7 +83,8 @@ impl Challenge {
     }
 
     /// The challenge that follows this one, when an answer announces the next nonce.
-    pub(crate) fn announced(&self, headers: &HeaderMap) -> Option<Self> {
+    #[must_use]
+    pub fn announced(&self, headers: &HeaderMap) -> Option<Self> {
         let Scheme::Digest { parameters, client, .. } = &self.0 else { return None };
         let info = format!("Digest {}", headers.get(AUTHENTICATION_INFO)?.to_str().ok()?);
         let info = ChallengeParser::new(&info).next()?.ok()?;
@@ -100,12 +103,14 @@ impl Challenge {
     }
 
     /// Whether the server says that the credentials were right and only the nonce was too old.
-    pub(crate) fn is_stale(&self) -> bool {
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
         matches!(&self.0, Scheme::Digest { client, .. } if client.stale())
     }
 
     /// How often it was answered; nothing counts for Basic.
-    pub(crate) fn uses(&self) -> u32 {
+    #[must_use]
+    pub fn uses(&self) -> u32 {
         match &self.0 {
             Scheme::Basic(_) => 0,
             Scheme::Digest { client, .. } => client.nonce_count(),
@@ -116,7 +121,7 @@ impl Challenge {
     ///
     /// # Errors
     /// What cannot be signed; not the credentials.
-    pub(crate) fn answer(
+    pub fn answer(
         &mut self,
         credentials: &Credentials,
         signed: Signed<'_>,

@@ -5,7 +5,7 @@
 
 mod body;
 mod budget;
-mod challenge;
+pub mod challenge;
 pub mod clock;
 mod connector;
 mod cookies;

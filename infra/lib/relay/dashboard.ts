@@ -43,6 +43,7 @@ export function dashboard(
     graph('Errors', [
       metrics.own('SourceErrors', 'Sum'),
       metrics.own('IngestErrors', 'Sum'),
+      metrics.own('BrokenTurns', 'Sum'),
       metrics.failedRuns(),
     ]),
     graph('Throttles', [metrics.throttles()]),

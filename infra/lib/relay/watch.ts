@@ -45,8 +45,16 @@ function watch(alarms: Alarms, metrics: Metrics, watched: Watched): void {
     metric: metrics.own('FailedSessions', 'Sum'),
     threshold: 1,
     evaluationPeriods: 1,
-    says: 'A session cannot go on and has been given up.',
+    says: 'A session has been given up, or ended before all of it was carried.',
     runbook: 'A session has failed',
+  });
+  alarms.add('BrokenTurns', {
+    metric: metrics.own('BrokenTurns', 'Sum'),
+    threshold: 1,
+    evaluationPeriods: 5,
+    datapointsToAlarm: 3,
+    says: 'A session could not be carried in three of five minutes, through no fault of its source or output.',
+    runbook: 'A session cannot be carried',
   });
   for (const [channel, output] of Object.entries(watched.outputs)) {
     alarms.add(`Deaf-${channel}`, {

@@ -18,6 +18,7 @@ async fn a_wrong_password_is_told_without_the_password_and_mended_by_a_new_sessi
     let first = scene.ferry.make(request).await;
     let degraded = |session: &Value| session["status"] == "degraded";
     let session = scene.ferry.until(&first, "degraded", Duration::from_secs(10), degraded).await;
+    assert_eq!(session["causes"], json!(["denied"]), "{session:#}");
     let reason = session["reason"].as_str().unwrap();
     assert!(reason.contains("401"), "the reason says what is wrong: {reason}");
     assert_eq!(session["endpoints"][0]["healthy"], false, "{session:#}");

@@ -105,6 +105,7 @@ async fn a_function_that_changes_and_a_secret_that_is_spoilt_lose_nothing() {
     let session = cloud.until(&id, "degraded", CATCH_UP, told).await;
     let reason = session["reason"].as_str().unwrap();
     assert!(reason.contains("the secret of session"), "{session:#}");
+    assert_eq!(session["causes"], json!(["secrets"]), "{session:#}");
     cloud.put_secret(&secret, &sound).await;
     cloud.until(&id, "running", CATCH_UP, |session| session["status"] == "running").await;
     scene.caught_up(CATCH_UP).await;

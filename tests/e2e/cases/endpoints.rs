@@ -3,7 +3,7 @@
 use crate::apache::{Apache, Auth, DIGEST};
 use crate::program::Program;
 use crate::scene::Scene;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// How long the one endpoint is away; the source lists its segments for 12 s.
@@ -26,6 +26,7 @@ async fn outage(told: bool, begin: impl AsyncFn(&mut Apache), end: impl AsyncFn(
     assert!(behind(1) >= 8, "two renditions lack five segments each: {session:#}");
     if told {
         assert_eq!(session["status"], "degraded", "{session:#}");
+        assert_eq!(session["causes"], json!(["endpoint"]), "{session:#}");
         assert_eq!(session["endpoints"][1]["healthy"], false, "{session:#}");
     }
     let (listed, published) =

@@ -3,6 +3,7 @@
 use crate::world::{World, request};
 use axum::http::Method;
 use relay::Timestamp;
+use relay::cause::Cause;
 use relay::progress::{EndpointProgress, Fault, LeftOut, Progress, RenditionProgress};
 use relay::session::{Address, SessionId};
 use serde_json::{Map, Value, json};
@@ -103,6 +104,7 @@ fn check(document: &Value, schema: &Value, value: &Value, at: &str) {
 fn full_progress() -> Progress {
     let fault = Some(Fault { what: "w".to_owned(), at: Timestamp(1) });
     Progress {
+        causes: Cause::ALL.into(),
         renditions: vec![RenditionProgress { listed: vec![None], ..RenditionProgress::default() }],
         left_out: vec![LeftOut { name: "n".to_owned(), reason: "r".to_owned() }],
         endpoints: vec![EndpointProgress {

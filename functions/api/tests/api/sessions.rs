@@ -3,6 +3,7 @@
 use crate::world::{World, request};
 use axum::http::{Method, StatusCode};
 use relay::Timestamp;
+use relay::cause::Cause;
 use relay::progress::{EndpointProgress, Fault, LeftOut, Progress, RenditionProgress, Status};
 use relay::session::{Address, SessionId};
 use serde_json::{Value, json};
@@ -29,6 +30,7 @@ async fn a_session_shows_how_it_is_doing_now() {
     let fault = Fault { what: "endpoint answered 500".to_owned(), at: Timestamp(1_000_000) };
     let address = Address::of(&Url::parse("https://in.example/a/channel").unwrap());
     let progress = Progress {
+        causes: [Cause::Endpoint].into(),
         status: Status::Degraded,
         reason: Some("an endpoint does not take segments".to_owned()),
         renditions: vec![RenditionProgress {
@@ -64,6 +66,7 @@ async fn a_session_shows_how_it_is_doing_now() {
             "created": "2023-11-14T22:13:20.000Z",
             "status": "degraded",
             "reason": "an endpoint does not take segments",
+            "causes": ["endpoint"],
             "source": {
                 "url": "https://origin.example/live/main.m3u8",
                 "fallbacks": [],

@@ -229,6 +229,7 @@ mod tests {
         };
         let progress = Progress {
             status: Status::Degraded,
+            causes: [relay::cause::Cause::Endpoint].into(),
             reason: Some("endpoint answered 500 for channel.m3u8".to_owned()),
             renditions: vec![
                 rendition("video-550000", None),

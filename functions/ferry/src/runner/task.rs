@@ -6,6 +6,7 @@ use futures_util::FutureExt;
 use hls::Micros;
 use relay::Timestamp;
 use relay::advance::{Carrier, Event, Step};
+use relay::cause::Cause;
 use relay::ports::{Clock, Sessions, StoreError};
 use relay::progress::{Fault, Progress, Status};
 use relay::session::{Access, Session};
@@ -49,14 +50,14 @@ where
         loop {
             let began = self.clock.now();
             // What a panic leaves half done is dropped with the life in which it happened.
-            let what = match AssertUnwindSafe(self.live()).catch_unwind().await {
+            let (cause, what) = match AssertUnwindSafe(self.live()).catch_unwind().await {
                 Ok(Ok(())) => return self.progress,
-                Ok(Err(error)) => error.to_string(),
-                Err(_) => "internal error".to_owned(),
+                Ok(Err(error)) => (Cause::Store, error.to_string()),
+                Err(_) => (Cause::Internal, "internal error".to_owned()),
             };
             tracing::error!(session = %self.session.id, "cannot carry the session: {what}");
             let now = self.clock.now();
-            self.degrade(what, now).await;
+            self.degrade(cause, what, now).await;
             if now.since(began) > LONGEST_PAUSE {
                 pause = PAUSE;
             }
@@ -148,12 +149,13 @@ where
     }
 
     /// Shows that the session is not carried now, and why.
-    async fn degrade(&self, what: String, now: Timestamp) {
+    async fn degrade(&self, cause: Cause, what: String, now: Timestamp) {
         let reason = Some(what.clone());
         let last_error = Some(Fault { what, at: now });
         self.progress.send_modify(|progress| {
             progress.status = Status::Degraded;
             progress.reason = reason;
+            progress.causes = [cause].into();
             progress.last_error = last_error;
         });
         let progress = self.progress.borrow().clone();
@@ -168,6 +170,7 @@ where
         self.progress.send_modify(|progress| {
             progress.status = Status::Failed;
             progress.reason = Some(reason);
+            progress.causes = [Cause::Forgotten].into();
         });
         let progress = self.progress.borrow().clone();
         self.store.report(&self.session.id, &progress).await

@@ -2,6 +2,7 @@
 
 use super::watch::{Looks, Watch};
 use super::{Carrier, Done};
+use crate::cause::Cause;
 use crate::layout::Layout;
 use crate::ports::{Clock, Fetched, Ingest, Origin, OriginError, Sessions};
 use hls::{Limits, Micros, MultivariantPlaylist, Playlist, Seconds, Timestamp, Variables};
@@ -61,7 +62,7 @@ where
         let (text, url, validators) = match result {
             Ok(Fetched::Changed { text, url, validators }) => (text, url, validators),
             Ok(Fetched::Unchanged) => return self.master.looks.well(now + MASTER_EVERY),
-            Err(OriginError::Refused { reason }) => return self.fail(now, reason),
+            Err(OriginError::Refused { reason }) => return self.fail(now, Cause::Refused, reason),
             Err(_) if self.master.looks.go_back(now) => return,
             Err(error @ (OriginError::Gone { .. } | OriginError::Unavailable { .. })) => {
                 return self.master_failed(now, error.to_string());
@@ -112,7 +113,7 @@ where
             }
             // What was carried so far can go on.
             Err(reason) if !self.committed.renditions.is_empty() => self.master_failed(now, reason),
-            Err(reason) => self.fail(now, reason),
+            Err(reason) => self.fail(now, Cause::Unfit, reason),
         }
     }
 

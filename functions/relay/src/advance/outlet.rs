@@ -1,6 +1,7 @@
 //! One endpoint: what it was given, and how it is.
 
 use super::publish::{Basis, Naming};
+use crate::cause::Cause;
 use crate::names::{RenditionName, Stem};
 use crate::progress::Fault;
 use crate::session::Address;
@@ -41,7 +42,7 @@ pub(super) struct Outlet<I> {
     pub(super) puts: BTreeMap<u64, Timestamp>,
     pub(super) failures: u32,
     pub(super) retry_at: Timestamp,
-    pub(super) error: Option<String>,
+    pub(super) error: Option<(Cause, String)>,
     pub(super) last_error: Option<Fault>,
     pub(super) segments: u64,
     pub(super) bytes: u64,
@@ -100,14 +101,14 @@ impl<I> Outlet<I> {
         self.retry_at = Timestamp::default();
     }
 
-    pub(super) fn failed(&mut self, what: String, now: Timestamp) {
+    pub(super) fn failed(&mut self, cause: Cause, what: String, now: Timestamp) {
         let wait = Micros(RETRY.0 << self.failures.min(6)).min(LONGEST_RETRY);
         // Requests that fail together are one failure.
         if self.retry_at <= now {
             self.failures = self.failures.saturating_add(1);
             self.retry_at = now + wait;
         }
-        self.error = Some(what.clone());
+        self.error = Some((cause, what.clone()));
         self.last_error = Some(Fault { what, at: now });
     }
 
@@ -128,14 +129,14 @@ mod tests {
         let at = |millis| Timestamp::default() + Micros::from_millis(millis);
         let mut retries = Vec::new();
         for begin in [0, 250, 750] {
-            outlet.failed("down".to_owned(), at(begin));
-            outlet.failed("down".to_owned(), at(begin + 1));
+            outlet.failed(Cause::Endpoint, "down".to_owned(), at(begin));
+            outlet.failed(Cause::Endpoint, "down".to_owned(), at(begin + 1));
             retries.push(outlet.retry_at);
         }
         assert_eq!(retries, [at(250), at(750), at(1_750)], "ever longer, and together once");
         outlet.well();
         assert!(outlet.ready(at(751)));
-        outlet.failed("down".to_owned(), at(760));
+        outlet.failed(Cause::Endpoint, "down".to_owned(), at(760));
         assert!(!outlet.ready(at(1_009)));
         assert!(outlet.ready(at(1_010)));
     }

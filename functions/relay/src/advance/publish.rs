@@ -2,6 +2,7 @@
 
 use super::commit::{News, differs};
 use super::{Carrier, Done, Event, Version};
+use crate::cause::Cause;
 use crate::layout::Layout;
 use crate::names::{PLAYLIST, RenditionName, Stem};
 use crate::ports::{Clock, Ingest, IngestError, Origin, Sessions};
@@ -269,7 +270,11 @@ where
     pub(super) fn endpoint_failed(&mut self, endpoint: usize, error: &IngestError, now: Timestamp) {
         let outlet = &mut self.outlets[endpoint];
         let what = format!("endpoint {}: {error}", outlet.address);
-        outlet.failed(what.clone(), now);
+        let cause = match error {
+            IngestError::Denied { .. } => Cause::Denied,
+            IngestError::Unavailable { .. } => Cause::Endpoint,
+        };
+        outlet.failed(cause, what.clone(), now);
         self.fault(now, what);
     }
 

@@ -2,17 +2,22 @@
 
 use super::commit::STORE_PAUSE;
 use super::{Carrier, Event};
+use crate::cause::Cause;
 use crate::ports::{Clock, Ingest, Origin, Sessions};
 use crate::progress::{EndpointProgress, Fault, Progress, RenditionProgress, Status};
 use crate::session::Session;
 use crate::settle::segments_from;
 use hls::{Micros, Timestamp};
+use std::collections::BTreeSet;
 
 /// How long a source that has ended waits for an endpoint that does not take its last segments.
 const ENDED_PATIENCE: Micros = Micros::from_secs(600);
 
 /// At most so many reasons are told at once.
 const MOST_REASONS: usize = 3;
+
+/// The state of a session, and why, in words and for machines.
+type Standing = (Status, Option<String>, BTreeSet<Cause>);
 
 /// How a session is doing before anything was done.
 pub(super) fn first(session: &Session) -> Progress {
@@ -61,14 +66,13 @@ where
         if !self.progress.status.is_active() {
             return;
         }
-        let (status, reason) = self.standing(now);
-        if (status, &reason) != (self.progress.status, &self.progress.reason) {
-            if status != self.progress.status {
-                self.events.push(Event::Became(status, reason.clone()));
-            }
-            self.progress.status = status;
-            self.progress.reason = reason;
+        let (status, reason, causes) = self.standing(now);
+        if status != self.progress.status {
+            self.events.push(Event::Became(status, reason.clone()));
         }
+        self.progress.status = status;
+        self.progress.reason = reason;
+        self.progress.causes = causes;
     }
 
     fn rendition_progress(&self) -> Vec<RenditionProgress> {
@@ -110,7 +114,7 @@ where
     }
 
     /// The state of the session, and why.
-    fn standing(&self, now: Timestamp) -> (Status, Option<String>) {
+    fn standing(&self, now: Timestamp) -> Standing {
         if let Some(ended) = self.ended_state(now) {
             return ended;
         }
@@ -122,31 +126,31 @@ where
         let renditions = watches.clone().filter(|watch| lasts(watch.looks.errors()));
         let stalls = self.watches.iter().filter_map(|(name, watch)| {
             let seconds = watch.stalled(now)?.as_millis() / 1_000;
-            Some(format!("source has listed nothing new of {name} for {seconds} s"))
+            let reason = format!("source has listed nothing new of {name} for {seconds} s");
+            Some((Cause::Stalled, reason))
         });
         let segments = watches.filter_map(|watch| watch.fates.failed.values().next());
         let segments = segments.filter(|failure| lasts(failure.tries));
         let outlets = self.outlets.iter().filter(|outlet| lasts(outlet.failures));
-        let reasons: Vec<String> = self
-            .store_pause
-            .iter()
-            .map(|(_, reason)| reason.clone())
-            .chain(master.cloned())
-            .chain(renditions.filter_map(|watch| watch.looks.error().cloned()))
+        let store = self.store_pause.iter().map(|(_, reason)| (Cause::Store, reason.clone()));
+        let playlists =
+            master.into_iter().chain(renditions.filter_map(|watch| watch.looks.error()));
+        let (causes, mut reasons): (BTreeSet<Cause>, Vec<String>) = store
+            .chain(playlists.map(|reason| (Cause::Source, reason.clone())))
             .chain(stalls)
-            .chain(segments.map(|failure| failure.reason.clone()))
+            .chain(segments.map(|failure| (Cause::Segment, failure.reason.clone())))
             .chain(outlets.filter_map(|outlet| outlet.error.clone()))
-            .take(MOST_REASONS)
-            .collect();
+            .unzip();
+        reasons.truncate(MOST_REASONS);
         match (reasons.is_empty(), published) {
-            (false, _) => (Status::Degraded, Some(reasons.join("; "))),
-            (true, true) => (Status::Running, None),
-            (true, false) => (Status::Starting, None),
+            (false, _) => (Status::Degraded, Some(reasons.join("; ")), causes),
+            (true, true) => (Status::Running, None, causes),
+            (true, false) => (Status::Starting, None, causes),
         }
     }
 
     /// Whether everything has been carried to its end, or as much as can be.
-    fn ended_state(&self, now: Timestamp) -> Option<(Status, Option<String>)> {
+    fn ended_state(&self, now: Timestamp) -> Option<Standing> {
         if self.watches.is_empty() {
             return None;
         }
@@ -159,16 +163,14 @@ where
             there().all(|(name, _)| outlet.finished.contains(name)) && outlet.is_idle()
         };
         if self.outlets.iter().all(finished) {
-            return Some((
-                Status::Ended,
-                Some("the source ended and all of it was carried".into()),
-            ));
+            let reason = "the source ended and all of it was carried";
+            return Some((Status::Ended, Some(reason.into()), BTreeSet::new()));
         }
         let seen = self.watches.values().filter_map(|watch| watch.ended_at).max()?;
         let waited = now.since(seen) >= ENDED_PATIENCE;
         waited.then(|| {
             let reason = "the source ended and not all of it could be carried in ten minutes";
-            (Status::Ended, Some(reason.into()))
+            (Status::Ended, Some(reason.into()), BTreeSet::from([Cause::Incomplete]))
         })
     }
 

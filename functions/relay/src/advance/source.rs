@@ -4,6 +4,7 @@ use super::master::{MASTER_EVERY, parameter};
 use super::watch::{Asked, Watch};
 use super::{Carrier, Done, Event};
 use crate::anchor::{Anchor, take_up};
+use crate::cause::Cause;
 use crate::cursor::Rendition;
 use crate::names::RenditionName;
 use crate::ports::{Clock, Fetched, Ingest, Origin, OriginError, Sessions, Validators};
@@ -134,7 +135,7 @@ where
         match self.fits(name, &playlist) {
             Ok(true) => {}
             Ok(false) => return,
-            Err(reason) => return self.fail(now, reason),
+            Err(reason) => return self.fail(now, Cause::Unfit, reason),
         }
         resolve_keys(&mut playlist, &base);
         let (first_epoch, endpoints) = (self.first_epoch(), self.outlets.len());
@@ -175,10 +176,11 @@ where
     }
 
     /// Ends the session: it cannot go on.
-    pub(super) fn fail(&mut self, now: Timestamp, reason: String) {
+    pub(super) fn fail(&mut self, now: Timestamp, cause: Cause, reason: String) {
         self.fault(now, reason.clone());
         self.progress.status = Status::Failed;
         self.progress.reason = Some(reason);
+        self.progress.causes = [cause].into();
     }
 
     /// Looks at everything again, as a new run does.
