@@ -269,11 +269,6 @@ fn stormy_runs(seed: u64) -> Scenario {
     // The last one is to come to the end.
     runs.starts.push(300_000);
     let mut scenario = stormy(seed);
-    if runs.cold > 0 {
-        // A source that begins anew and ends after a few segments is taken for an old copy of itself by
-        // runs that do not remember how long it has been one.
-        scenario.source.resets.retain(|&reset| reset < 40_000);
-    }
     if !scenario.source.resets.is_empty() {
         // Nor can one that joins after a source began anew tell an old copy from a source that goes on.
         scenario.source.stale = 0;
@@ -371,6 +366,30 @@ fn shrink(mut scenario: Scenario, fails: impl Fn(&Scenario) -> bool) -> Scenario
         }
     }
     scenario
+}
+
+#[test]
+fn what_was_given_is_known_to_runs_that_remember_nothing() {
+    for (window, seed) in [4, 5, 6].into_iter().flat_map(|w| (0..40).map(move |seed| (w, seed))) {
+        let runs = Runs { starts: vec![0, 200_000], cold: 100, deaths: vec![], still: vec![] };
+        let mut scenario = Scenario { runs: Some(runs), ..calm() };
+        (scenario.source.window, scenario.source.variants) = (window, 1);
+        let outcome = run(&scenario, seed);
+        assert_eq!(incomplete_in(&outcome), None, "{seed}, a window of {window}");
+        assert_eq!(outcome.progress.jumps, 0, "{seed}, a window of {window}");
+    }
+}
+
+#[test]
+fn runs_that_remember_nothing_follow_a_source_that_begins_anew_and_ends() {
+    for segments in 1..8 {
+        let runs = Runs { starts: vec![0, 200_000], cold: 100, deaths: Vec::new(), still: vec![] };
+        let mut scenario = Scenario { runs: Some(runs), ..calm() };
+        // Numbers so near to those before that they may be an old copy.
+        (scenario.source.first, scenario.source.resets) = (0, vec![6_000]);
+        scenario.source.end = 6_000 + segments * 2_000;
+        assert_eq!(incomplete_in(&run(&scenario, segments)), None, "{segments} segments");
+    }
 }
 
 #[test]

@@ -41,6 +41,9 @@ pub enum Anchor {
     Switched(MediaSequence),
     /// It is older than what was seen before, such as from a cache that lags: ignore it.
     Stale,
+    /// The same, but nothing in it can be compared with what was seen before: it may be a source that
+    /// begins anew.
+    Doubtful,
 }
 
 /// What this run has seen of one numbering: tells a source that begins anew from a cache that lags.
@@ -97,7 +100,9 @@ pub fn anchor(
             if now < former.until =>
         {
             match follow(former.newest, &former.fingerprints, &History::default(), seen) {
-                Anchor::Contiguous | Anchor::FellBehind(_) | Anchor::Stale => Anchor::Stale,
+                Anchor::Contiguous | Anchor::FellBehind(_) | Anchor::Stale | Anchor::Doubtful => {
+                    Anchor::Stale
+                }
                 Anchor::Joined(_)
                 | Anchor::Restarted
                 | Anchor::Renumbered(_)
@@ -142,6 +147,7 @@ fn follow(
     let near = newest.since(last) <= (seen.segments.len() as u64).max(NEAR);
     let same = if compared.is_empty() { near } else { compared.contains(&true) };
     match (same, last < newest) {
+        (true, true) if compared.is_empty() => Anchor::Doubtful,
         (true, true) => Anchor::Stale,
         (true, false) => Anchor::Contiguous,
         (false, _) => renumbered(fingerprints, seen).map_or(Anchor::Restarted, Anchor::Renumbered),
@@ -244,12 +250,18 @@ pub fn take_up(
     let patience = now + stale_patience(seen);
     let mut next = match (before, anchor) {
         (_, Anchor::Stale) => return before.cloned(),
+        // Whoever looks next must know for how long: no run may remember it.
+        (_, Anchor::Doubtful) => {
+            let since = before?.doubted.unwrap_or(now);
+            return before.map(|before| Rendition { doubted: Some(since), ..before.clone() });
+        }
         (None, Anchor::Joined(entry)) => Rendition {
             epoch: first_epoch,
             entry,
             continues: None,
             source: 0,
             former: None,
+            doubted: None,
             newest: entry,
             fingerprints: Vec::new(),
             target_duration: seen.target_duration,
@@ -271,6 +283,7 @@ pub fn take_up(
         (None, _) => return None,
     };
     next.former = next.former.filter(|former| now < former.until);
+    next.doubted = None;
     next.newest = seen.last_sequence()?;
     let newest = &seen.segments[seen.segments.len().saturating_sub(FINGERPRINTS)..];
     next.fingerprints = newest.iter().map(fingerprint).collect();

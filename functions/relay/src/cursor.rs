@@ -54,6 +54,9 @@ pub struct Rendition {
     /// The numbering that the source left, for as long as a cache may still give it.
     #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
     pub former: Option<Former>,
+    /// Since when the source has listed what may be an old copy or the beginning of another numbering.
+    #[serde(rename = "v", default, skip_serializing_if = "Option::is_none")]
+    pub doubted: Option<Timestamp>,
     /// The newest segment that the source has listed.
     #[serde(rename = "s", with = "number")]
     pub newest: MediaSequence,

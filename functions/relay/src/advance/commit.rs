@@ -1,9 +1,11 @@
 //! Makes the cursor last, when it is worth a write.
 
 use super::Carrier;
+use super::outlet::Outlet;
 use crate::cursor::{self, Cursor, Rendition, Track};
+use crate::names::RenditionName;
 use crate::ports::{Clock, CommitError, Ingest, Origin, Sessions, StoreError};
-use hls::{Micros, Timestamp};
+use hls::{MediaSequence, Micros, Timestamp};
 
 /// What landed is committed as soon as nothing younger than this is under way, or than the given part of a target
 /// duration: one write a poll, although a large segment takes longer than a small one.
@@ -30,9 +32,14 @@ where
         if whole(&self.committed) != whole(&self.working) {
             return News::Landed;
         }
-        let of = |(name, working)| match self.committed.renditions.get(name) {
-            None => News::Landed,
-            Some(committed) => differs(committed, working),
+        let of = |(name, working): (&RenditionName, &Rendition)| {
+            let Some(committed) = self.committed.renditions.get(name) else { return News::Landed };
+            let seen = self.watches.get(name).and_then(|watch| watch.seen.as_deref());
+            let listed = seen.map_or(0, |seen| seen.segments.len());
+            match differs(committed, working) {
+                News::None if unsure(committed, working, listed) => News::Given,
+                news => news,
+            }
         };
         self.working.renditions.iter().map(of).max().unwrap_or(News::None)
     }
@@ -42,14 +49,16 @@ where
         let paused = self.store_pause.as_ref().is_some_and(|(until, _)| now < *until);
         let quiet =
             |patience| self.closing || !self.began.values().any(|&began| now < began + patience);
-        !paused && self.forbearance().is_some_and(quiet)
+        // What is being published is given together.
+        let given = || self.news() == News::Given && !self.outlets.iter().all(Outlet::is_idle);
+        !paused && self.forbearance().is_some_and(quiet) && !given()
     }
 
     /// How old everything under way must be before what is new is written; absent when nothing is.
     pub(super) fn forbearance(&self) -> Option<Micros> {
         match self.news() {
             News::None => None,
-            News::Slid => Some(SLIDE_PATIENCE),
+            News::Given | News::Slid => Some(SLIDE_PATIENCE),
             News::Landed => {
                 let targets = self.working.renditions.values().map(|mark| mark.target_duration);
                 let shortest = targets.min().map(Micros::from).unwrap_or_default();
@@ -123,6 +132,8 @@ where
 pub(super) enum News {
     /// Nothing that a playlist shows.
     None,
+    /// That playlists were stored, of which the cursor has not said so for long.
+    Given,
     /// The window lost its oldest segments.
     Slid,
     /// Segments landed, or the source numbers afresh.
@@ -131,7 +142,7 @@ pub(super) enum News {
 
 /// How two marks of a rendition differ in what playlists show.
 ///
-/// The source's newest segments and what was surely given are written along, but are no reason to write.
+/// The source's newest segments are written along, but are no reason to write.
 pub(super) fn differs(old: &Rendition, new: &Rendition) -> News {
     let landed = |mark: &Rendition| {
         let ends = |track: &Track| {
@@ -139,11 +150,30 @@ pub(super) fn differs(old: &Rendition, new: &Rendition) -> News {
             (stretches, track.discontinuities, track.broken)
         };
         let ends: Vec<_> = mark.tracks.iter().map(ends).collect();
-        (mark.epoch, mark.entry, mark.target_duration, ends)
+        (mark.epoch, mark.entry, mark.target_duration, mark.doubted, ends)
     };
     if landed(old) != landed(new) {
         return News::Landed;
     }
     let slid = old.tracks.iter().zip(&new.tracks).any(|(old, new)| old.stretches != new.stretches);
     if slid { News::Slid } else { News::None }
+}
+
+/// When more than this part of a window is not known to have been given, that is written. What is left of the
+/// window outlasts a slow takeover, and where each segment is written as it lands this costs nothing.
+const UNSURE_PART: u64 = 3;
+
+/// Whether it is time to write what was surely given, although nothing else is new.
+///
+/// Usually it is written along with what lands next. But where each poll is made by a run that knows
+/// nothing of the one before, it never would be, and what a source that lists so many segments
+/// then drops would be thought not to have been given.
+fn unsure(old: &Rendition, new: &Rendition, listed: usize) -> bool {
+    old.tracks.iter().zip(&new.tracks).any(|(old, new)| {
+        let (Some(first), Some(last)) = (new.listed().first(), new.last()) else { return false };
+        let all = last.last_out().after(1).since(first.out).max(listed as u64);
+        let surely = old.given.map_or(MediaSequence(0), |given| given.after(1));
+        let unsure = last.last_out().after(1).since(surely);
+        new.given > old.given && unsure * UNSURE_PART > all
+    })
 }

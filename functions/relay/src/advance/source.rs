@@ -89,6 +89,9 @@ where
             }
             Ok(Fetched::Unchanged) => {
                 watch.unchanged(sent, now);
+                if let Some(mark) = self.working.renditions.get_mut(name) {
+                    mark.doubted = None;
+                }
                 return self.schedule(name, now);
             }
             Ok(Fetched::Changed { text, url, validators }) => {
@@ -144,11 +147,18 @@ where
         let source = self.working.source;
         let anchor = watch.anchor(before, &playlist, source, self.session.start, now);
         let mark = take_up(before, &playlist, anchor, first_epoch, endpoints, now);
-        let Some(mark) = mark.filter(|_| anchor != Anchor::Stale) else {
-            watch.looks.found_nothing(sent);
-            return self.schedule(name, now);
+        let mark = match (mark, anchor) {
+            (Some(mark), Anchor::Doubtful) => {
+                watch.looks.found_nothing(sent);
+                self.working.renditions.insert(name.clone(), mark);
+                return self.schedule(name, now);
+            }
+            (None, _) | (_, Anchor::Stale) => {
+                watch.looks.found_nothing(sent);
+                return self.schedule(name, now);
+            }
+            (Some(mark), _) => Rendition { source, ..mark },
         };
-        let mark = Rendition { source, ..mark };
         let known = before.map(|before| (before.epoch, before.newest));
         watch.learn(known, &mark, &playlist, sent, now);
         watch.looks.known = Some(validators);
@@ -199,7 +209,7 @@ fn event_of(name: &RenditionName, anchor: Anchor) -> Option<Event> {
         Anchor::Restarted | Anchor::Renumbered(_) | Anchor::Switched(_) => {
             Some(Event::Restarted(name))
         }
-        Anchor::Contiguous | Anchor::Stale => None,
+        Anchor::Contiguous | Anchor::Stale | Anchor::Doubtful => None,
     }
 }
 

@@ -326,10 +326,11 @@ impl Watch {
             Some(before) if before.source != source => switched(seen),
             _ => anchor(before, &self.history, seen, watched, start, now),
         };
-        if found != Anchor::Stale || seen.segments.is_empty() {
+        if !matches!(found, Anchor::Stale | Anchor::Doubtful) || seen.segments.is_empty() {
             return found;
         }
-        let since = *self.stale_since.get_or_insert(now);
+        let doubted = before.and_then(|before| before.doubted);
+        let since = *self.stale_since.get_or_insert(doubted.unwrap_or(now));
         if now.since(since) >= stale_patience(seen) { Anchor::Restarted } else { found }
     }
 

@@ -49,7 +49,7 @@ fn a_playlist_is_taken_up_for_a_reason() {
         (live(16, 21, "a"), Anchor::Restarted),
         (live(19, 24, "a"), Anchor::FellBehind(3)),
         (live(9, 14, "a"), Anchor::Stale),
-        (live(4, 9, "a"), Anchor::Stale),
+        (live(4, 9, "a"), Anchor::Doubtful),
         (live(0, 5, "b"), Anchor::Restarted),
         (live(12, 17, "b"), Anchor::Restarted),
         (live(1, 1, "b"), Anchor::Restarted),
@@ -62,6 +62,20 @@ fn a_playlist_is_taken_up_for_a_reason() {
             "{name}"
         );
     }
+}
+
+#[test]
+fn since_when_a_source_is_doubted_outlasts_the_run_that_saw_it() {
+    let (mark, old) = (joined(&live(10, 15, "a")), live(4, 9, "a"));
+    let take = |mark: &Rendition, seen: &MediaPlaylist, seconds| {
+        let now = NOW + hls::Micros::from_secs(seconds);
+        let at = anchor(Some(mark), &History::default(), seen, false, Start::LiveEdge, now);
+        take_up(Some(mark), seen, at, Epoch(7), 1, now).unwrap()
+    };
+    let doubted = take(&mark, &old, 0);
+    assert_eq!(doubted, Rendition { doubted: Some(NOW), ..mark });
+    assert_eq!(take(&doubted, &old, 3), doubted);
+    assert_eq!(take(&doubted, &live(11, 16, "a"), 4).doubted, None);
 }
 
 #[test]

@@ -26,6 +26,7 @@ fn cursor(renditions: usize, endpoints: usize) -> Cursor {
         continues: None,
         source: 0,
         former: None,
+        doubted: None,
         newest: MediaSequence(1_794_999_010),
         fingerprints: vec![0xffff_fff0; 4],
         target_duration: Seconds(6),
