@@ -38,6 +38,20 @@ impl Live {
         Self::start_as("-hls_segment_type fmp4", "m4s", 6).await
     }
 
+    /// Two variants like those of the library, and sound apart, with a window of so many segments.
+    pub async fn start_apart(window: usize) -> (Self, Published) {
+        let folder = tempfile::tempdir().unwrap();
+        let args = format!(
+            "-hide_banner -loglevel error -re -f lavfi -i testsrc2=s=640x360:r={FRAMES_PER_SECOND} \
+             -re -f lavfi -i sine=r=48000 -filter_complex [0:v]split[a][b];[b]scale=320x180[c] \
+             -map [a] -map [c] -map 1:a {ENCODER} -b:v:0 200k -b:v:1 60k -c:a aac -b:a 32k \
+             -f hls -hls_time 2 -hls_list_size {window} -hls_delete_threshold 12 \
+             -hls_flags delete_segments+program_date_time+independent_segments+temp_file -master_pl_name main.m3u8 \
+             -var_stream_map v:0,agroup:a,name:high|v:1,agroup:a,name:low|a:0,agroup:a,language:en,name:sound"
+        );
+        Self::go(folder, split(&args), "ts").await
+    }
+
     async fn start_as(container: &str, extension: &str, window: usize) -> (Self, Published) {
         let folder = tempfile::tempdir().unwrap();
         let args = format!(
@@ -48,7 +62,10 @@ impl Live {
              -hls_flags delete_segments+program_date_time+independent_segments+temp_file \
              -master_pl_name main.m3u8 -var_stream_map v:0,a:0,name:high|v:1,a:1,name:low"
         );
-        let mut args = split(&args);
+        Self::go(folder, split(&args), extension).await
+    }
+
+    async fn go(folder: TempDir, mut args: Vec<String>, extension: &str) -> (Self, Published) {
         args.extend(out(folder.path(), extension));
         let mut live = Self { process: Self::process(&args, &folder), args, folder };
         let published = Published::watch(live.folder.path());

@@ -2,11 +2,11 @@
 
 use crate::asset::{Asset, Segment, State, Track};
 use crate::flaw::Flaw;
-use crate::index::{kinds, track};
+use crate::index::{dates, kinds, track};
 use crate::ladder::{Kind, Ladder};
 use crate::lines::Base;
 use crate::mapping::{self, Tracks};
-use hls::{MediaPlaylist, Micros, MultivariantPlaylist, Seconds, Timestamp};
+use hls::{MediaPlaylist, Micros, MultivariantPlaylist, Seconds};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -219,24 +219,6 @@ impl Source {
         }
         Ok(())
     }
-}
-
-/// When each segment begins by the dates of a playlist; absent where it has none.
-fn dates(read: &MediaPlaylist) -> Option<Vec<u64>> {
-    let date = |segment: &hls::Segment| {
-        segment.program_date_time.as_deref().and_then(Timestamp::from_date_time)
-    };
-    let first = read.segments.iter().position(|segment| date(segment).is_some())?;
-    let before = read.segments.iter().take(first).fold(0, |sum, it| sum + it.duration.0);
-    let mut at = date(read.segments.get(first)?)?.0.saturating_sub(before);
-    let mut times = Vec::new();
-    for segment in &read.segments {
-        // A date that goes back is of another clock.
-        at = date(segment).map_or(at, |date| date.0.max(at.saturating_sub(TOLERANCE)));
-        times.push(at);
-        at = at.saturating_add(segment.duration.0);
-    }
-    Some(times)
 }
 
 impl Window {

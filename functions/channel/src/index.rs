@@ -3,8 +3,8 @@
 use crate::asset::{Asset, Segment, State, Track, apart};
 use crate::flaw::{Flaw, Unsupported};
 use crate::ladder::{Kind, Ladder};
-use crate::lines::{Base, InForce, Ranges};
-use hls::{Line, MediaKind, MediaPlaylist, Micros, MultivariantPlaylist};
+use crate::lines::{Base, InForce, Ranges, moved};
+use hls::{Line, MediaKind, MediaPlaylist, Micros, MultivariantPlaylist, Timestamp};
 use std::collections::BTreeMap;
 
 /// How far apart the same boundary may lie in two variants: one frame at 24 a second, as packagers
@@ -18,7 +18,8 @@ const AUDIO_TOLERANCE: Micros = Micros::from_millis(500);
 /// The same for subtitles and I-frames: nobody hears or sees that they end early.
 const SILENT_TOLERANCE: Micros = Micros::from_secs(10);
 
-/// The lines of a VOD that state its own time, which is not the channel's, or that are written anew.
+/// The lines of a VOD that state its own time, which is not the channel's, or that are written anew. Date ranges
+/// are moved with their segment where its date is known.
 const OWN: [&str; 4] =
     ["#EXT-X-DISCONTINUITY", "#EXT-X-PROGRAM-DATE-TIME:", "#EXT-X-DATERANGE:", "#EXT-X-BYTERANGE:"];
 
@@ -138,8 +139,10 @@ pub(crate) fn track(
     let (mut end, mut discontinuities) = (Micros(0), 0);
     let mut states: Vec<State> = Vec::new();
     let mut segments = Vec::with_capacity(read.segments.len());
+    let dates = dates(read).unwrap_or_default();
     for (place, segment) in (0..).zip(&read.segments) {
-        let mut text = String::new();
+        let date = dates.get(segments.len()).copied();
+        let mut text: String = segment.lines.iter().filter_map(|it| moved(it, date?)).collect();
         for line in &segment.lines {
             if !force.read(line, &base) && !OWN.iter().any(|tag| line.starts_with(tag)) {
                 text.push_str(line);
@@ -167,6 +170,26 @@ pub(crate) fn track(
     }
     let container = read.segments.first().map_or("", container).to_owned();
     Ok((container, Track { playlist: playlist.to_owned(), begin: Micros(0), states, segments }))
+}
+
+/// When each segment begins by the dates of a playlist; absent where it has none.
+pub(crate) fn dates(read: &MediaPlaylist) -> Option<Vec<u64>> {
+    /// By how much a date may say that less was played than there was.
+    const BACK: u64 = 250_000;
+    let date = |segment: &hls::Segment| {
+        segment.program_date_time.as_deref().and_then(Timestamp::from_date_time)
+    };
+    let first = read.segments.iter().position(|segment| date(segment).is_some())?;
+    let before = read.segments.iter().take(first).fold(0, |sum, it| sum + it.duration.0);
+    let mut at = date(read.segments.get(first)?)?.0.saturating_sub(before);
+    let mut times = Vec::new();
+    for segment in &read.segments {
+        // One that goes back farther is of another clock.
+        at = date(segment).map_or(at, |date| date.0.max(at.saturating_sub(BACK)));
+        times.push(at);
+        at = at.saturating_add(segment.duration.0);
+    }
+    Some(times)
 }
 
 /// What a segment is in, as far as its lines and its address tell.

@@ -2,7 +2,7 @@
 //! by themselves wherever a playlist begins.
 
 use crate::asset::State;
-use hls::AttributeList;
+use hls::{AttributeList, Timestamp};
 use url::Url;
 
 /// Where a playlist lies, so that its addresses can be made whole.
@@ -108,6 +108,50 @@ fn whole(attributes: &str, base: &Base) -> AttributeList {
     }
     attributes
 }
+
+/// Stands around what is only known when a segment plays: nothing for the programme's start, or microseconds
+/// from the segment's. No playlist holds it: a control character ends a line.
+const LATER: char = '\u{1}';
+
+/// A date range of a segment with that date, so that it moves with the segment, and its line break; absent where
+/// the line is none, or cannot be read.
+pub(crate) fn moved(line: &str, date: u64) -> Option<String> {
+    let attributes = line.strip_prefix(DATE_RANGE)?;
+    if attributes.contains(LATER) {
+        return None;
+    }
+    let mut attributes = AttributeList::new(attributes);
+    // The same programme may play twice, and a name means one range.
+    let id = format!("{}-{LATER}{LATER}", attributes.get("ID")?);
+    attributes.set_quoted("ID", &id);
+    attributes.get("START-DATE")?;
+    for name in ["START-DATE", "END-DATE"] {
+        let Some(stated) = attributes.get(name) else { continue };
+        let stated = i64::try_from(Timestamp::from_date_time(stated)?.0).ok()?;
+        let after = stated - i64::try_from(date).ok()?;
+        attributes.set_quoted(name, &format!("{LATER}{after}{LATER}"));
+    }
+    Some(format!("{DATE_RANGE}{attributes}\n"))
+}
+
+/// Writes the lines of a segment that begins at `start`, in a programme that began at `began`.
+pub(crate) fn write(text: &mut String, lines: &str, start: Timestamp, began: Timestamp) {
+    if !lines.starts_with(DATE_RANGE) {
+        return text.push_str(lines);
+    }
+    for (place, part) in lines.split(LATER).enumerate() {
+        match part.parse::<i64>() {
+            _ if place % 2 == 0 => text.push_str(part),
+            Ok(after) => {
+                let at = Timestamp(start.0.saturating_add_signed(after));
+                text.push_str(&at.to_string());
+            }
+            Err(_) => text.push_str(&began.0.to_string()),
+        }
+    }
+}
+
+const DATE_RANGE: &str = "#EXT-X-DATERANGE:";
 
 /// Where the next range of a file begins that does not say so (RFC 8216 section 4.3.2.2).
 #[derive(Clone, Debug, Default)]

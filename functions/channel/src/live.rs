@@ -46,6 +46,12 @@ impl Showing<'_> {
         Timestamp(self.start.0.saturating_add(place.0).saturating_sub(self.offset.0))
     }
 
+    /// When what it is a part of began.
+    fn began(&self) -> Timestamp {
+        let live = self.marks.as_ref().and_then(|marks| marks.item.live);
+        live.map_or(self.start, |live| live.began)
+    }
+
     fn starts(&self, place: usize) -> Timestamp {
         self.at(self.feed.track().start(place))
     }
@@ -114,7 +120,7 @@ pub(crate) fn media_playlist(showings: &[Showing], now: Timestamp, shape: &Shape
             }
             writeln!(text, "#EXT-X-PROGRAM-DATE-TIME:{start}")
                 .expect("a String takes all that is written to it");
-            showing.feed.write(&mut text, place);
+            showing.feed.write(&mut text, place, start, showing.began());
         }
     }
     text
@@ -145,7 +151,8 @@ fn window<'a, 'b>(
             break;
         }
     }
-    let Some(edge) = listed.last().map(|(showing, run)| showing.ends(run.end - 1)) else {
+    // Audio may run over what comes next.
+    let Some(edge) = listed.iter().map(|(showing, run)| showing.ends(run.end - 1)).max() else {
         return listed;
     };
     // The first that is not out, and all behind it.

@@ -2,7 +2,8 @@
 
 use crate::asset::{Asset, State, Track};
 use crate::ladder::{Kind, Ladder};
-use hls::Micros;
+use crate::lines;
+use hls::{Micros, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -109,11 +110,18 @@ impl<'a> Feed<'a> {
         }
     }
 
-    /// Writes the lines and the address of a segment.
-    pub(crate) fn write(&self, text: &mut String, place: usize) {
+    /// Writes the lines and the address of a segment that begins at `start`, in a programme that began at `began`.
+    pub(crate) fn write(
+        &self,
+        text: &mut String,
+        place: usize,
+        start: Timestamp,
+        began: Timestamp,
+    ) {
         match self {
             Self::Track(track) => {
-                text.push_str(track.segments.get(place).map_or("", |segment| &segment.text));
+                let lines = track.segments.get(place).map_or("", |segment| &segment.text);
+                lines::write(text, lines, start, began);
             }
             Self::Silent(track, silence) => {
                 let length: Micros = track.start(place + 1) - track.start(place);

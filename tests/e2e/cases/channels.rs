@@ -2,10 +2,10 @@
 
 use crate::apache::DIGEST;
 use crate::ferry::Ferry;
-use crate::ffmpeg::{FFMPEG, cmaf};
+use crate::ffmpeg::{FFMPEG, Live, cmaf};
 use crate::http;
 use crate::observer::Observer;
-use crate::origin::Origin;
+use crate::origin::{Fault, Origin};
 use crate::playlist::Media;
 use crate::program::Program;
 use reqwest::{Client, Method};
@@ -24,7 +24,7 @@ struct Stage {
     ferry: Ferry,
     origin: Origin,
     /// The VODs, and the page of the browser.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Stage {
@@ -42,7 +42,7 @@ impl Stage {
             std::fs::copy(from, folder.path().join(to)).unwrap();
         }
         let (origin, ferry) = (Origin::serve(folder.path()).await, Ferry::serve().await);
-        let stage = Self { ferry, origin, _folder: folder };
+        let stage = Self { ferry, origin, folder };
         let at = |seconds: u64, duration: u64| json!([{ "at": seconds, "duration": duration }]);
         // Slate, a programme that is joined late and has a break, one that is cut, and the slate again.
         let ts = json!([{ "asset": "clock", "offset": 14, "breaks": at(16, 8) }, { "asset": "bars", "duration": 4 }]);
@@ -127,18 +127,14 @@ async fn a_channel_of_ts_and_one_of_cmaf_play_across_all_boundaries() {
         }
     }
     let masters = ["ts", "cmaf"].map(|channel| stage.playlist(channel, "master"));
-    let decoded = masters.clone().map(|url| tokio::task::spawn_blocking(move || decode(&url)));
+    let decoded = masters
+        .clone()
+        .map(|url| tokio::task::spawn_blocking(move || decode(&url, WATCHED.as_secs())));
     let browser = tokio::task::spawn_blocking({
         let page = stage.origin.url("channel.html");
-        move || browse(&page, &masters)
+        move || browse(&page, &masters, WATCHED.as_secs() - 4)
     });
-    let until = Instant::now() + WATCHED + Duration::from_secs(4);
-    while Instant::now() < until {
-        for watcher in &mut watchers {
-            watcher.look().await;
-        }
-        tokio::time::sleep(Duration::from_millis(300)).await;
-    }
+    watch(&mut watchers, Instant::now() + WATCHED + Duration::from_secs(4)).await;
     for watcher in &watchers {
         let seconds = watcher.known.len() * 2;
         assert!(seconds > 45, "{} listed {seconds} s", watcher.url);
@@ -173,7 +169,8 @@ async fn a_channel_is_carried_to_an_ingest_across_all_boundaries() {
     let id = stage.ferry.make(session).await;
     tokio::time::sleep(Duration::from_secs(20)).await;
     let url = apache.playlist();
-    let frames = tokio::task::spawn_blocking(move || decode(&url)).await.unwrap();
+    let frames =
+        tokio::task::spawn_blocking(move || decode(&url, WATCHED.as_secs())).await.unwrap();
     assert!(frames > 500, "{frames} pictures were decoded");
     let session = stage.ferry.session(&id).await;
     assert_eq!(
@@ -190,10 +187,101 @@ async fn a_channel_is_carried_to_an_ingest_across_all_boundaries() {
     assert!(boundaries > 5, "{boundaries} boundaries: {text}");
 }
 
+#[tokio::test]
+async fn a_live_source_plays_between_programmes_and_the_slate_where_it_fails() {
+    let (stage, (live, _published)) = tokio::join!(Stage::new(), Live::start_apart(12));
+    std::os::unix::fs::symlink(live.folder.path(), stage.folder.path().join("live")).unwrap();
+    let apache = crate::apache::Apache::start(DIGEST).await;
+    let observer = Observer::watch(&apache.playlist());
+    let now = hls::Timestamp(std::time::UNIX_EPOCH.elapsed().unwrap().as_micros() as u64);
+    let at = |seconds: u64| (now + hls::Micros::from_secs(seconds)).to_string();
+    let items = json!([
+        { "live": stage.origin.url("live/main.m3u8"), "title": "Match", "start": at(12), "end": at(46) },
+        { "asset": "clock" },
+    ]);
+    let path = "/channels/ts/schedule";
+    stage.ask(Method::POST, path, json!({ "from": at(8), "items": items })).await;
+    let session = json!({
+        "name": "with a live source",
+        "source": { "channel": "ts" },
+        "output": { "type": "webdav", "endpoints": [apache.json()] },
+        "window_seconds": 600,
+    });
+    let id = stage.ferry.make(session).await;
+    let names = ["video_180p", "video_360p", "audio_en"];
+    let mut watchers = names.map(|name| Watcher::new(stage.playlist("ts", name)));
+    let master = stage.playlist("ts", "master");
+    let decoded = tokio::task::spawn_blocking({
+        let master = master.clone();
+        move || decode(&master, 56)
+    });
+    let browser = tokio::task::spawn_blocking({
+        let page = stage.origin.url("channel.html");
+        move || browse(&page, &[master], 50)
+    });
+    let until = |seconds: u64| Instant::now() + Duration::from_secs(seconds);
+    watch(&mut watchers, until(22)).await;
+    let (_, playing) = stage.ferry.ask(Method::GET, "/channels/ts/now", None).await;
+    assert_eq!(playing["playing"]["title"], "Match", "{playing:#}");
+    // Its playlists fail for longer than what is known of it lasts.
+    stage.origin.break_down("live/high/index.m3u8", Fault::Status(503));
+    watch(&mut watchers, until(13)).await;
+    let (_, failing) = stage.ferry.ask(Method::GET, "/channels/ts/now", None).await;
+    assert_eq!(failing["playing"]["role"], "slate", "{failing:#}");
+    assert!(failing["trouble"].as_str().unwrap().contains("503"), "{failing:#}");
+    stage.origin.mend();
+    watch(&mut watchers, until(23)).await;
+    for watcher in &watchers {
+        let live = watcher.known.values().filter(|(address, ..)| address.contains("/live/"));
+        let addresses: Vec<&String> = live.clone().map(|(address, ..)| address).collect();
+        let numbers: Vec<u32> = addresses.iter().map(|address| number(address)).collect();
+        let jumps = numbers.windows(2).filter(|pair| pair[0] + 1 != pair[1]).count();
+        let parts: std::collections::BTreeSet<u64> = live.map(|(.., number)| *number).collect();
+        assert!(numbers.is_sorted_by(|one, other| one < other), "{numbers:?}");
+        assert!(numbers.len() > 8 && jumps <= 1, "{numbers:?}");
+        assert_eq!(
+            parts.len(),
+            2,
+            "before and after the slate, without other boundaries: {parts:?}"
+        );
+        let last = watcher.known.values().next_back().unwrap();
+        assert!(last.0.contains("/clock/"), "{last:?}");
+    }
+    let frames = decoded.await.unwrap();
+    assert!(frames > 500, "{frames} pictures were decoded");
+    let reports = browser.await.unwrap();
+    assert_eq!(
+        (&reports[0]["fatal"], &reports[0]["stalls"]),
+        (&json!([]), &json!(0)),
+        "{reports:#}"
+    );
+    let session = stage.ferry.session(&id).await;
+    assert_eq!(session["missed"], 0, "{session:#}");
+    assert_eq!(observer.violations(), Vec::<String>::new());
+    let url = apache.playlist();
+    let frames = tokio::task::spawn_blocking(move || decode(&url, 8)).await.unwrap();
+    assert!(frames > 200, "{frames} pictures were decoded");
+}
+
+/// The number in the name of a segment.
+fn number(address: &str) -> u32 {
+    let name = address.rsplit('/').next().unwrap();
+    name.split('.').next().unwrap().parse().unwrap()
+}
+
+async fn watch(watchers: &mut [Watcher], until: Instant) {
+    while Instant::now() < until {
+        for watcher in &mut *watchers {
+            watcher.look().await;
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+}
+
 /// Reads a live stream for a while and decodes all of it: a single complaint is an error. Says how many pictures
 /// it had.
-fn decode(url: &str) -> u64 {
-    let seconds = WATCHED.as_secs().to_string();
+fn decode(url: &str, seconds: u64) -> u64 {
+    let seconds = seconds.to_string();
     let args = ["-s", "INT", &seconds, FFMPEG, "-v", "error", "-progress", "-", "-i", url];
     let output = ["-map", "0:v:0", "-map", "0:a:0", "-f", "null", "-"];
     let output = Command::new("timeout").args(args).args(output).output().unwrap();
@@ -207,9 +295,9 @@ fn decode(url: &str) -> u64 {
 }
 
 /// Plays the playlists in Chromium for a while, and says what was seen of each.
-fn browse(page: &str, playlists: &[String]) -> Value {
+fn browse(page: &str, playlists: &[String], seconds: u64) -> Value {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
-    let seconds = (WATCHED.as_secs() - 4).to_string();
+    let seconds = seconds.to_string();
     let mut node = Command::new("node");
     node.current_dir(folder).arg("channel.mjs").arg(page).arg(seconds).args(playlists);
     let output = node.output().unwrap();

@@ -232,3 +232,32 @@ fn what_a_programme_lacks_is_silent() {
     insta::assert_snapshot!(channel.media_playlist(1, Timestamp(8_000_000), None).text);
     insta::assert_snapshot!(channel.media_playlist(2, Timestamp(8_000_000), None).text);
 }
+
+#[test]
+fn a_date_range_moves_with_its_segment_and_has_a_name_of_its_own_each_time() {
+    let dated = media("s", "ts", &[2_000, 2_000, 2_000])
+        .replacen("#EXTINF", "#EXT-X-PROGRAM-DATE-TIME:2001-01-01T00:00:00Z\n#EXTINF", 1)
+        .replace(
+            "#EXTINF:2.000,\ns1",
+            "#EXT-X-DATERANGE:ID=\"b\",START-DATE=\"2001-01-01T00:00:03.5Z\",PLANNED-DURATION=2,SCTE35-OUT=0xFC\n\
+             #EXT-X-DATERANGE:ID=\"c\",START-DATE=\"2000-12-31T23:59:59Z\",END-DATE=\"2001-01-01T00:00:04Z\"\n\
+             #EXT-X-DATERANGE:START-DATE=\"soon\"\n#EXTINF:2.000,\ns1",
+        );
+    let multivariant = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=400000\nv.m3u8\n";
+    let asset = index("/a/", multivariant, &[("v.m3u8", dated)]).unwrap();
+    let settings = Settings {
+        epoch: Timestamp(1_792_577_400_000_000),
+        target_duration: Seconds(2),
+        window: Micros::from_secs(20),
+    };
+    let channel = Loop::new(settings, vec![Arc::new(asset)]).unwrap();
+    let now = settings.epoch + Micros::from_secs(12);
+    let text = channel.media_playlist(0, now, None).text;
+    let ranges: Vec<&str> = text.lines().filter(|it| it.contains("DATERANGE")).collect();
+    insta::assert_snapshot!(ranges.join("\n"), @r#"
+    #EXT-X-DATERANGE:ID="b-1792577400000000",START-DATE="2026-10-21T10:10:03.500Z",PLANNED-DURATION=2,SCTE35-OUT=0xFC
+    #EXT-X-DATERANGE:ID="c-1792577400000000",START-DATE="2026-10-21T10:09:59.000Z",END-DATE="2026-10-21T10:10:04.000Z"
+    #EXT-X-DATERANGE:ID="b-1792577406000000",START-DATE="2026-10-21T10:10:09.500Z",PLANNED-DURATION=2,SCTE35-OUT=0xFC
+    #EXT-X-DATERANGE:ID="c-1792577406000000",START-DATE="2026-10-21T10:10:05.000Z",END-DATE="2026-10-21T10:10:10.000Z"
+    "#);
+}

@@ -221,7 +221,7 @@ impl Playhead {
     pub fn window(&self, now: i64, length: i64) -> Vec<Told> {
         let shown = self.shown.iter().take_while(|shown| **shown <= now).count();
         let mut listed: Vec<Told> = self.told[..shown].to_vec();
-        if let Some(edge) = listed.last().map(|last| last.end) {
+        if let Some(edge) = listed.iter().map(|told| told.end).max() {
             let out = listed.iter().take_while(|segment| segment.end <= edge - length).count();
             listed.drain(..out);
         }
