@@ -1,5 +1,7 @@
 //! What every implementation of a port must keep: run by each of them against itself.
 
+pub mod shelf;
+
 use relay::Timestamp;
 use relay::ports::{CommitError, CreateError, Query, Sessions};
 use relay::progress::{Fault, Progress, Status};

@@ -10,6 +10,7 @@ mod routes;
 mod schedule;
 mod shown;
 mod tend;
+mod vods;
 mod wishes;
 
 use crate::problem::{self, Problem};
@@ -18,25 +19,16 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{StatusCode, header};
 use axum::routing::{get, post};
-use bytes::Bytes;
 use channel::ports::{ChannelRecord, Shelf, ShelfError};
 use hls::Micros;
 pub(crate) use playlists::is_plain;
-use relay::ports::{Clock, OriginError};
+use relay::ports::Clock;
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::sync::Arc;
-use url::Url;
+pub use vods::{Origins, Vods};
 
 /// The longest schedule that is taken in one request.
 const BODY_BYTES: usize = 4 << 20;
-
-/// Reads playlists of VODs.
-pub trait Vods: Send + Sync {
-    /// A playlist, and where it came from in the end.
-    fn playlist(&self, url: &Url)
-    -> impl Future<Output = Result<(Bytes, Url), OriginError>> + Send;
-}
 
 /// What the channel engine is made of.
 pub struct Channels<H, V, C> {
@@ -78,19 +70,19 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
         Self { shelf, vods, clock, refuses, air: Arc::new(Air::new(stale)) }
     }
 
-    /// Looks after every schedule, as it is to be done twice a minute: extends those that are extended by
-    /// themselves, and lets the slate play where what was scheduled is gone.
+    /// Looks after every schedule, and will again after `every` at the latest: extends those that are
+    /// extended by themselves, and lets the slate play where what was scheduled is gone.
     ///
     /// # Errors
     /// When the shelf cannot be asked.
-    pub async fn tend(&self) -> Result<(), ShelfError> {
+    pub async fn tend(&self, every: Micros) -> Result<(), ShelfError> {
         let mut seen = BTreeMap::new();
         for record in self.shelf.channels().await? {
             if record.gone || !record.cycle.is_empty() {
                 continue;
             }
             fill::extend(self, &record.id).await?;
-            tend::tend(self, &record, &mut seen).await?;
+            tend::tend(self, &record, every, &mut seen).await?;
         }
         Ok(())
     }
@@ -103,6 +95,22 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
             None => Err(no_channel(id)),
         }
     }
+}
+
+/// The routes of viewers: playlists, and nothing else.
+pub fn viewers<H, V, C>(channels: Channels<H, V, C>) -> Router
+where
+    H: Shelf + 'static,
+    V: Vods + 'static,
+    C: Clock + 'static,
+{
+    Router::new()
+        .route("/channels/{id}/{playlist}", get(playlists::of_channel::<H, V, C>))
+        .route("/channels/{id}/{viewer}/{playlist}", get(playlists::of_viewer::<H, V, C>))
+        .route("/live/master.m3u8", get(playlists::of_peer))
+        .fallback(problem::no_route)
+        .method_not_allowed_fallback(problem::no_method)
+        .with_state(channels)
 }
 
 /// The routes of the channel engine.

@@ -102,7 +102,7 @@ pub(crate) fn guard_key(destination: &Destination) -> Item {
     key(hash, "guard")
 }
 
-fn key(partition: impl Into<String>, sort: impl Into<String>) -> Item {
+pub(crate) fn key(partition: impl Into<String>, sort: impl Into<String>) -> Item {
     Item::from([("PK".to_owned(), text(partition)), ("SK".to_owned(), text(sort))])
 }
 
@@ -163,14 +163,14 @@ pub(crate) fn read_load(item: &Item) -> Option<Load> {
 
 /// What is stored as JSON.
 pub(crate) fn json(value: &impl serde::Serialize) -> AttributeValue {
-    text(serde_json::to_string(value).expect("sessions and progress have string keys only"))
+    text(serde_json::to_string(value).expect("what is stored has string keys only"))
 }
 
 pub(crate) fn get_text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
     item.get(name)?.as_s().ok().map(String::as_str)
 }
 
-fn get_number(item: &Item, name: &str) -> Option<u64> {
+pub(crate) fn get_number(item: &Item, name: &str) -> Option<u64> {
     item.get(name)?.as_n().ok()?.parse().ok()
 }
 

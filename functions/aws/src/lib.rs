@@ -1,6 +1,7 @@
-//! The AWS adapters of the core's ports: sessions in DynamoDB, their secrets in Secrets Manager, and
-//! the runs of the state machine that carry them.
+//! The AWS adapters of the core's ports: sessions and channels in DynamoDB, secrets in Secrets Manager, and
+//! the runs of the state machine that carry sessions.
 
+mod blobs;
 mod config;
 mod error;
 mod hold;
@@ -8,9 +9,11 @@ mod item;
 mod leased;
 mod logs;
 mod marks;
+mod pages;
 mod runs;
 mod secrets;
 mod sessions;
+mod shelf;
 mod table;
 
 pub mod custom_resource;
@@ -27,4 +30,5 @@ pub use marks::Written;
 pub use runs::{Due, Executions, Input, Run, RunId};
 pub use secrets::{ChannelInput, ChannelSecret, Secrets};
 pub use sessions::{DynamoSessions, carried};
+pub use shelf::DynamoShelf;
 pub use table::{Table, Weight};

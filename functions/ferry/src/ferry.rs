@@ -2,25 +2,22 @@
 
 use crate::runner::{Handle, Runner};
 use crate::store::{self, Store};
-use api::channels::{Channels, Vods};
+use api::channels::{Channels, Origins};
 use api::{Api, FieldError, Request};
 use axum::Router;
 use axum::extract;
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn};
-use bytes::Bytes;
 use hls::{Micros, Timestamp};
-use relay::ports::{
-    Clock, CreateError, Fetched, Origin, OriginError, Record, Sessions, StoreError,
-};
+use relay::ports::{Clock, CreateError, Record, Sessions, StoreError};
 use relay::progress::Progress;
-use relay::session::{Access, Session, SessionId};
+use relay::session::{Session, SessionId};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 use web::clock::TokioClock;
-use web::{Connector, Settings, SetupError};
+use web::{Connector, HttpOrigin, Settings, SetupError};
 
 /// Carries sessions that last under a directory.
 ///
@@ -31,34 +28,13 @@ pub struct Ferry {
     runner: Arc<Runner<Store, Connector, TokioClock>>,
     connector: Connector,
     clock: Arc<TokioClock>,
-    channels: Channels<Store, Playlists, TokioClock>,
+    channels: Channels<Store, Origins<HttpOrigin>, TokioClock>,
     /// Where this process serves.
     here: Option<Url>,
 }
 
 /// How often schedules are looked at.
-const TEND: Duration = Duration::from_secs(30);
-
-/// Reads the playlists of VODs.
-struct Playlists(Connector);
-
-impl Vods for Playlists {
-    async fn playlist(&self, url: &Url) -> Result<(Bytes, Url), OriginError> {
-        let access = Access {
-            source: url.clone(),
-            fallbacks: Vec::new(),
-            headers: Vec::new(),
-            endpoints: Vec::new(),
-        };
-        match self.0.origin(&access).playlist(url, None).await? {
-            Fetched::Changed { text, url, .. } => Ok((text, url)),
-            Fetched::Unchanged => {
-                let reason = "origin answered 304 to a request without conditions".to_owned();
-                Err(OriginError::Unavailable { reason })
-            }
-        }
-    }
-}
+const TEND: Micros = Micros::from_secs(30);
 
 /// Why there is no ferry.
 #[derive(Debug, thiserror::Error)]
@@ -98,10 +74,10 @@ impl Ferry {
         let (store, connector) = (Arc::new(Store::open(data)?), Connector::new(settings)?);
         let clock = Arc::new(TokioClock::new());
         let runner = Runner::new(Arc::clone(&store), connector.clone(), Arc::clone(&clock));
-        let refuser = connector.clone();
+        let (refuser, reader) = (connector.clone(), connector.clone());
         let channels = Channels::new(
             Arc::clone(&store),
-            Arc::new(Playlists(connector.clone())),
+            Arc::new(Origins::new(move |access| reader.origin(access))),
             Arc::clone(&clock),
             Arc::new(move |url| refuser.refuses(url)),
             None,
@@ -157,10 +133,10 @@ impl Ferry {
     pub async fn keep_schedules(&self) {
         let tend = async {
             loop {
-                if let Err(error) = self.channels.tend().await {
+                if let Err(error) = self.channels.tend(TEND).await {
                     tracing::error!(%error, "cannot look after schedules");
                 }
-                tokio::time::sleep(TEND).await;
+                tokio::time::sleep(Duration::from_micros(TEND.0)).await;
             }
         };
         let follow = async {
@@ -168,7 +144,7 @@ impl Ferry {
                 if let Err(error) = self.channels.follow(Timestamp(u64::MAX)).await {
                     tracing::error!(%error, "cannot look after live programmes");
                 }
-                tokio::time::sleep(TEND).await;
+                tokio::time::sleep(Duration::from_micros(TEND.0)).await;
             }
         };
         tokio::join!(tend, follow);

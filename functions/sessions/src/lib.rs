@@ -91,7 +91,7 @@ impl World {
             clock,
             new_id: Arc::new(move || api::session_id(new_id())),
             refuses: Arc::new(move |url| connector.refuses(url)),
-            here: None,
+            here: environment.parsed("FERRY_CHANNELS_URL")?,
         };
         let channels = channel::Channels { names: environment.list("FERRY_CHANNELS")?, secrets };
         Ok(Self { router: channel::with_channels(api::router(api), channels) })

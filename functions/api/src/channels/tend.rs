@@ -8,8 +8,8 @@ use relay::ports::{Clock, OriginError};
 use std::collections::BTreeMap;
 use url::Url;
 
-/// How long before it is settled an entry is looked at: longer than from one look to the next.
-const AHEAD: Micros = Micros::from_secs(45);
+/// How much earlier than by the next look an entry is looked at: looks come late.
+const LATE: Micros = Micros::from_secs(15);
 /// What it takes to look, and to change the schedule.
 const MARGIN: Micros = Micros::from_secs(4);
 /// A slate that is shorter than this share of what it stands for repeats no more often.
@@ -19,10 +19,11 @@ const MAX_REPEATS: u64 = 1_000;
 pub async fn tend<H: Shelf, V: Vods, C: Clock>(
     channels: &Channels<H, V, C>,
     record: &ChannelRecord,
+    every: Micros,
     seen: &mut BTreeMap<AssetHash, bool>,
 ) -> Result<(), ShelfError> {
     let settled = channels.clock.now() + FREEZE + MARGIN;
-    let log = channels.shelf.log(&record.id, settled, settled + AHEAD).await?;
+    let log = channels.shelf.log(&record.id, settled, settled + every + LATE).await?;
     let coming = log.iter().filter(|entry| entry.start() > settled);
     let wished = coming.filter_map(|entry| Some((entry, entry.wish.as_ref()?)));
     // A live source is looked at when it plays.

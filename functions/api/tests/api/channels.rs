@@ -2,6 +2,7 @@
 
 use crate::world::{Answer, World};
 use axum::http::Method;
+use hls::Micros;
 use serde_json::{Value, json};
 
 impl World {
@@ -331,11 +332,11 @@ async fn the_slate_plays_where_what_was_scheduled_is_gone() {
         json!({ "items": [{ "asset": "show5" }, { "asset": "show5" }, { "asset": "film10" }] });
     assert_eq!(world.post("/channels/one/schedule", &items).await.status, 201);
     let before = world.get("/channels/one/schedule").await.json();
-    world.channels.tend().await.unwrap();
+    world.channels.tend(Micros::from_secs(30)).await.unwrap();
     assert_eq!(world.get("/channels/one/schedule").await.json(), before, "all is well");
 
     world.channels.vods.gone.lock().unwrap().insert("show5".to_owned());
-    world.channels.tend().await.unwrap();
+    world.channels.tend(Micros::from_secs(30)).await.unwrap();
     let after = world.get("/channels/one/schedule").await.json();
     // The first was settled by then. The slate is as long as what it stands for.
     let played: Vec<String> = roles(&after).into_iter().map(|(_, asset)| asset).collect();

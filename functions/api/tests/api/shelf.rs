@@ -63,7 +63,8 @@ impl Shelf for MemoryShelf {
         let log = inside.logs.get(id).cloned().unwrap_or_default();
         let wanted = log.iter().filter(|it| it.end() > from && it.start() < to).cloned();
         let wanted: Vec<Entry> = wanted.collect();
-        Ok(if wanted.is_empty() { log.last().cloned().into_iter().collect() } else { wanted })
+        let over = log.last().filter(|last| last.end() <= from);
+        Ok(over.map_or(wanted, |last| vec![last.clone()]))
     }
 
     async fn commit(
@@ -83,6 +84,11 @@ impl Shelf for MemoryShelf {
         log.extend(entries.iter().cloned());
         Ok(true)
     }
+}
+
+#[tokio::test]
+async fn it_keeps_the_word_of_the_port() {
+    tests::conformance::shelf::shelf(|| std::future::ready(MemoryShelf::default())).await;
 }
 
 /// VODs at `https://vod.example/<name>/main.m3u8`: two variants of as many 2 s segments as the name says.

@@ -1,0 +1,73 @@
+//! Assets, channels and logs in DynamoDB, against a stand-in for AWS.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod stack;
+
+use aws::{DynamoShelf, SdkConfig};
+use aws_sdk_dynamodb::types::AttributeValue;
+use channel::AssetHash;
+use channel::ports::{ChannelRecord, Fill, Shelf};
+use hls::{Micros, Timestamp};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use tests::conformance::shelf::{channel_record, entry, shelf};
+use tests::ministack::MiniStack;
+
+fn stamp() -> u64 {
+    static STAMP: AtomicU64 = AtomicU64::new(0);
+    STAMP.fetch_add(1, Ordering::Relaxed)
+}
+
+async fn made(config: &SdkConfig, table: &str) -> DynamoShelf {
+    stack::table(config, table).await;
+    DynamoShelf::new(config, table.to_owned(), stamp)
+}
+
+#[tokio::test]
+async fn it_keeps_the_word_of_the_port() {
+    let stack = MiniStack::start();
+    let (config, number) = (aws::sdk_at(&stack.url).await, AtomicUsize::new(0));
+    shelf(|| async {
+        let number = number.fetch_add(1, Ordering::Relaxed);
+        made(&config, &format!("table{number}")).await
+    })
+    .await;
+}
+
+/// How many items a table has whose partition begins so.
+async fn items(config: &SdkConfig, table: &str, begin: &str) -> usize {
+    let scan = aws_sdk_dynamodb::Client::new(config).scan().table_name(table);
+    let items = scan.send().await.unwrap().items.unwrap();
+    let begins = |value: &AttributeValue| value.as_s().is_ok_and(|key| key.starts_with(begin));
+    items.iter().filter(|item| begins(&item["PK"])).count()
+}
+
+#[tokio::test]
+async fn a_channel_that_is_larger_than_an_item_lasts_and_leaves_nothing_behind() {
+    let stack = MiniStack::start();
+    let config = aws::sdk_at(&stack.url).await;
+    let shelf = made(&config, "table").await;
+    let hash = |number: u64| {
+        AssetHash(format!("{:032x}", u128::from(number) * 0x9e37_79b9_7f4a_7c15_f39c_c060))
+    };
+    let fill = Fill {
+        assets: (1..=40_000).map(hash).collect(),
+        order: channel::Order::default(),
+        ahead: Micros::from_secs(60),
+        breaks: None,
+    };
+    for revision in 1..=3 {
+        let record = ChannelRecord { fill: Some(fill.clone()), ..channel_record("one", revision) };
+        let entries = [entry(revision, 100 + 10 * revision)];
+        assert!(shelf.commit(&record, None, &entries).await.unwrap());
+        assert_eq!(shelf.channel("one").await.unwrap(), Some(record.clone()));
+        assert_eq!(shelf.channels().await.unwrap(), [record]);
+    }
+    let log = shelf.log("one", Timestamp(0), Timestamp(u64::MAX)).await.unwrap();
+    assert_eq!(log, [entry(1, 110), entry(2, 120), entry(3, 130)]);
+    assert!(!shelf.commit(&channel_record("one", 3), None, &[entry(9, 900)]).await.unwrap());
+    assert_eq!(items(&config, "table", "page#one#").await, 1 + 2, "a page and what is apart");
+    let gone = ChannelRecord { gone: true, ..channel_record("one", 4) };
+    assert!(shelf.commit(&gone, None, &[]).await.unwrap());
+    assert_eq!(items(&config, "table", "page#one#").await, 0, "nothing is left of it");
+}
