@@ -470,3 +470,38 @@ fn what_marks_a_place_goes_to_the_next_segment_when_the_first_is_left_out() {
         assert!(lines[first + 1].ends_with("_101.ts"), "{text}");
     }
 }
+
+#[test]
+fn what_is_wrong_with_a_playlist_is_said_and_the_rest_goes_on() {
+    const DEFINED: &str =
+        "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-DEFINE:NAME=\"a\",VALUE=\"b\"\n";
+    for (text, reason) in [
+        (MAIN.to_owned(), "a multivariant playlist where a media playlist should be"),
+        (format!("{DEFINED}#EXTINF:2,\n{{$c}}.ts\n"), "line 5: a variable that is not defined"),
+        (format!("{DEFINED}#EXT-X-ENDLIST\n"), "it ends, and lists nothing"),
+        (
+            "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:18446744073709551615\n#EXTINF:2,\na.ts\n\
+             #EXTINF:2,\nb.ts\n".to_owned(),
+            "line 3: cannot read the value of EXT-X-MEDIA-SEQUENCE",
+        ),
+        (
+            "#EXTM3U\n#EXT-X-TARGETDURATION:18446744073709551615\n#EXT-X-DISCONTINUITY-SEQUENCE:9223372036854775807\n\
+             #EXT-X-MEDIA-SEQUENCE:9223372036854775807\n#EXT-X-DISCONTINUITY\n#EXT-X-BYTERANGE:9@18446744073709551615\n\
+             #EXTINF:18446744073709,\na.ts\n".to_owned(),
+            "its byte range does not fit",
+        ),
+    ] {
+        let both = format!("{MAIN}#EXT-X-STREAM-INF:BANDWIDTH=5\nw.m3u8\n");
+        let outcome = World::of(OutputKind::WebDav, 30).carry(move |at, second| match at {
+            "a/main.m3u8" => Ok(both.clone()),
+            "a/w.m3u8" => Ok(text.clone()),
+            "a/v.m3u8" => live(second, 100, |_| String::new()),
+            _ => Ok(at.to_owned()),
+        });
+        let said = outcome.progress.reason.unwrap_or_default();
+        assert!(said.contains(reason), "{said}");
+        assert_eq!(outcome.progress.status, Status::Degraded, "{reason}");
+        let text = outcome.shelf.text("channel_video-9.m3u8");
+        assert!(text.lines().filter(|line| line.ends_with(".ts")).count() >= 17, "{reason}:\n{text}");
+    }
+}

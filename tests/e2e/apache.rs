@@ -137,6 +137,17 @@ impl Apache {
         format!("{}.m3u8", self.endpoint())
     }
 
+    /// A page beside what arrived that plays it: a browser reads only what comes from where the page does.
+    pub fn page(&self) -> String {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let player = here.join("../functions/ferry/node_modules/hls.js/dist/hls.min.js");
+        for (from, to) in [(here.join("browser/channel.html"), "channel.html"), (player, "hls.js")]
+        {
+            fs::copy(from, self.path("www").join(to)).unwrap();
+        }
+        format!("http://127.0.0.1:{}/channel.html?playlist=/in/channel.m3u8", self.port)
+    }
+
     /// The endpoint as the session API takes it.
     pub fn json(&self) -> serde_json::Value {
         match self.auth {
@@ -246,6 +257,9 @@ MaxRequestWorkers 64
 TypesConfig /dev/null
 AddType application/vnd.apple.mpegurl .m3u8
 AddType video/mp2t .ts
+AddType video/mp4 .m4s .mp4
+AddType text/html .html
+AddType text/javascript .js
 AddType text/vtt .vtt
 AddType audio/aac .aac
 <Directory {folder}/www>

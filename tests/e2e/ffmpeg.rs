@@ -15,6 +15,10 @@ const FRAMES_PER_SECOND: u32 = 12;
 const ENCODER: &str = "-c:v libx264 -preset ultrafast -pix_fmt yuv420p -threads 1 \
     -g 24 -keyint_min 24 -sc_threshold 0";
 
+/// The same in HEVC; `hvc1` keeps its parameters in the map, as Apple wants it.
+const HEVC: &str = "-c:v libx265 -preset ultrafast -pix_fmt yuv420p -tag:v hvc1 -x265-params \
+    log-level=none:pools=1:frame-threads=1:keyint=24:min-keyint=24:scenecut=0";
+
 /// An encoder at work.
 pub struct Live {
     pub folder: TempDir,
@@ -100,12 +104,21 @@ pub fn video(folder: &Path) {
 
 /// The same in another form, which arguments of ffmpeg's hls muxer say.
 pub fn video_as(folder: &Path, form: &str, extension: &str) {
+    coded_video(folder, ENCODER, form, extension);
+}
+
+/// The same in HEVC.
+pub fn hevc(folder: &Path, form: &str, extension: &str) {
+    coded_video(folder, HEVC, form, extension);
+}
+
+fn coded_video(folder: &Path, encoder: &str, form: &str, extension: &str) {
     let cue = |at| format!("{at}\n00:00:{at:02},000 --> 00:00:{at:02},900\nLine {at}\n\n");
     let cues = folder.join("cues.srt");
     std::fs::write(&cues, (0..24).step_by(3).map(cue).collect::<String>()).unwrap();
     let mut args = split(&format!(
         "-hide_banner -loglevel error -f lavfi -i testsrc2=s=320x180:r={FRAMES_PER_SECOND}:d=24 \
-         -f lavfi -i sine=r=32000:d=24 -i {} -map 0:v -map 1:a -map 2:s {ENCODER} -c:a aac \
+         -f lavfi -i sine=r=32000:d=24 -i {} -map 0:v -map 1:a -map 2:s {encoder} -c:a aac \
          -f hls {form} -hls_time 2 -hls_playlist_type vod -master_pl_name main.m3u8 -var_stream_map \
          v:0,agroup:sound,s:0,sgroup:text,language:en,name:video|a:0,agroup:sound,name:audio",
         cues.display(),

@@ -22,6 +22,12 @@ pub async fn packets(input: &str) -> BTreeMap<String, u64> {
     lines.lines().filter_map(line).collect()
 }
 
+/// How long `input` plays, in milliseconds.
+pub async fn milliseconds(input: &str) -> u64 {
+    let args = ["-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0", input];
+    hls::duration(&run(FFPROBE, args.to_vec()).await).unwrap().as_millis()
+}
+
 /// Decodes every frame of `input`; a single complaint is an error.
 pub async fn decode(input: &str) {
     run(FFMPEG, ["-v", "error", "-xerror", "-i", input, "-map", "0", "-f", "null", "-"].to_vec())

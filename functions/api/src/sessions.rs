@@ -2,7 +2,7 @@
 
 use crate::Api;
 use crate::answers::{ListAnswer, SessionAnswer};
-use crate::fields::Errors;
+use crate::fields::{Errors, FieldError};
 use crate::problem::{self, Problem};
 use crate::request::{Request, Wanted};
 use axum::Json;
@@ -40,12 +40,18 @@ pub async fn create<S: Sessions, R: Runs, C: Clock>(
     Ok((StatusCode::CREATED, location, Json(SessionAnswer::new(record))))
 }
 
-/// Makes a session that can be had, and starts it.
+/// Makes a session that can be had, and starts it. One whose output does not take its source is refused, where
+/// the process can look at that.
 pub async fn make<S: Sessions, R: Runs, C: Clock>(
     api: &Api<S, R, C>,
     wanted: Wanted,
 ) -> Result<Session, Problem> {
     let (session, access) = wanted.into_session((api.new_id)(), api.clock.now());
+    if let Some(detail) = api.runs.objection(&session, &access).await {
+        let field = "source.url".to_owned();
+        let errors = vec![FieldError { field, detail }];
+        return Err(Problem::fields(StatusCode::UNPROCESSABLE_ENTITY, errors));
+    }
     match api.sessions.create(&session, &access).await {
         Ok(()) => {}
         Err(CreateError::Taken { by, endpoint }) => return Err(Problem::taken(by, endpoint)),

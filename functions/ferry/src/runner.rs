@@ -5,12 +5,15 @@ mod task;
 #[cfg(test)]
 mod tests;
 
+use futures_util::future::{Either, select};
 use hls::Micros;
 use relay::Timestamp;
+use relay::look::objection;
 use relay::ports::{Clock, Ingest, Origin, Record, Runs, Sessions, StoreError};
 use relay::progress::{Progress, Status};
 use relay::session::{Access, Endpoint, OutputKind, Session, SessionId};
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use task::Task;
 use tokio::sync::watch;
@@ -18,6 +21,9 @@ use tokio::task::AbortHandle;
 
 /// How long a session that is stopped may take to publish what is under way.
 const FINISH: Micros = Micros::from_secs(3);
+
+/// How long whoever makes a session may wait for a look at its source.
+const LOOK: Micros = Micros::from_secs(3);
 
 /// Makes the connections of a session.
 pub trait Connect: Send + Sync + 'static {
@@ -185,6 +191,16 @@ where
     N: Connect,
     C: Clock + 'static,
 {
+    async fn objection(&self, session: &Session, access: &Access) -> Option<String> {
+        let origin = self.connect.origin(access);
+        let look = pin!(objection(&origin, session, &access.source));
+        let late = pin!(self.clock.sleep_until(self.clock.now() + LOOK));
+        match select(look, late).await {
+            Either::Left((objection, _)) => objection,
+            Either::Right(_) => None,
+        }
+    }
+
     async fn start(&self, session: &Session) {
         self.take_up(Record { session: session.clone(), progress: Progress::default() });
     }

@@ -1,35 +1,41 @@
 //! Variables (draft-pantos-hls-rfc8216bis section 4.3).
 
-use crate::{AttributeList, tags};
+use crate::{AttributeList, Error, ErrorKind, tags};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Variables by name.
 pub type Variables = BTreeMap<String, String>;
 
-/// The text with the values of its variables in their places and without its `EXT-X-DEFINE`, and its
-/// variables.
+/// The text with the values of its variables in their places, and its variables.
 ///
 /// `imported` is what the multivariant playlist defines; `query` gives a parameter of the playlist's own
-/// address. A reference to a variable that is not defined stays as it is. A text that defines nothing is
-/// given back.
-#[must_use]
+/// address. A text that defines nothing is given back.
+///
+/// # Errors
+/// The first line in which an address or an attribute refers to a variable that is not defined.
 pub fn substitute<'a>(
     text: &'a [u8],
     imported: &Variables,
     query: impl Fn(&str) -> Option<String>,
-) -> (Cow<'a, [u8]>, Variables) {
+) -> Result<(Cow<'a, [u8]>, Variables), Error> {
     let mut known = Variables::new();
     let defines = |text: &&str| text.contains("#EXT-X-DEFINE");
     let Some(text) = str::from_utf8(text).ok().filter(defines) else {
-        return (Cow::Borrowed(text), known);
+        return Ok((Cow::Borrowed(text), known));
     };
     let mut lines = String::with_capacity(text.len());
-    for line in text.split_inclusive('\n') {
+    for (number, line) in (1..).zip(text.split_inclusive('\n')) {
+        // It stays, so that every line keeps its number.
         let Some((tags::DEFINE, value)) = tags::tag(line.trim_end()) else {
-            lines.push_str(&filled(line, &known));
+            let filled = filled(line, &known);
+            if refers(&filled) {
+                return Err(Error { line: number, kind: ErrorKind::UndefinedVariable });
+            }
+            lines.push_str(&filled);
             continue;
         };
+        lines.push_str(line);
         let attributes = AttributeList::new(value);
         let defined = if let Some(name) = attributes.get("NAME") {
             attributes.get("VALUE").map(|value| (name, filled(value, &known).into_owned()))
@@ -40,7 +46,20 @@ pub fn substitute<'a>(
         };
         known.extend(defined.map(|(name, value)| (name.to_owned(), value)));
     }
-    (Cow::Owned(lines.into_bytes()), known)
+    Ok((Cow::Owned(lines.into_bytes()), known))
+}
+
+/// Whether a line still refers to a variable: an address, or the attributes of a tag. Comments and titles do not.
+fn refers(line: &str) -> bool {
+    let names = |name: &str| {
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+    };
+    let matters = match tags::tag(line.trim_end()) {
+        Some((name, _)) => name != tags::INF,
+        None => tags::is_address(line),
+    };
+    let reference = |after: &str| after.split_once('}').is_some_and(|(name, _)| names(name));
+    matters && line.split("{$").skip(1).any(reference)
 }
 
 /// A line with the values of variables in the places of `{$name}`.
@@ -73,22 +92,33 @@ mod tests {
         let imported = Variables::from([("cdn".to_owned(), "https://c.example".to_owned())]);
         let query = |name: &str| (name == "token").then(|| "t=1".to_owned());
         for (text, expected) in [
-            ("#EXTM3U\n{$cdn}/a.ts\n", "#EXTM3U\n{$cdn}/a.ts\n"),
-            ("#EXT-X-DEFINE:IMPORT=\"cdn\"\n{$cdn}/a.ts?{$x}\n", "https://c.example/a.ts?{$x}\n"),
-            ("#EXT-X-DEFINE:QUERYPARAM=\"token\"\r\na.ts?{$token}{$\r\n", "a.ts?t=1{$\r\n"),
+            ("#EXTM3U\n{$cdn}/a.ts\n", Ok("#EXTM3U\n{$cdn}/a.ts\n")),
+            (
+                "#EXT-X-DEFINE:IMPORT=\"cdn\"\n# {$x}\n#EXTINF:2,{$x}\n{$cdn}/a.ts\n",
+                Ok("# {$x}\n#EXTINF:2,{$x}\nhttps://c.example/a.ts\n"),
+            ),
+            ("#EXT-X-DEFINE:IMPORT=\"cdn\"\n{$cdn}/a.ts?{$x}\n", Err(2)),
+            ("#EXT-X-DEFINE:QUERYPARAM=\"token\"\r\na.ts?{$token}{$\r\n", Ok("a.ts?t=1{$\r\n")),
             (
                 "#EXT-X-DEFINE:NAME=\"a\",VALUE=\"1\"\n#EXT-X-DEFINE:NAME=\"b\",VALUE=\"{$a}2\"\n\
                  #EXT-X-MAP:URI=\"{$b}/{$a}\"\n{$b}",
-                "#EXT-X-MAP:URI=\"12/1\"\n12",
+                Ok("#EXT-X-MAP:URI=\"12/1\"\n12"),
             ),
-            ("{$a}\n#EXT-X-DEFINE:NAME=\"a\",VALUE=\"1\"\n{$a}", "{$a}\n1"),
-            ("#EXT-X-DEFINE:NAME=\"a\",VALUE=\"{$a}\"\n{$a}", "{$a}"),
-            ("#EXT-X-DEFINE:\n#EXT-X-DEFINE:IMPORT=\"none\"\n{$none}", "{$none}"),
+            ("{$a}\n#EXT-X-DEFINE:NAME=\"a\",VALUE=\"1\"\n{$a}", Err(1)),
+            ("#EXT-X-DEFINE:NAME=\"a\",VALUE=\"{$a}\"\n{$a}", Err(2)),
+            ("#EXT-X-DEFINE:\n#EXT-X-DEFINE:IMPORT=\"none\"\n#EXT-X-MAP:URI=\"{$none}\"", Err(3)),
         ] {
-            let (text, _) = substitute(text.as_bytes(), &imported, query);
-            assert_eq!(String::from_utf8_lossy(&text), expected);
+            let filled = substitute(text.as_bytes(), &imported, query);
+            let without = |text: &str| {
+                let lines = text.split_inclusive('\n');
+                lines.filter(|line| !tags::is_define(line)).collect::<String>()
+            };
+            let filled = filled.map(|(text, _)| without(str::from_utf8(&text).unwrap()));
+            let undefined = |line| Error { line, kind: ErrorKind::UndefinedVariable };
+            assert_eq!(filled, expected.map(str::to_owned).map_err(undefined), "{text}");
         }
-        let (_, known) = substitute(b"#EXT-X-DEFINE:NAME=\"a\",VALUE=\"1\"\n", &imported, query);
+        let defined = substitute(b"#EXT-X-DEFINE:NAME=\"a\",VALUE=\"1\"\n", &imported, query);
+        let (_, known) = defined.unwrap();
         assert_eq!(known, Variables::from([("a".to_owned(), "1".to_owned())]));
     }
 }

@@ -90,6 +90,9 @@ pub enum ErrorKind {
         /// `EXTINF` or `EXT-X-STREAM-INF`.
         tag: &'static str,
     },
+    /// A variable is referred to that no `EXT-X-DEFINE` before defines.
+    #[error("a variable that is not defined")]
+    UndefinedVariable,
     /// `EXT-X-SKIP`: segments are left out, which only a client that asked for it can put back.
     #[error("the playlist is a delta update")]
     DeltaUpdate,

@@ -28,16 +28,19 @@ pub(crate) fn target_duration(value: &str) -> Option<Seconds> {
     }
 }
 
+/// The highest number that is read: all segments of a playlist can be counted on from it.
+const MOST: u64 = u64::MAX / 2;
+
 /// `EXT-X-MEDIA-SEQUENCE`.
 pub(crate) fn media_sequence(value: &str) -> Option<MediaSequence> {
     let playlist = media_playlist(tags::MEDIA_SEQUENCE, value.trim())?;
-    Some(MediaSequence(playlist.media_sequence))
+    Some(MediaSequence(playlist.media_sequence)).filter(|number| number.0 <= MOST)
 }
 
 /// `EXT-X-DISCONTINUITY-SEQUENCE`.
 pub(crate) fn discontinuity_sequence(value: &str) -> Option<DiscontinuitySequence> {
     let playlist = media_playlist(tags::DISCONTINUITY_SEQUENCE, value.trim())?;
-    Some(DiscontinuitySequence(playlist.discontinuity_sequence))
+    Some(DiscontinuitySequence(playlist.discontinuity_sequence)).filter(|number| number.0 <= MOST)
 }
 
 /// `EXT-X-PLAYLIST-TYPE`; absent where it is neither of the two, such as `LIVE`, which says nothing.
@@ -66,9 +69,18 @@ pub(crate) fn has_key(attributes: &AttributeList) -> Result<bool, ErrorKind> {
     match method {
         KeyMethod::None => Ok(false),
         KeyMethod::AES128 | KeyMethod::SampleAES | KeyMethod::Other(_) => {
-            require(attributes, tags::KEY, "URI").map(|_| true)
+            require(attributes, tags::KEY, "URI")?;
+            let iv = attributes.get("IV").is_none_or(is_iv);
+            iv.then_some(true).ok_or(ErrorKind::BadValue { tag: tags::KEY })
         }
     }
+}
+
+/// Whether a value is an initialisation vector: a hexadecimal number of up to 128 bits.
+fn is_iv(value: &str) -> bool {
+    let digits = value.trim().strip_prefix("0x").or_else(|| value.trim().strip_prefix("0X"));
+    digits
+        .is_some_and(|it| (1..=32).contains(&it.len()) && it.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// `BYTERANGE` of an `EXT-X-MAP`, which begins at the file's beginning unless it says where.
@@ -116,7 +128,9 @@ fn require<'a>(
     tag: &'static str,
     attribute: &'static str,
 ) -> Result<&'a str, ErrorKind> {
-    attributes.get(attribute).ok_or(ErrorKind::MissingAttribute { tag, attribute })
+    let value = attributes.get(attribute).ok_or(ErrorKind::MissingAttribute { tag, attribute })?;
+    // A quote that is never closed holds all that follows.
+    if value.contains('"') { Err(ErrorKind::BadValue { tag }) } else { Ok(value) }
 }
 
 /// The attributes whose values are used: a mistake in another does no harm.

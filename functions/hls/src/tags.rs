@@ -88,6 +88,12 @@ pub fn names_a_file(line: &str) -> bool {
     tag(line).is_some_and(|(name, _)| matches!(name, MAP | KEY | BYTERANGE))
 }
 
+/// Whether a line defines a variable.
+#[must_use]
+pub fn is_define(line: &str) -> bool {
+    tag(line).is_some_and(|(name, _)| name == DEFINE)
+}
+
 /// Whether a line speaks of low-latency HLS: parts of segments, segments to come, and requests that
 /// only the source can answer.
 #[must_use]

@@ -2,6 +2,7 @@
 
 use crate::abilities::{self, Facet, Role};
 use crate::names::{RenditionName, Stem};
+use crate::redundant::{GROUP_ATTRIBUTES, fold};
 use hls::{AttributeList, Line, Media, MediaKind, MultivariantPlaylist};
 use std::collections::{BTreeMap, BTreeSet};
 use url::Url;
@@ -48,35 +49,25 @@ impl Layout {
     ///
     /// Names come from attributes, not from the order of lines. Lines with one address are one
     /// rendition, read and pushed once; of several with the same name each gets a number, in
-    /// the order of their addresses. Variants with the same attributes are the same stream twice
-    /// (RFC 8216 section 6.2.4): one is carried, the others are read when it fails.
+    /// the order of their addresses. Of the same stream twice one is carried, and the other read when it
+    /// fails (`redundant`).
     ///
     /// # Errors
     /// [`LayoutError`], when it cannot be carried.
     pub fn of(playlist: MultivariantPlaylist, base: &Url) -> Result<Self, LayoutError> {
         let mut lines = Vec::with_capacity(playlist.lines.len());
         let mut listed: BTreeMap<Url, (RenditionName, Listed)> = BTreeMap::new();
-        let mut variants: BTreeMap<String, Url> = BTreeMap::new();
-        for line in playlist.lines {
+        let (folded, mut others) = fold(playlist.lines, base);
+        for line in folded {
             let Some(Described { name, uri, role, codecs }) = described(&line) else {
                 lines.extend(elsewhere(line, base).map(|line| (line, None)));
                 continue;
             };
             let url = base.join(uri).map_err(|_| LayoutError::BadAddress)?;
-            if let Line::Variant(variant) = &line {
-                let first =
-                    variants.entry(variant.attributes.to_string()).or_insert_with(|| url.clone());
-                if *first != url {
-                    let urls = listed.get_mut(first).map(|(_, first)| &mut first.urls);
-                    urls.into_iter()
-                        .filter(|urls| !urls.contains(&url))
-                        .for_each(|urls| urls.push(url.clone()));
-                    continue;
-                }
-            }
             let known = listed.entry(url.clone()).or_insert_with(|| {
-                let listed = Listed { urls: vec![url.clone()], role, codecs };
-                (name.clone(), listed)
+                let mut urls = vec![url.clone()];
+                urls.extend(others.remove(&url).unwrap_or_default());
+                (name.clone(), Listed { urls, role, codecs })
             });
             // The smallest name of an address does not depend on the order of lines.
             if name < known.0 {
@@ -84,7 +75,7 @@ impl Layout {
             }
             lines.push((line, Some(url)));
         }
-        if variants.is_empty() {
+        if !lines.iter().any(|(line, _)| matches!(line, Line::Variant(_))) {
             return Err(LayoutError::NoVariant);
         }
         let mut counts: BTreeMap<RenditionName, usize> = BTreeMap::new();
@@ -185,14 +176,6 @@ impl Layout {
     }
 }
 
-/// The attributes of a variant that refer to groups (RFC 8216 section 4.3.4.2).
-const GROUP_ATTRIBUTES: [(MediaKind, &str); 4] = [
-    (MediaKind::Audio, "AUDIO"),
-    (MediaKind::Video, "VIDEO"),
-    (MediaKind::Subtitles, "SUBTITLES"),
-    (MediaKind::ClosedCaptions, "CLOSED-CAPTIONS"),
-];
-
 /// What a line says of the media playlist whose address it holds.
 struct Described<'a> {
     name: RenditionName,
@@ -240,8 +223,9 @@ fn elsewhere(line: Line, base: &Url) -> Option<Line> {
     let Line::Other(text) = line else { return Some(line) };
     let (tag, value) = text.split_once(':').unwrap_or((&text, ""));
     match tag.trim() {
-        // Players find keys in the media playlists; where they lie there is another matter.
-        "#EXT-X-SESSION-KEY" | "#EXT-X-CONTENT-STEERING" => None,
+        // Players find keys in the media playlists; where they lie there is another matter. What is defined is in
+        // its place by now.
+        "#EXT-X-SESSION-KEY" | "#EXT-X-CONTENT-STEERING" | "#EXT-X-DEFINE" => None,
         "#EXT-X-SESSION-DATA" => {
             let mut attributes = AttributeList::new(value);
             let url = attributes.get("URI").and_then(|uri| base.join(uri).ok());

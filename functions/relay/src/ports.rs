@@ -217,6 +217,17 @@ pub trait Sessions: Send + Sync {
 
 /// What a process does with the sessions in the store.
 pub trait Runs: Send + Sync {
+    /// Why a session that is about to be made cannot be carried, where one look at its source tells. Without
+    /// a look it fails when it is carried, with the same reason.
+    fn objection(
+        &self,
+        session: &Session,
+        access: &Access,
+    ) -> impl Future<Output = Option<String>> + Send {
+        let _ = (session, access);
+        std::future::ready(None)
+    }
+
     /// Takes up a session that was just stored. What goes wrong from here on shows on the session.
     fn start(&self, session: &Session) -> impl Future<Output = ()> + Send;
 

@@ -6,7 +6,7 @@ use crate::parts::{Keys, Needs, Stated};
 use crate::settle::{Style, dated};
 use hls::{
     AttributeList, DiscontinuitySequence, MediaPlaylist, MediaSequence, PlaylistType, Segment,
-    Timestamp, is_low_latency, is_marker,
+    Timestamp, is_define, is_low_latency, is_marker,
 };
 
 /// A segment that can be listed, whoever has it.
@@ -159,9 +159,10 @@ fn playlist_type(
     }
 }
 
-/// Lines without those of low-latency HLS: their addresses are the source's.
+/// Lines without those of low-latency HLS, whose addresses are the source's, and those that define what is in its
+/// place by now.
 fn whole_segment_lines(lines: &[String]) -> Vec<String> {
-    lines.iter().filter(|line| !is_low_latency(line)).cloned().collect()
+    lines.iter().filter(|line| !is_low_latency(line) && !is_define(line)).cloned().collect()
 }
 
 /// Puts the lines that state keys and maps where they belong: after a discontinuity, before all else.

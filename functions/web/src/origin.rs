@@ -187,7 +187,7 @@ impl HttpOrigin {
         }
         if wanted.is_some_and(|wanted| wanted.take > 0) {
             let reason = format!("{} ends before the byte range that is wanted of it", tail(url));
-            return Err(unavailable(reason).into());
+            return Err(OriginError::Gone { reason, for_good: false }.into());
         }
         body.end().map_err(flawed)
     }
@@ -421,7 +421,10 @@ async fn expect_ok(answer: Answer, url: &Url) -> Result<Answer, Failure> {
     let asked = wire::retry_after(&answer.headers);
     wire::drain(answer).await;
     Err(match status {
-        StatusCode::NOT_FOUND => OriginError::Gone { reason, for_good: false }.into(),
+        // A range beyond the end is as little there as a file that is not.
+        StatusCode::NOT_FOUND | StatusCode::RANGE_NOT_SATISFIABLE => {
+            OriginError::Gone { reason, for_good: false }.into()
+        }
         StatusCode::GONE => OriginError::Gone { reason, for_good: true }.into(),
         _ if wire::is_passing(status) => Failure::Passing { reason, asked },
         _ => unavailable(reason).into(),

@@ -2,15 +2,17 @@
 //! segments, I-frame playlists.
 
 use crate::apache::{Apache, DIGEST, Request};
-use crate::ferry::Ferry;
-use crate::ffmpeg::{Live, add_iframes, into_one_file, video, video_as};
+use crate::ferry::{Ferry, binary};
+use crate::ffmpeg::{Live, add_iframes, hevc, into_one_file, video, video_as};
 use crate::observer::Observer;
 use crate::origin::Origin;
 use crate::probe;
 use crate::program::Program;
 use crate::published::{Published, Renditions};
+use reqwest::Method;
 use serde_json::{Value, json};
 use std::path::Path;
+use std::process::Command;
 use tempfile::TempDir;
 
 /// A source and two outputs.
@@ -39,13 +41,15 @@ impl Stage {
         })
     }
 
-    /// Carries a source that has ended, all of it: `published`, as the output is to have it.
-    async fn carry_whole(self, output: &str, published: &Renditions) -> Value {
+    /// Carries a source that has ended, all of it: `published`, as the output is to have it. Gives the session, and
+    /// where it arrived.
+    async fn carry_whole(self, output: &str, published: &Renditions) -> (Value, Apache) {
         let id = self.ferry.make(self.request(output)).await;
         let session = self.ferry.until_ended(&id).await;
         assert_eq!(session["missed"], 0, "{session:#}");
         let playlist = self.apache.playlist();
         let reads = |name: &str| playlist.replace("channel.m3u8", name);
+        let source = self.origin.url("main.m3u8");
         for carried in self.observer.verdict(published).await {
             let whole = (carried.first, carried.segments, carried.ended);
             assert_eq!(whole, (0, published[&carried.source].len(), true), "{carried:?}");
@@ -61,7 +65,10 @@ impl Stage {
             }
         }
         probe::decode(&playlist).await;
-        session
+        let (arrived, sent) =
+            (probe::milliseconds(&playlist).await, probe::milliseconds(&source).await);
+        assert!(arrived == sent && sent > 20_000, "{arrived} ms of {sent} ms");
+        (session, self.apache)
     }
 }
 
@@ -80,6 +87,90 @@ async fn fragments_of_mp4_arrive_with_their_maps() {
     let published = published(folder.path());
     assert_eq!(published["video/index.m3u8"][0].segment.needs.len(), 1, "a map");
     Stage::of(folder).await.carry_whole("webdav", &published).await;
+}
+
+#[tokio::test]
+async fn hevc_arrives_in_fragments_and_in_transport_streams() {
+    for (form, extension, output) in
+        [("fmp4", "m4s", "webdav"), ("mpegts", "ts", "webdav"), ("mpegts", "ts", "mediapackage")]
+    {
+        let folder = folder();
+        hevc(folder.path(), &format!("-hls_segment_type {form}"), extension);
+        let published = published(folder.path());
+        let (_, apache) = Stage::of(folder).await.carry_whole(output, &published).await;
+        let packets = probe::packets(&apache.playlist()).await;
+        assert_eq!(packets.get("hevc"), Some(&288), "{form} {output}: {packets:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_arrived_plays_in_a_browser_to_its_end() {
+    let made = |make: &dyn Fn(&Path)| {
+        let folder = folder();
+        make(folder.path());
+        folder
+    };
+    let sources = [
+        ("TS", made(&video), "webdav"),
+        ("CMAF", made(&|at| video_as(at, "-hls_segment_type fmp4", "m4s")), "webdav"),
+        (
+            "parts of files",
+            made(&|at| {
+                video_as(at, "-hls_segment_type fmp4", "m4s");
+                into_one_file(at);
+            }),
+            "webdav",
+        ),
+        (
+            "I-frames",
+            made(&|at| {
+                video(at);
+                add_iframes(at);
+            }),
+            "webdav",
+        ),
+        ("AES-128", encrypted("mpegts", "ts"), "webdav"),
+        ("AES-128, decrypted", encrypted("mpegts", "ts"), "mediapackage"),
+        ("HEVC", made(&|at| hevc(at, "-hls_segment_type fmp4", "m4s")), "webdav"),
+    ];
+    let (mut arrived, mut pages) = (Vec::new(), Vec::new());
+    for (what, folder, output) in sources {
+        let stage = Stage::of(folder).await;
+        let id = stage.ferry.make(stage.request(output)).await;
+        stage.ferry.until_ended(&id).await;
+        pages.push(stage.apache.page());
+        arrived.push((what, stage.apache));
+    }
+    let reports = tokio::task::spawn_blocking(move || play(&pages)).await.unwrap();
+    for ((what, _), report) in arrived.iter().zip(reports.as_array().unwrap()) {
+        // Debian's Chromium has no decoder for HEVC: then it says so, and ffmpeg has decoded it.
+        if *what == "HEVC" && report["hevc"] == json!(false) {
+            assert_ne!(report["fatal"], json!([]), "{what}: {report:#}");
+            continue;
+        }
+        assert_eq!(
+            (&report["fatal"], &report["late"]),
+            (&json!([]), &json!(false)),
+            "{what}: {report:#}"
+        );
+        let number = |name: &str| report[name].as_f64().unwrap();
+        let whole = 23.8..24.2;
+        assert!(whole.contains(&number("duration")), "{what}: {report:#}");
+        assert!(whole.contains(&number("at")), "{what}: {report:#}");
+        assert!(number("frames") >= 280.0, "{what}: {report:#}");
+        assert_eq!(report["size"], json!([320, 180]), "{what}: {report:#}");
+        // The first may be over before the subtitles are switched on.
+        assert!(number("cues") >= 7.0, "{what}: {report:#}");
+    }
+}
+
+/// Plays recordings in Chromium, one after the other, and says what was seen of each.
+fn play(pages: &[String]) -> Value {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
+    let mut node = Command::new("node");
+    let output = node.current_dir(folder).arg("vod.mjs").args(pages).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 #[tokio::test]
@@ -186,7 +277,7 @@ async fn iframes_are_carried_where_they_are_taken_and_else_left_out() {
         if !taken {
             published.remove("video/iframes.m3u8");
         }
-        let session = Stage::of(folder).await.carry_whole(output, &published).await;
+        let (session, _) = Stage::of(folder).await.carry_whole(output, &published).await;
         let left_out = session["left_out"].as_array().unwrap();
         let names: Vec<&Value> = left_out.iter().map(|it| &it["name"]).collect();
         let expected: &[&str] = if taken { &[] } else { &["iframes-9000"] };
@@ -199,10 +290,27 @@ async fn what_an_output_does_not_take_is_refused_with_the_reason() {
     let folder = folder();
     video_as(folder.path(), "-hls_segment_type fmp4", "m4s");
     let stage = Stage::of(folder).await;
-    let id = stage.ferry.make(stage.request("mediapackage")).await;
-    let failed = |session: &Value| session["status"] == "failed";
-    let within = std::time::Duration::from_secs(5);
-    let session = stage.ferry.until(&id, "failed", within, failed).await;
-    let reason = session["reason"].as_str().unwrap();
+    let request = stage.request("mediapackage");
+    let (status, answer) = stage.ferry.ask(Method::POST, "/sessions", Some(request)).await;
+    assert_eq!((status, &answer["errors"][0]["field"]), (422, &json!("source.url")), "{answer:#}");
+    let reason = answer["errors"][0]["detail"].as_str().unwrap();
     assert!(reason.contains("segments are fMP4, and only TS is taken"), "{reason}");
+    // `ferry check` says the same before.
+    let mut check = Command::new(binary());
+    check.args(["check", "--json", &stage.origin.url("main.m3u8")]);
+    let output = tokio::task::spawn_blocking(move || check.output()).await.unwrap().unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let outputs = report["outputs"].as_array().unwrap().iter();
+    let verdict = outputs.clone().find(|it| it["output"] == "mediapackage").unwrap();
+    let said = verdict["reasons"].as_array().unwrap().iter().map(|it| it.as_str().unwrap());
+    assert!(
+        said.clone().count() > 0 && said.clone().all(|said| reason.contains(said)),
+        "{reason}: {verdict:#}"
+    );
+    // Nobody knows what a source that does not answer has: it may answer later.
+    let mut silent = stage.request("mediapackage");
+    silent["source"]["url"] = json!(stage.origin.url("none.m3u8"));
+    let id = stage.ferry.make(silent).await;
+    let status = stage.ferry.session(&id).await["status"].clone();
+    assert!(status == "starting" || status == "degraded", "{status}");
 }

@@ -1,6 +1,6 @@
 //! Sessions are made, looked at and stopped.
 
-use crate::world::{World, request};
+use crate::world::{REFUSED, World, request};
 use axum::http::{Method, StatusCode};
 use relay::Timestamp;
 use relay::cause::Cause;
@@ -239,6 +239,17 @@ async fn what_is_wrong_is_named() {
         assert!(named, "{pointer} {value} gives {errors:?}");
         assert!(world.get("/sessions").await.json()["sessions"].as_array().unwrap().is_empty());
     }
+}
+
+#[tokio::test]
+async fn a_source_that_the_output_does_not_take_is_refused_where_that_can_be_seen() {
+    let world = World::new();
+    let mut body = request("a");
+    body["source"]["url"] = json!(REFUSED);
+    let answer = world.post("/sessions", &body).await;
+    let expected = ("source.url".to_owned(), "webdav does not take this source: no".to_owned());
+    assert_eq!(answer.errors(), [expected]);
+    assert!(world.get("/sessions").await.json()["sessions"].as_array().unwrap().is_empty());
 }
 
 #[tokio::test]

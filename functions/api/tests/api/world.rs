@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use relay::Timestamp;
 use relay::ports::{Clock, Runs, Sessions, StoreError};
 use relay::progress::{Progress, Status};
-use relay::session::{Session, SessionId};
+use relay::session::{Access, Session, SessionId};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -24,7 +24,15 @@ pub struct Process {
     pub carried: Mutex<BTreeMap<SessionId, Progress>>,
 }
 
+/// A source that no output takes.
+pub const REFUSED: &str = "https://refused.example/main.m3u8";
+
 impl Runs for Process {
+    async fn objection(&self, _: &Session, access: &Access) -> Option<String> {
+        (access.source.as_str() == REFUSED)
+            .then(|| "webdav does not take this source: no".to_owned())
+    }
+
     async fn start(&self, session: &Session) {
         self.carried.lock().unwrap().insert(session.id.clone(), Progress::default());
     }

@@ -3,8 +3,9 @@
 use super::seen::{Seen, Snapshot, Watched};
 use bytes::Bytes;
 use futures_util::future::join_all;
-use hls::{Limits, MediaPlaylist, Micros, Playlist, Timestamp, parse};
+use hls::{Limits, MediaPlaylist, Micros, Playlist, Timestamp, Variables, parse};
 use relay::ports::{Clock, Fetched, Origin, OriginError, Slice, Validators};
+use std::borrow::Cow;
 use url::Url;
 
 /// What is kept of a segment: the tables of a transport stream are in it, behind any ID3 tag.
@@ -42,18 +43,18 @@ pub async fn read(
     source: &Url,
     watch: Option<Micros>,
 ) -> Result<Seen, ReadError> {
-    let reader = Reader { origin, clock };
+    let mut reader = Reader { origin, clock, variables: Variables::new() };
     let first = reader.fetch(source, None).await?;
     let Some((text, base, validators)) = first else {
         let reason = "origin answered 304 to a request without conditions".to_owned();
         return Err(OriginError::Unavailable { reason }.into());
     };
     let began = clock.now();
+    let not_hls = |error| ReadError::NotHls { url: relay::session::Address::of(&base), error };
+    let (text, variables) = reader.filled(text, &base).map_err(not_hls)?;
+    reader.variables = variables;
     let snapshot = Snapshot { at: began, text };
-    let playlist = parse(&snapshot.text, &Limits::default()).map_err(|error| {
-        let url = relay::session::Address::of(&base);
-        ReadError::NotHls { url, error }
-    })?;
+    let playlist = parse(&snapshot.text, &Limits::default()).map_err(not_hls)?;
     let mut watches: Vec<Watching> = match &playlist {
         Playlist::Multivariant(playlist) => {
             let addresses = channel::media_playlists(playlist).into_iter();
@@ -125,6 +126,8 @@ impl Watching {
 struct Reader<'a, O, C> {
     origin: &'a O,
     clock: &'a C,
+    /// What the multivariant playlist defines.
+    variables: Variables,
 }
 
 impl<O: Origin, C: Clock> Reader<'_, O, C> {
@@ -139,6 +142,16 @@ impl<O: Origin, C: Clock> Reader<'_, O, C> {
         })
     }
 
+    /// A playlist with its variables in their places, and what it defines.
+    fn filled(&self, text: Bytes, base: &Url) -> Result<(Bytes, Variables), hls::Error> {
+        let (filled, variables) = relay::look::filled(&text, &self.variables, base)?;
+        let filled = match filled {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(filled) => Some(filled.into()),
+        };
+        Ok((filled.unwrap_or(text), variables))
+    }
+
     async fn begin(&self, uri: &str, url: Option<Url>) -> Watching {
         let mut watching = Watching::new(uri, url);
         self.look(&mut watching).await;
@@ -151,9 +164,12 @@ impl<O: Origin, C: Clock> Reader<'_, O, C> {
             return;
         };
         match self.fetch(url, watching.validators.as_ref()).await {
-            Ok(Some((text, base, validators))) => {
-                watching.take(Snapshot { at: self.clock.now(), text }, base, validators);
-            }
+            Ok(Some((text, base, validators))) => match self.filled(text, &base) {
+                Ok((text, _)) => {
+                    watching.take(Snapshot { at: self.clock.now(), text }, base, validators);
+                }
+                Err(error) => watching.failed(error.to_string()),
+            },
             Ok(None) => watching.watched.looked_at = self.clock.now(),
             Err(error) => watching.failed(error.to_string()),
         }

@@ -68,6 +68,27 @@ fn an_error_names_its_line() {
         ("#EXTM3U\n#EXTINF:6,\n#EXT-X-KEY\n", 3, "EXT-X-KEY has no METHOD"),
         ("#EXTM3U\n#EXTINF:6,\n#EXT-X-KEY:METHOD=AES-128\n", 3, "EXT-X-KEY has no URI"),
         (
+            "#EXTM3U\n#EXTINF:6,\n#EXT-X-KEY:METHOD=AES-128,URI=\"k,IV=0x1\n",
+            3,
+            "cannot read the value of EXT-X-KEY",
+        ),
+        (
+            "#EXTM3U\n#EXTINF:6,\n#EXT-X-KEY:METHOD=AES-128,URI=\"k\",IV=1\n",
+            3,
+            "cannot read the value of EXT-X-KEY",
+        ),
+        ("#EXTM3U\n#EXTINF:6,\n#EXT-X-MAP:URI=\"m\n", 3, "cannot read the value of EXT-X-MAP"),
+        (
+            "#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:18446744073709551615\n#EXTINF:6,\n",
+            2,
+            "cannot read the value of EXT-X-MEDIA-SEQUENCE",
+        ),
+        (
+            "#EXTM3U\n#EXT-X-DISCONTINUITY-SEQUENCE:18446744073709551615\n#EXTINF:6,\n",
+            2,
+            "cannot read the value of EXT-X-DISCONTINUITY-SEQUENCE",
+        ),
+        (
             "#EXTM3U\n#EXTINF:6,\n#EXT-X-SKIP:SKIPPED-SEGMENTS=3\n",
             3,
             "the playlist is a delta update",

@@ -1,9 +1,10 @@
 //! Whether the output takes the source.
 
 use super::{Carrier, Event};
-use crate::abilities::{Container, Facet, Role, Verdict, protection_of};
+use crate::abilities::Role;
 use crate::layout::Layout;
-use crate::names::{Extension, RenditionName};
+use crate::look::{facet, refusal};
+use crate::names::RenditionName;
 use crate::ports::{Clock, Ingest, Origin, Sessions};
 use crate::progress::LeftOut;
 use hls::MediaPlaylist;
@@ -35,13 +36,7 @@ where
         playlist: &MediaPlaylist,
     ) -> Result<bool, String> {
         let role = self.watches.get(name).map_or(Role::Variant, |watch| watch.role);
-        let facet = Facet {
-            name: name.to_string(),
-            role,
-            container: playlist.segments.last().map(container),
-            protections: playlist.segments.iter().filter_map(protection_of).collect(),
-            ..Facet::default()
-        };
+        let facet = facet(name.to_string(), role, playlist);
         let verdict = self.session.output.abilities().verdict(&[facet]);
         refusal(&verdict, self.session.output.name())?;
         for (name, reason) in verdict.left_out {
@@ -62,28 +57,5 @@ where
         }
         self.events.push(Event::LeftOut(name.clone(), reason.clone()));
         self.progress.left_out.push(LeftOut { name, reason });
-    }
-}
-
-fn refusal(verdict: &Verdict, output: &str) -> Result<(), String> {
-    match verdict.refused.as_slice() {
-        [] => Ok(()),
-        reasons => Err(format!("{output} does not take this source: {}", reasons.join("; "))),
-    }
-}
-
-/// What segments are, as far as their playlist says.
-fn container(segment: &hls::Segment) -> Container {
-    if segment.map.is_some() && Extension::of(segment) != Extension::Ts {
-        return Container::Fmp4;
-    }
-    match Extension::of(segment) {
-        Extension::Ts => Container::Ts,
-        Extension::Aac => Container::Aac,
-        Extension::Ac3 => Container::Ac3,
-        Extension::Ec3 => Container::Eac3,
-        Extension::Mp3 => Container::Mp3,
-        Extension::Vtt => Container::WebVtt,
-        Extension::M4s => Container::Fmp4,
     }
 }

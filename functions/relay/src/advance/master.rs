@@ -4,8 +4,9 @@ use super::watch::{Looks, Watch};
 use super::{Carrier, Done};
 use crate::cause::Cause;
 use crate::layout::Layout;
+use crate::look::read;
 use crate::ports::{Clock, Fetched, Ingest, Origin, OriginError, Sessions};
-use hls::{Limits, Micros, MultivariantPlaylist, Playlist, Seconds, Timestamp, Variables};
+use hls::{Micros, MultivariantPlaylist, Playlist, Seconds, Timestamp, Variables};
 use std::sync::Arc;
 use url::Url;
 
@@ -68,16 +69,15 @@ where
                 return self.master_failed(now, error.to_string());
             }
         };
-        let (text, variables) = hls::substitute(&text, &Variables::new(), parameter(&url));
-        match hls::parse(&text, &Limits::default()) {
-            Ok(Playlist::Multivariant(playlist)) => {
+        match read(&text, &Variables::new(), &url) {
+            Ok((Playlist::Multivariant(playlist), variables)) => {
                 self.master.variables = variables;
                 self.master.looks.known = Some(validators);
                 let listed = self.source().clone();
                 self.master.looks.found_at(&listed, asked, &url);
                 self.lay_out(playlist, &url, now);
             }
-            Ok(Playlist::Media(playlist)) => {
+            Ok((Playlist::Media(playlist), _)) => {
                 self.master.single = true;
                 self.master.looks.well(now);
                 let layout = Layout::of_media(self.source().clone(), 0);
@@ -133,9 +133,4 @@ where
             watch.move_to(&listed.urls, now);
         }
     }
-}
-
-/// What a parameter in the query string of an address is.
-pub(super) fn parameter(url: &Url) -> impl Fn(&str) -> Option<String> {
-    |name| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }

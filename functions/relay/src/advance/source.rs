@@ -1,15 +1,16 @@
 //! Looks at the source.
 
-use super::master::{MASTER_EVERY, parameter};
+use super::master::MASTER_EVERY;
 use super::watch::{Asked, Watch};
 use super::{Carrier, Done, Event};
 use crate::anchor::{Anchor, take_up};
 use crate::cause::Cause;
 use crate::cursor::Rendition;
+use crate::look::read;
 use crate::names::RenditionName;
 use crate::ports::{Clock, Fetched, Ingest, Origin, OriginError, Sessions, Validators};
 use crate::progress::Status;
-use hls::{AttributeList, Limits, MediaPlaylist, Micros, Playlist, Seconds, Timestamp};
+use hls::{AttributeList, MediaPlaylist, Micros, Playlist, Seconds, Timestamp};
 use std::sync::Arc;
 use url::Url;
 
@@ -95,8 +96,7 @@ where
                 return self.schedule(name, now);
             }
             Ok(Fetched::Changed { text, url, validators }) => {
-                let (text, _) = hls::substitute(&text, &self.master.variables, parameter(&url));
-                match hls::parse(&text, &Limits::default()) {
+                match read(&text, &self.master.variables, &url).map(|(playlist, _)| playlist) {
                     Ok(Playlist::Media(playlist)) => {
                         watch.found_at(&asked.url, &url);
                         self.saw_media(name, sent, now, playlist, url, validators);
@@ -117,6 +117,12 @@ where
             Err(_) if watch.looks.go_back(now) => return,
             Err(error) => format!("playlist of {name}: {error}"),
         };
+        self.not_seen(name, now, reason);
+    }
+
+    /// A look at a media playlist gave nothing.
+    fn not_seen(&mut self, name: &RenditionName, now: Timestamp, reason: String) {
+        let Some(watch) = self.watches.get_mut(name) else { return };
         watch.looks.failed(reason.clone());
         if watch.looks.errors() >= ERRORS_UNTIL_MASTER {
             watch.fail_over();
@@ -139,6 +145,13 @@ where
             Ok(true) => {}
             Ok(false) => return,
             Err(reason) => return self.fail(now, Cause::Unfit, reason),
+        }
+        if playlist.ended && playlist.segments.is_empty() {
+            return self.not_seen(
+                name,
+                now,
+                format!("playlist of {name}: it ends, and lists nothing"),
+            );
         }
         resolve_keys(&mut playlist, &base);
         let (first_epoch, endpoints) = (self.first_epoch(), self.outlets.len());

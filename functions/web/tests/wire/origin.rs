@@ -30,7 +30,7 @@ async fn each_status_has_its_meaning_and_its_number_of_requests() {
         (400, "unavailable", 1),
         (401, "unavailable", 1),
         (403, "unavailable", 1),
-        (416, "unavailable", 1),
+        (416, "gone", 1),
         (501, "unavailable", 1),
         (204, "unavailable", 1),
         (206, "unavailable", 1),

@@ -34,7 +34,10 @@ async fn a_part_is_read_whatever_the_server_sends_of_its_file() {
         let read = origin(settings(), &url, &[]).segment(&url, Some(slice)).await;
         match (read, expected) {
             (Ok(bytes), Ok(expected)) => assert_eq!(bytes, expected, "{what}"),
-            (Err(OriginError::Unavailable { reason }), Err(expected)) => {
+            (
+                Err(OriginError::Unavailable { reason } | OriginError::Gone { reason, .. }),
+                Err(expected),
+            ) => {
                 assert!(reason.contains(expected), "{what}: {reason}");
             }
             (read, _) => panic!("{what}: {read:?}"),
