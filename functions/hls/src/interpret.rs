@@ -122,15 +122,20 @@ pub(crate) fn media_kind(attributes: &AttributeList) -> Result<Option<MediaKind>
     }
 }
 
+/// Checks that every quote of a list is closed: one that is not holds all that follows.
+pub(crate) fn check(attributes: &AttributeList, tag: &'static str) -> Result<(), ErrorKind> {
+    let quotes = attributes.to_string().matches('"').count();
+    if quotes.is_multiple_of(2) { Ok(()) } else { Err(ErrorKind::BadValue { tag }) }
+}
+
 /// The value of an attribute that must be there.
 fn require<'a>(
     attributes: &'a AttributeList,
     tag: &'static str,
     attribute: &'static str,
 ) -> Result<&'a str, ErrorKind> {
-    let value = attributes.get(attribute).ok_or(ErrorKind::MissingAttribute { tag, attribute })?;
-    // A quote that is never closed holds all that follows.
-    if value.contains('"') { Err(ErrorKind::BadValue { tag }) } else { Ok(value) }
+    check(attributes, tag)?;
+    attributes.get(attribute).ok_or(ErrorKind::MissingAttribute { tag, attribute })
 }
 
 /// The attributes whose values are used: a mistake in another does no harm.

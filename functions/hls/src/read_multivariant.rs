@@ -51,7 +51,11 @@ impl Reader {
                     None => Line::Other(line.to_owned()),
                 });
             }
-            tags::I_FRAME_STREAM_INF => self.lines.push(Line::IFrame(attributes())),
+            tags::I_FRAME_STREAM_INF => {
+                let attributes = attributes();
+                interpret::check(&attributes, tags::I_FRAME_STREAM_INF).map_err(wrong)?;
+                self.lines.push(Line::IFrame(attributes));
+            }
             tags::INF => {
                 return Err(wrong(ErrorKind::BothKinds { tag: tags::INF, kind: "multivariant" }));
             }

@@ -143,9 +143,9 @@ async fn what_arrived_plays_in_a_browser_to_its_end() {
     }
     let reports = tokio::task::spawn_blocking(move || play(&pages)).await.unwrap();
     for ((what, _), report) in arrived.iter().zip(reports.as_array().unwrap()) {
-        // Debian's Chromium has no decoder for HEVC: then it says so, and ffmpeg has decoded it.
+        // Debian's Chromium has no decoder for HEVC: then it plays the sound, and ffmpeg has decoded the picture.
         if *what == "HEVC" && report["hevc"] == json!(false) {
-            assert_ne!(report["fatal"], json!([]), "{what}: {report:#}");
+            assert_eq!(report["frames"], 0, "{what}: {report:#}");
             continue;
         }
         assert_eq!(

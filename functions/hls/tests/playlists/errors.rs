@@ -79,6 +79,21 @@ fn an_error_names_its_line() {
         ),
         ("#EXTM3U\n#EXTINF:6,\n#EXT-X-MAP:URI=\"m\n", 3, "cannot read the value of EXT-X-MAP"),
         (
+            "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"b,URI=\"c\"\n",
+            2,
+            "cannot read the value of EXT-X-MEDIA",
+        ),
+        (
+            "#EXTM3U\n#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=1,URI=\"c\n",
+            2,
+            "cannot read the value of EXT-X-I-FRAME-STREAM-INF",
+        ),
+        (
+            "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,CODECS=\"c\nv.m3u8\n",
+            2,
+            "cannot read the value of EXT-X-STREAM-INF",
+        ),
+        (
             "#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:18446744073709551615\n#EXTINF:6,\n",
             2,
             "cannot read the value of EXT-X-MEDIA-SEQUENCE",

@@ -4,6 +4,7 @@
 
 mod anchors;
 mod carried;
+mod crypt;
 mod cursors;
 mod outputs;
 mod playlists;

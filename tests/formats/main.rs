@@ -1,0 +1,7 @@
+//! What sources do beside publishing, in virtual time.
+
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+mod playlists;
+mod scripted;
+mod sources;
