@@ -75,7 +75,7 @@ deploy: build $(call installed,infra) ## Build the functions and deploy every st
 	npm run deploy --prefix infra -- $(ARGS)
 
 deploy-code: build ## Give the deployed functions new code, and change nothing else
-	for function in advance dispatch sessions credentials; do \
+	for function in advance dispatch sessions channels credentials; do \
 		PATH="$$PWD/target/cargo-lambda/bin:$$PATH" cargo lambda deploy --binary-name "$$function" $(ARGS); \
 	done
 

@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 arch=${1:-arm64}
 into=${2:-target/lambda}
-functions=(advance dispatch sessions credentials)
+functions=(advance dispatch sessions channels credentials)
 # A cold start fetches and unpacks the zip.
 limit=$((5 * 1000 * 1000))
 

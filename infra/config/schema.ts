@@ -26,14 +26,35 @@ const source = z.string().superRefine((value, issues) => {
   }
 });
 
+const id = text(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, - or _');
+
+/** What is wrong with something that is neither of two: as an address, if it looks like one. */
+const sourceOrChannel = (issue: z.core.$ZodRawIssue) =>
+  typeof issue.input === 'string'
+    ? source.safeParse(issue.input).error?.issues[0]?.message
+    : 'must be a URL or { channel: .. }';
+
+const webAcl = text(
+  /^arn:aws[a-z-]*:wafv2:us-east-1:\d{12}:global\/webacl\//,
+  'must be the ARN of a web ACL of scope CLOUDFRONT',
+);
+
+const domain = z.strictObject({
+  names: list(z.string()),
+  certificateArn: text(
+    /^arn:aws[a-z-]*:acm:us-east-1:\d{12}:certificate\//,
+    'must be the ARN of a certificate in us-east-1',
+  ),
+});
+
 const countries = list(text(/^[A-Z]{2}$/, 'must be two capital letters (ISO 3166-1)'));
 
 const channel = z
   .strictObject({
     /** Names the channel, in requests to the API too. */
     name: text(/^[a-z][a-z0-9-]{0,29}$/, 'must be 1 to 30 of a-z, 0-9 and -, a letter first'),
-    /** The HLS that is on air after the deploy, without an API call. */
-    source: source.optional(),
+    /** What is on air after the deploy, without an API call: HLS, or a channel of `playout`. */
+    source: z.union([source, z.strictObject({ channel: id })], { error: sourceOrChannel }).optional(),
     /** What MediaPackage makes of it. */
     formats: list(z.enum(formats)).default([...formats]),
     /** The output's segments: the source's duration or a multiple of it. */
@@ -58,20 +79,9 @@ const channel = z
       )
       .optional(),
     /** A web ACL of scope CLOUDFRONT. */
-    webAclArn: text(
-      /^arn:aws[a-z-]*:wafv2:us-east-1:\d{12}:global\/webacl\//,
-      'must be the ARN of a web ACL of scope CLOUDFRONT',
-    ).optional(),
+    webAclArn: webAcl.optional(),
     /** Names of one's own for the distribution, and the certificate for them. */
-    domain: z
-      .strictObject({
-        names: list(z.string()),
-        certificateArn: text(
-          /^arn:aws[a-z-]*:acm:us-east-1:\d{12}:certificate\//,
-          'must be the ARN of a certificate in us-east-1',
-        ),
-      })
-      .optional(),
+    domain: domain.optional(),
     /** Which of CloudFront's places serve it: all, all but the dearest, or the cheapest. */
     reach: z.enum(['all', 'most', 'least']).default('all'),
     /** Whether CloudFront logs each request. */
@@ -93,6 +103,86 @@ const channel = z
     }
     if (channel.dvrPlaylistSeconds > channel.startOverSeconds) {
       refuse('dvrPlaylistSeconds', 'must not be more than startOverSeconds');
+    }
+  });
+
+const asset = z.strictObject({
+  /** Names it, for channels. */
+  id,
+  /** What it is called in public. */
+  title: z.string().optional(),
+  /** The multivariant playlist of a VOD. */
+  url: source,
+});
+
+const assets = z.array(id);
+
+const played = z
+  .strictObject({
+    /** Names it, in its address: `<ChannelsUrl>/channels/<id>/master.m3u8`. */
+    id,
+    title: z.string().optional(),
+    /** What plays when nothing else does. */
+    slate: id.optional(),
+    /** What fills breaks. */
+    ads: assets.optional(),
+    /** How breaks and programmes are marked. */
+    markers: z.array(z.enum(['cue', 'oatcls', 'daterange', 'programme'])).optional(),
+    /** What plays over and over; without it there is a schedule. */
+    loop: list(id).optional(),
+    /** What extends the schedule by itself. */
+    fill: z
+      .strictObject({
+        assets: list(id),
+        order: z.enum(['round_robin', 'shuffle']).optional(),
+        aheadSeconds: whole(60, 14 * DAY).optional(),
+        /** Breaks in each programme: how far apart and how long, in seconds. */
+        breaks: z.strictObject({ every: whole(1, DAY), duration: whole(1, 3_600) }).optional(),
+      })
+      .optional(),
+    targetDuration: whole(1, 60).optional(),
+    windowSeconds: whole(1, DAY).optional(),
+  })
+  .superRefine((channel, issues) => {
+    if (channel.loop && channel.fill) {
+      issues.addIssue({ path: ['fill'], code: 'custom', message: 'must not be given beside loop' });
+    }
+  });
+
+const playout = z
+  .strictObject({
+    /** VODs that channels play. */
+    assets: z.array(asset).default([]),
+    /** Channels that are there after the deploy; more can be made by the API. */
+    channels: z.array(played).default([]),
+    /** Names of one's own for the distribution that viewers read channels from, and the certificate for them. */
+    domain: domain.optional(),
+    /** A web ACL of scope CLOUDFRONT. */
+    webAclArn: webAcl.optional(),
+  })
+  .superRefine(({ assets, channels }, issues) => {
+    const refuse = (path: PropertyKey[], message: string) =>
+      issues.addIssue({ path, code: 'custom', message });
+    for (const [kind, all] of Object.entries({ assets, channels })) {
+      for (const [at, { id }] of all.entries()) {
+        const first = all.findIndex((other) => other.id === id);
+        if (first < at) {
+          refuse([kind, at, 'id'], `must not be the id of ${kind}[${first}]`);
+        }
+      }
+    }
+    for (const [at, { slate, ads, loop, fill }] of channels.entries()) {
+      const named: [PropertyKey[], string][] = [
+        ...(slate ? [[['slate'], slate] as [PropertyKey[], string]] : []),
+        ...(ads ?? []).map((ad, n): [PropertyKey[], string] => [['ads', n], ad]),
+        ...(loop ?? []).map((one, n): [PropertyKey[], string] => [['loop', n], one]),
+        ...(fill?.assets ?? []).map((one, n): [PropertyKey[], string] => [['fill', 'assets', n], one]),
+      ];
+      for (const [path, name] of named) {
+        if (!assets.some(({ id }) => id === name)) {
+          refuse(['channels', at, ...path], 'must be the id of one of playout.assets');
+        }
+      }
     }
   });
 
@@ -122,41 +212,52 @@ const relay = z.strictObject({
     .default('iam'),
 });
 
-const ferry = z.strictObject({
-  /** Names the deployment; the names of everything it makes begin with it. */
-  name: text(/^[a-z][a-z0-9-]{1,19}$/, 'must be 2 to 20 of a-z, 0-9 and -, a letter first').default(
-    'hls-ferry',
-  ),
-  /** What destroying the stacks does: keep what cannot be had back, or leave nothing. */
-  removal: removal.default('retain'),
-  /** Who is told when something is wrong. */
-  alarmEmail: z.email().optional(),
-  /** Whether there are alarms and a dashboard, which cost by the month; a deployment to try things needs none. */
-  alarms: z.boolean().default(true),
-  /** How long logs are kept. */
-  logDays: z
-    .int()
-    .refine((days) => logDays.includes(days), `must be one of ${logDays.join(', ')}`)
-    .default(30),
-  /** The part that carries. */
-  relay: relay.prefault({}),
-  /** The part that packages and delivers; the first is where a session goes that names none. */
-  channels: z
-    .array(channel)
-    .superRefine((channels, issues) => {
-      for (const [at, { name }] of channels.entries()) {
-        const first = channels.findIndex((other) => other.name === name);
-        if (first < at) {
-          issues.addIssue({
-            path: [at, 'name'],
-            code: 'custom',
-            message: `must not be the name of channels[${first}]`,
-          });
+const ferry = z
+  .strictObject({
+    /** Names the deployment; the names of everything it makes begin with it. */
+    name: text(/^[a-z][a-z0-9-]{1,19}$/, 'must be 2 to 20 of a-z, 0-9 and -, a letter first').default(
+      'hls-ferry',
+    ),
+    /** What destroying the stacks does: keep what cannot be had back, or leave nothing. */
+    removal: removal.default('retain'),
+    /** Who is told when something is wrong. */
+    alarmEmail: z.email().optional(),
+    /** Whether there are alarms and a dashboard, which cost by the month; a deployment to try things needs none. */
+    alarms: z.boolean().default(true),
+    /** How long logs are kept. */
+    logDays: z
+      .int()
+      .refine((days) => logDays.includes(days), `must be one of ${logDays.join(', ')}`)
+      .default(30),
+    /** The part that carries. */
+    relay: relay.prefault({}),
+    /** The part that plays VODs as channels. */
+    playout: playout.prefault({}),
+    /** The part that packages and delivers; the first is where a session goes that names none. */
+    channels: z
+      .array(channel)
+      .superRefine((channels, issues) => {
+        for (const [at, { name }] of channels.entries()) {
+          const first = channels.findIndex((other) => other.name === name);
+          if (first < at) {
+            issues.addIssue({
+              path: [at, 'name'],
+              code: 'custom',
+              message: `must not be the name of channels[${first}]`,
+            });
+          }
         }
+      })
+      .default([]),
+  })
+  .superRefine(({ channels, playout }, issues) => {
+    for (const [at, { source }] of channels.entries()) {
+      if (typeof source === 'object' && !playout.channels.some(({ id }) => id === source.channel)) {
+        const message = 'must be the id of one of playout.channels';
+        issues.addIssue({ path: ['channels', at, 'source', 'channel'], code: 'custom', message });
       }
-    })
-    .default([]),
-});
+    }
+  });
 
 /** What the configuration file may say; what it leaves out has a default. */
 export type FerryInput = z.input<typeof ferry>;

@@ -19,6 +19,8 @@ export const timeouts = {
   dispatch: 30,
   /** The function `sessions`: an HTTP API waits for 30 s. */
   sessions: 28,
+  /** The function `channels`: it follows live sources for 115 s, and looks after schedules for 25 s; a request may take 30 s. */
+  channels: 130,
   /** The function `credentials`. */
   credentials: 60,
   /** A custom resource; CloudFormation's own default is an hour. */

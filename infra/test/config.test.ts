@@ -7,11 +7,23 @@ import { ConfigError, parse } from '../config/schema.ts';
 import { built, synth } from './synth.ts';
 
 const channel = (settings: object) => ({ channels: [{ name: 'main', ...settings }] });
+const played = (settings: object) => ({
+  playout: {
+    assets: [{ id: 'a', url: 'https://vod.example/a/main.m3u8' }],
+    channels: [{ id: 'one', ...settings }],
+  },
+});
 
 describe('the configuration', () => {
   it('has a default for all but the names of channels', () => {
     const { channels, relay, ...whole } = parse({ channels: [{ name: 'main' }] });
-    assert.deepEqual(whole, { name: 'hls-ferry', removal: 'retain', alarms: true, logDays: 30 });
+    assert.deepEqual(whole, {
+      name: 'hls-ferry',
+      removal: 'retain',
+      alarms: true,
+      logDays: 30,
+      playout: { assets: [], channels: [] },
+    });
     assert.deepEqual(relay, {
       logLevel: 'info',
       memoryMb: 512,
@@ -70,6 +82,31 @@ describe('the configuration', () => {
     [
       channel({ source: 'https://me:word@origin.example/main.m3u8' }),
       'channels[0].source must not carry a password: start such a session through the API.',
+    ],
+    [channel({ source: 7 }), 'channels[0].source must be a URL or { channel: .. }.'],
+    [
+      channel({ source: { channel: 'one' } }),
+      'channels[0].source.channel must be the id of one of playout.channels.',
+    ],
+    [played({ slate: 'none' }), 'playout.channels[0].slate must be the id of one of playout.assets.'],
+    [
+      played({ fill: { assets: ['a', 'none'] } }),
+      'playout.channels[0].fill.assets[1] must be the id of one of playout.assets.',
+    ],
+    [played({ id: 'a b' }), 'playout.channels[0].id must be 1 to 64 letters, digits, - or _.'],
+    [
+      played({ loop: ['a'], fill: { assets: ['a'] } }),
+      'playout.channels[0].fill must not be given beside loop.',
+    ],
+    [played({ windowSeconds: 0 }), 'playout.channels[0].windowSeconds must be at least 1.'],
+    [played({ ladder: [] }), 'playout.channels[0].ladder is not a setting.'],
+    [
+      { playout: { assets: [{ id: 'a', url: 'main.m3u8' }] } },
+      'playout.assets[0].url must be an http or https URL.',
+    ],
+    [
+      { playout: { channels: [{ id: 'a' }, { id: 'a' }] } },
+      'playout.channels[1].id must not be the id of channels[0].',
     ],
     [channel({ formats: [] }), 'channels[0].formats must not be empty.'],
     [channel({ formats: ['hds'] }), 'channels[0].formats[0] must be hls or dvr or dash or cmaf or mss.'],

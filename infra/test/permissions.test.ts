@@ -44,6 +44,11 @@ describe('least privilege', () => {
       'secretsmanager:GetSecretValue on secret:hls-ferry/sessions/*',
       'states:StartExecution on <LoopMachine>',
     ],
+    channelsrole: [
+      'dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query on <ShelfTable.Arn>',
+      'logs:CreateLogStream logs:PutLogEvents on <channelslog.Arn>',
+      'sqs:GetQueueAttributes sqs:GetQueueUrl sqs:SendMessage on <CadenceDeadLetters.Arn>',
+    ],
     credentialsrole: [
       'logs:CreateLogStream logs:PutLogEvents on <credentialslog.Arn>',
       `mediapackage:DescribeChannel mediapackage:RotateIngestEndpointCredentials on ${channelArn}`,
@@ -54,6 +59,7 @@ describe('least privilege', () => {
       'logs:CreateLogDelivery logs:DeleteLogDelivery logs:DescribeLogGroups logs:DescribeResourcePolicies logs:GetLogDelivery logs:ListLogDeliveries logs:PutResourcePolicy logs:UpdateLogDelivery on *',
     ],
     CadenceRole: [
+      'lambda:InvokeFunction on <channels.Arn>',
       'lambda:InvokeFunction on <dispatch.Arn>',
       'sqs:GetQueueAttributes sqs:GetQueueUrl sqs:SendMessage on <CadenceDeadLetters.Arn>',
     ],
@@ -79,6 +85,13 @@ describe('least privilege', () => {
       ],
     );
     assert.deepEqual(permissions.sort(), [
+      ...['/assets', '/assets/{proxy+}', '/channels', '/channels/{proxy+}'].map((path) => [
+        '<channels.Arn>',
+        'apigateway.amazonaws.com',
+        `<ApiHttp>/*/*${path}`,
+      ]),
+      ['<channels.Arn>', 'cloudfront.amazonaws.com', '<PlayoutDistribution>'],
+      ['<channels.Arn>', 'cloudfront.amazonaws.com', '<PlayoutDistribution>'],
       ['<credentials.Arn>', 'secretsmanager.amazonaws.com', '<OutputmainSecret>'],
       ['<sessions.Arn>', 'apigateway.amazonaws.com', '<ApiHttp>/*/*'],
     ]);

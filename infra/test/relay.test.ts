@@ -15,9 +15,10 @@ const environment = (name: string) =>
   );
 
 describe('the table', () => {
-  const table = only(relay, 'AWS::DynamoDB::GlobalTable');
+  const isSessions = ({ Properties }: Resource) => Properties.GlobalSecondaryIndexes !== undefined;
+  const table = only(relay, 'AWS::DynamoDB::GlobalTable', isSessions);
 
-  it('is one for everything, paid by the request', () => {
+  it('is one for all sessions, paid by the request', () => {
     assert.deepEqual(
       table.KeySchema.map(({ AttributeName }: { AttributeName: string }) => AttributeName),
       ['PK', 'SK'],
@@ -40,19 +41,23 @@ describe('the table', () => {
   });
 
   it('can be restored, and survives the stack unless it is to go with it', () => {
-    const [replica] = table.Replicas;
-    assert.equal(replica.PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled, true);
-    assert.equal(replica.DeletionProtectionEnabled, true);
-    relay.hasResource('AWS::DynamoDB::GlobalTable', { DeletionPolicy: 'Retain' });
-    const tried = relayOf({ removal: 'destroy' });
-    tried.hasResource('AWS::DynamoDB::GlobalTable', { DeletionPolicy: 'Delete' });
-    assert.equal(only(tried, 'AWS::DynamoDB::GlobalTable').Replicas[0].DeletionProtectionEnabled, false);
+    // That of channels is kept in the same way.
+    const tables = (of: typeof relay) =>
+      Object.values(of.findResources('AWS::DynamoDB::GlobalTable')).map(({ DeletionPolicy, Properties }) => {
+        const [replica] = Properties.Replicas;
+        assert.equal(replica.PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled, true);
+        return [DeletionPolicy, replica.DeletionProtectionEnabled];
+      });
+    const kept = ['Retain', true];
+    assert.deepEqual(tables(relay), [kept, kept]);
+    const gone = ['Delete', false];
+    assert.deepEqual(tables(relayOf({ removal: 'destroy' })), [gone, gone]);
   });
 });
 
 describe('the functions', () => {
   it('run on arm64 from their zips, log JSON for as long as configured', () => {
-    for (const name of ['advance', 'dispatch', 'sessions', 'credentials']) {
+    for (const name of ['advance', 'dispatch', 'sessions', 'channels', 'credentials']) {
       const is = functionOf(name);
       assert.deepEqual(
         [is.Runtime, is.Handler, is.Architectures],
@@ -95,7 +100,9 @@ describe('the functions', () => {
       ...runs,
       ...secrets,
       FERRY_CHANNELS: 'main,onair',
+      FERRY_CHANNELS_URL: 'https://<PlayoutDistribution.DomainName>',
     });
+    assert.deepEqual(environment('channels'), { ...common, FERRY_SHELF: '<ShelfTable>' });
     assert.deepEqual(environment('credentials'), common);
   });
 });
@@ -104,23 +111,35 @@ describe('the cadence', () => {
   const never = { maximumRetryAttempts: 0, maximumEventAgeInSeconds: 60 };
 
   it('is once a minute, and never late', () => {
-    const { ScheduleExpression, FlexibleTimeWindow, Target } = only(relay, 'AWS::Scheduler::Schedule');
-    assert.equal(ScheduleExpression, 'rate(1 minute)');
-    assert.deepEqual(FlexibleTimeWindow, { Mode: 'OFF' });
-    assert.equal(text(Target.Arn), '<dispatch.Arn>');
-    assert.deepEqual(Target.RetryPolicy, {
-      MaximumRetryAttempts: never.maximumRetryAttempts,
-      MaximumEventAgeInSeconds: never.maximumEventAgeInSeconds,
-    });
-    assert.equal(text(Target.DeadLetterConfig.Arn), '<CadenceDeadLetters.Arn>');
+    const schedules = Object.values(resources(relay, 'AWS::Scheduler::Schedule'));
+    for (const { Properties } of schedules) {
+      const { ScheduleExpression, FlexibleTimeWindow, Target } = Properties;
+      assert.equal(ScheduleExpression, 'rate(1 minute)');
+      assert.deepEqual(FlexibleTimeWindow, { Mode: 'OFF' });
+      assert.deepEqual(Target.RetryPolicy, {
+        MaximumRetryAttempts: never.maximumRetryAttempts,
+        MaximumEventAgeInSeconds: never.maximumEventAgeInSeconds,
+      });
+      assert.equal(text(Target.DeadLetterConfig.Arn), '<CadenceDeadLetters.Arn>');
+    }
+    const targets = schedules.map(({ Properties: { Target } }) => [text(Target.Arn), Target.Input]);
+    assert.deepEqual(targets, [
+      ['<dispatch.Arn>', undefined],
+      ['<channels.Arn>', '{"tend":"schedules"}'],
+    ]);
   });
 
   it("is not tried again by Lambda's own queue either", () => {
-    const async = only(relay, 'AWS::Lambda::EventInvokeConfig');
-    assert.equal(text(async.FunctionName), '<dispatch>');
-    assert.equal(async.MaximumRetryAttempts, never.maximumRetryAttempts);
-    assert.equal(async.MaximumEventAgeInSeconds, never.maximumEventAgeInSeconds);
-    assert.equal(text(async.DestinationConfig.OnFailure.Destination), '<CadenceDeadLetters.Arn>');
+    const queues = Object.values(resources(relay, 'AWS::Lambda::EventInvokeConfig'));
+    assert.deepEqual(queues.map(({ Properties }) => text(Properties.FunctionName)).sort(), [
+      '<channels>',
+      '<dispatch>',
+    ]);
+    for (const { Properties } of queues) {
+      assert.equal(Properties.MaximumRetryAttempts, never.maximumRetryAttempts);
+      assert.equal(Properties.MaximumEventAgeInSeconds, never.maximumEventAgeInSeconds);
+      assert.equal(text(Properties.DestinationConfig.OnFailure.Destination), '<CadenceDeadLetters.Arn>');
+    }
   });
 });
 
@@ -139,12 +158,17 @@ describe('the state machine', () => {
 
 describe('the API', () => {
   it('is closed by IAM, and logs who asked without what was asked', () => {
-    const [route, ...others] = Object.values(resources(relay, 'AWS::ApiGatewayV2::Route'));
+    const routes = Object.values(resources(relay, 'AWS::ApiGatewayV2::Route'));
     assert.deepEqual(
-      [route?.Properties.RouteKey, route?.Properties.AuthorizationType],
-      ['$default', 'AWS_IAM'],
+      routes.map(({ Properties }) => [Properties.RouteKey, Properties.AuthorizationType]),
+      [
+        ['$default', 'AWS_IAM'],
+        ['ANY /assets', 'AWS_IAM'],
+        ['ANY /assets/{proxy+}', 'AWS_IAM'],
+        ['ANY /channels', 'AWS_IAM'],
+        ['ANY /channels/{proxy+}', 'AWS_IAM'],
+      ],
     );
-    assert.equal(others.length, 0);
     const { Format } = only(relay, 'AWS::ApiGatewayV2::Stage').AccessLogSettings;
     assert.match(Format, /userArn/);
     assert.doesNotMatch(Format, /query|authorization|header/i);
@@ -153,8 +177,9 @@ describe('the API', () => {
   it('is closed by tokens where the configuration says so', () => {
     const auth = { issuer: 'https://id.example', audience: ['ferry'] };
     const other = relayOf({ relay: { auth } });
-    const route = only(other, 'AWS::ApiGatewayV2::Route');
-    assert.equal(route.AuthorizationType, 'JWT');
+    for (const { Properties } of Object.values(resources(other, 'AWS::ApiGatewayV2::Route'))) {
+      assert.equal(Properties.AuthorizationType, 'JWT');
+    }
     const { JwtConfiguration } = only(other, 'AWS::ApiGatewayV2::Authorizer');
     assert.deepEqual(JwtConfiguration, { Issuer: auth.issuer, Audience: auth.audience });
   });
@@ -228,6 +253,105 @@ describe('a channel in the relay', () => {
   });
 });
 
+describe('channels that are made of VODs', () => {
+  const url = (name: string) => `https://vod.example/${name}/main.m3u8`;
+  const other = relayOf({
+    playout: {
+      assets: [
+        { id: 'film', title: 'A film', url: url('film') },
+        { id: 'slate', url: url('slate') },
+      ],
+      channels: [
+        { id: 'one', title: 'One', slate: 'slate', fill: { assets: ['film'], aheadSeconds: 7_200 } },
+        { id: 'two', loop: ['film'], windowSeconds: 120 },
+      ],
+    },
+    channels: [{ name: 'main', source: { channel: 'one' } }],
+  });
+
+  it('are read through CloudFront, and the function answers to nobody else', () => {
+    assert.equal(only(relay, 'AWS::Lambda::Url').AuthType, 'AWS_IAM');
+    const [origin] = only(relay, 'AWS::CloudFront::Distribution').DistributionConfig.Origins;
+    assert.match(text(origin.OriginAccessControlId), /OriginAccessControl/);
+    const signing = only(relay, 'AWS::CloudFront::OriginAccessControl').OriginAccessControlConfig;
+    assert.deepEqual(
+      [signing.OriginAccessControlOriginType, signing.SigningBehavior, signing.SigningProtocol],
+      ['lambda', 'always', 'sigv4'],
+    );
+    const allowed = Object.values(resources(relay, 'AWS::Lambda::Permission'))
+      .filter(({ Properties }) => Properties.Principal === 'cloudfront.amazonaws.com')
+      .map(({ Properties }) => [
+        Properties.Action,
+        /distribution\/<PlayoutDistribution>$/.test(text(Properties.SourceArn)),
+      ]);
+    assert.deepEqual(allowed.sort(), [
+      ['lambda:InvokeFunction', true],
+      ['lambda:InvokeFunctionUrl', true],
+    ]);
+  });
+
+  it('are kept by CloudFront for as long as they say, and errors for a second', () => {
+    const { DefaultCacheBehavior, CustomErrorResponses } = only(
+      relay,
+      'AWS::CloudFront::Distribution',
+    ).DistributionConfig;
+    assert.deepEqual(DefaultCacheBehavior.AllowedMethods, ['GET', 'HEAD']);
+    assert.equal(DefaultCacheBehavior.ViewerProtocolPolicy, 'redirect-to-https');
+    const policy = only(relay, 'AWS::CloudFront::CachePolicy').CachePolicyConfig;
+    assert.deepEqual([policy.MinTTL, policy.DefaultTTL, policy.MaxTTL], [0, 0, 86_400]);
+    const { EnableAcceptEncodingGzip, QueryStringsConfig } = policy.ParametersInCacheKeyAndForwardedToOrigin;
+    assert.equal(EnableAcceptEncodingGzip, true);
+    assert.deepEqual(QueryStringsConfig, { QueryStringBehavior: 'whitelist', QueryStrings: ['channel'] });
+    for (const { ErrorCachingMinTTL } of CustomErrorResponses) {
+      assert.equal(ErrorCachingMinTTL, 1);
+    }
+  });
+
+  it('are there after the deploy as the configuration says, assets first', () => {
+    const assets = resources(other, 'Custom::Asset');
+    const properties = ({ Properties: { ServiceToken, ServiceTimeout, ...rest } }: Resource) => {
+      assert.deepEqual([text(ServiceToken), ServiceTimeout], ['<channels.Arn>', '120']);
+      return rest;
+    };
+    assert.deepEqual(Object.values(assets).map(properties), [
+      { Id: 'film', Url: url('film'), Title: 'A film' },
+      { Id: 'slate', Url: url('slate') },
+    ]);
+    const channels = Object.values(resources(other, 'Custom::Channel'));
+    const bodies = channels.map((channel) => [channel.Properties.Id, JSON.parse(channel.Properties.Channel)]);
+    assert.deepEqual(bodies, [
+      ['one', { title: 'One', slate: 'slate', fill: { assets: ['film'], ahead_seconds: 7_200 } }],
+      ['two', { loop: ['film'], window_seconds: 120 }],
+    ]);
+    for (const { DependsOn } of channels) {
+      for (const asset of Object.keys(assets)) {
+        assert.ok(DependsOn?.includes(asset), `${asset} of ${DependsOn}`);
+      }
+    }
+  });
+
+  it('are carried to MediaPackage by a session of the deploy', () => {
+    const [[, session] = []] = Object.entries(resources(other, 'Custom::Session'));
+    assert.equal(
+      text(session?.Properties.SourceUrl),
+      'https://<PlayoutDistribution.DomainName>/channels/one/master.m3u8',
+    );
+    const needs = (session?.DependsOn ?? []).map((id) => text({ Ref: id }));
+    assert.ok(
+      needs.some((id) => id.startsWith('<ScheduledChannelone')),
+      `${needs}`,
+    );
+  });
+
+  it('have names of their own where the configuration says so', () => {
+    const certificateArn = 'arn:aws:acm:us-east-1:123456789012:certificate/x';
+    const named = relayOf({ playout: { domain: { names: ['play.example'], certificateArn } } });
+    assert.equal(text(named.toJSON().Outputs.ChannelsUrl.Value), 'https://play.example');
+    const { Aliases, ViewerCertificate } = only(named, 'AWS::CloudFront::Distribution').DistributionConfig;
+    assert.deepEqual([Aliases, ViewerCertificate.AcmCertificateArn], [['play.example'], certificateArn]);
+  });
+});
+
 describe('the outputs of the relay stack', () => {
   const outputs = (config: FerryInput) =>
     Object.fromEntries(
@@ -240,6 +364,7 @@ describe('the outputs of the relay stack', () => {
   it('are where to go, and the default output', () => {
     assert.deepEqual(outputs({ channels: [{ name: 'main' }, { name: 'other' }] }), {
       ApiUrl: '<ApiHttp.ApiEndpoint>',
+      ChannelsUrl: 'https://<PlayoutDistribution.DomainName>',
       TableName: '<StoreTable>',
       StateMachineArn: '<LoopMachine>',
       DefaultOutput: '{"type":"mediapackage","channel":"main"}',

@@ -17,7 +17,7 @@ export interface Resource {
 const functions = (architecture: string) => {
   const folder = mkdtempSync(join(tmpdir(), 'ferry-'));
   writeFileSync(join(folder, 'architecture'), `${architecture}\n`);
-  for (const name of ['advance', 'dispatch', 'sessions', 'credentials']) {
+  for (const name of ['advance', 'dispatch', 'sessions', 'channels', 'credentials']) {
     mkdirSync(join(folder, name));
     writeFileSync(join(folder, name, 'bootstrap.zip'), `not ${name}`);
   }

@@ -10,7 +10,7 @@ case $(uname -m) in
   *) arch=x86_64 ;;
 esac
 infra/build.sh $arch $built
-for function in advance dispatch sessions credentials; do
+for function in advance dispatch sessions channels credentials; do
   python3 -m zipfile -e $built/$function/bootstrap.zip $built/$function
   chmod +x $built/$function/bootstrap
 done

@@ -1,6 +1,9 @@
 //! The relay on a local AWS: its stack as the CDK synthesised and deployed it to MiniStack, the real binaries as
 //! functions, IAM enforced, and moto as MediaPackage.
 
+mod front;
+mod schedule;
+
 use crate::apache::{Apache, DIGEST};
 use crate::ferry::built;
 use crate::ffmpeg::video;
@@ -21,7 +24,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tests::ministack::{MiniStack, pypi};
 
-const FUNCTIONS: [&str; 4] = ["advance", "dispatch", "sessions", "credentials"];
+const FUNCTIONS: [&str; 5] = ["advance", "dispatch", "sessions", "channels", "credentials"];
 const REGION: &str = "us-east-1";
 const JSON: [&str; 2] = ["-H", "content-type: application/json"];
 const STACK: &str = "hls-ferry-relay";
@@ -39,6 +42,10 @@ pub struct Cloud {
     files: TempDir,
     /// The outputs of the stack.
     outputs: Value,
+    /// Where viewers read channels that are made of VODs.
+    pub front: String,
+    /// VODs.
+    pub library: Origin,
     /// The inputs of the channel `main`.
     main: Mutex<Option<Vec<Apache>>>,
     /// Those of the channel `film`, whose source is in the configuration, and what that published.
@@ -98,6 +105,8 @@ impl Cloud {
             _moto: process,
             files,
             outputs: Value::Null,
+            front: String::new(),
+            library: front::library().await,
             main: Mutex::new(Some(main)),
             film: (film, published),
             answers: Mutex::default(),
@@ -110,6 +119,7 @@ impl Cloud {
             cloud.call("ssm", "AmazonSSM.PutParameter", parameter).await;
         }
         cloud.outputs = cloud.deploy_stack(&source);
+        cloud.front = cloud.put_front().await;
         cloud
     }
 
@@ -122,7 +132,7 @@ impl Cloud {
         let film = json!({ "name": "film", "rotateCredentialsDays": 0, "source": source });
         let deployment = json!({
             "removal": "destroy", "alarms": false, "relay": { "logLevel": "debug" },
-            "channels": [channel, film],
+            "channels": [channel, film], "playout": self.playout(),
         });
         fs::write(&config, deployment.to_string()).unwrap();
         let outputs = folder.join("outputs.json");
@@ -245,23 +255,6 @@ impl Cloud {
         let value = json!({ "SecretId": name, "SecretString": value });
         self.call("secretsmanager", "secretsmanager.PutSecretValue", value).await;
         before["SecretString"].as_str().unwrap().to_owned()
-    }
-
-    /// Switches the minute's schedule on or off.
-    pub async fn schedule(&self, on: bool) {
-        let ask = async |method: &'static str, path: &str, body: String| {
-            let url = format!("{}/schedules{path}", self.stack.url);
-            let (status, text) =
-                off_the_runtime(move || signed("scheduler", &url, method, &body, &JSON)).await;
-            assert_eq!(status, 200, "{text}");
-            serde_json::from_str::<Value>(&text).unwrap()
-        };
-        let all = ask("GET", "", String::new()).await;
-        let name = all["Schedules"][0]["Name"].as_str().unwrap_or_else(|| panic!("{all}"));
-        let path = format!("/{name}");
-        let mut schedule = ask("GET", &path, String::new()).await;
-        schedule["State"] = json!(if on { "ENABLED" } else { "DISABLED" });
-        ask("PUT", &path, schedule.to_string()).await;
     }
 
     /// Runs the deployed machine's definition in moto, for one session, and gives the execution's ARN.

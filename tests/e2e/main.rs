@@ -30,5 +30,6 @@ mod cases {
     mod formats;
     mod overload;
     mod parts;
+    mod playout;
     mod sources;
 }

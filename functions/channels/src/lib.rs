@@ -12,6 +12,7 @@ use lambda_http::Adapter;
 use lambda_http::request::LambdaRequest;
 use lambda_runtime::tower::ServiceExt;
 use lambda_runtime::{Context, LambdaEvent};
+use relay::ports::Clock;
 use serde_json::Value;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -23,8 +24,10 @@ use web::{Connector, HttpOrigin, Patience, Reach};
 const STALE: Micros = Micros::from_secs(4);
 /// How long it may be until schedules are looked after again: every minute, anywhere within it.
 const EVERY: Micros = Micros::from_secs(120);
-/// How long that may take: the function has longer.
+/// How long that may take.
 const TENDING: Duration = Duration::from_secs(25);
+/// How long live sources are followed: until the next minute does, however late it comes. The function has longer.
+const FOLLOWING: Micros = Micros::from_secs(115);
 /// To read one playlist of a VOD: an HTTP API waits for 30 s in all.
 const READING: Duration = Duration::from_secs(5);
 /// The route of an event that no route of the API was matched for.
@@ -142,9 +145,19 @@ impl World {
 
     /// Every step lasts by itself: what does not fit is left for the next minute.
     async fn tend(&self) -> Result<(), Failure> {
+        let until = self.channels.clock.now() + FOLLOWING;
         let late = |_| Failure::Untended(format!("they took longer than {TENDING:?}"));
-        // On the heap: it is deep in calls of calls.
-        let tend = Box::pin(self.channels.tend(EVERY));
-        Ok(tokio::time::timeout(TENDING, tend).await.map_err(late)??)
+        // On the heap: they are deep in calls of calls.
+        let tend = tokio::time::timeout(TENDING, Box::pin(self.channels.tend(EVERY)));
+        let follow = Box::pin(async {
+            // Only then does it cost two minutes.
+            match self.channels.live_within(EVERY).await?.is_empty() {
+                true => Ok(()),
+                false => self.channels.follow(until).await,
+            }
+        });
+        let (tended, followed) = tokio::join!(tend, follow);
+        followed?;
+        Ok(tended.map_err(late)??)
     }
 }

@@ -11,12 +11,17 @@ use axum::http::StatusCode;
 use axum::routing::{get, put};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use channels::World;
+use futures_util::future::{Either, select};
+use hls::Micros;
 use lambda_runtime::Context;
+use relay::ports::Clock;
 use serde_json::{Value, json};
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::{Duration, Instant};
 use tests::ministack::MiniStack;
+use web::clock::TokioClock;
 
 const LIBRARY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/library");
 
@@ -47,6 +52,18 @@ async fn file(Path(path): Path<String>) -> Result<Vec<u8>, StatusCode> {
     std::fs::read(format!("{LIBRARY}/{path}")).map_err(|_| StatusCode::NOT_FOUND)
 }
 
+/// A live source: a segment of 2 s every 2 s.
+async fn live(Path(path): Path<String>) -> Result<Vec<u8>, StatusCode> {
+    static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    if path == "main.m3u8" {
+        return file(Path("bars/main.m3u8".to_owned())).await;
+    }
+    let last = 10 + BEGAN.elapsed().as_secs() / 2;
+    let segments: String = (last - 4..=last).map(|n| format!("#EXTINF:2,\n{n}.ts\n")).collect();
+    let head = format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:{}\n", last - 4);
+    Ok((head + &segments).into_bytes())
+}
+
 impl Scene {
     async fn new() -> Self {
         let stack = MiniStack::start();
@@ -66,7 +83,10 @@ impl Scene {
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let outside = format!("http://{}", listener.local_addr().unwrap());
-        let router = axum::Router::new().route("/stack", waiting).route("/vod/{*path}", get(file));
+        let router = axum::Router::new()
+            .route("/stack", waiting)
+            .route("/vod/{*path}", get(file))
+            .route("/live/{*path}", get(live));
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { _stack: stack, worlds, outside, told }
     }
@@ -182,6 +202,32 @@ async fn all_environments_give_the_same_bytes_and_learn_of_edits_in_time() {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     panic!("the edit is not played: {programmes:?}");
+}
+
+#[tokio::test]
+async fn a_minute_follows_a_live_source() {
+    let scene = Scene::new().await;
+    scene.add("slate").await;
+    assert_eq!(scene.ask("PUT", "/channels/one", Some(json!({ "slate": "slate" }))).await.0, 201);
+    let end = TokioClock::new().now() + Micros::from_secs(60);
+    let source = format!("{}/live/main.m3u8", scene.outside);
+    let items = json!({ "items": [{ "live": source, "end": end.to_string() }] });
+    let (status, answer) = scene.ask("POST", "/channels/one/schedule", Some(items)).await;
+    assert_eq!(status, 201, "{answer}");
+    let minute = scene.worlds[1].invoke(json!({ "tend": "schedules" }), Context::default());
+    let watch = async {
+        for _ in 0..60 {
+            let playlist = scene.view(2, "/channels/one/video_180p.m3u8").await;
+            if body(&playlist).contains("/live/180p/") {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        panic!("the live source is not played");
+    };
+    if let Either::Right((ended, _)) = select(pin!(watch), pin!(minute)).await {
+        panic!("it does not go on: {ended:?}");
+    }
 }
 
 #[tokio::test]

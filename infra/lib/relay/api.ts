@@ -12,19 +12,19 @@ import { names } from '../names.ts';
 export interface ApiProps {
   readonly ferry: Ferry;
   readonly sessions: lambda.Function;
+  readonly channels: lambda.Function;
 }
 
-/** The session API, closed to all but those whom the configuration names. */
+/** The API of sessions and channels, closed to all but those whom the configuration names. */
 export class Api extends Construct {
   readonly api: apigateway.HttpApi;
 
-  constructor(scope: Construct, id: string, { ferry, sessions }: ApiProps) {
+  constructor(scope: Construct, id: string, { ferry, sessions, channels }: ApiProps) {
     super(scope, id);
     const { auth } = ferry.relay;
     this.api = new apigateway.HttpApi(this, 'Http', {
       apiName: names.function(ferry.name, 'sessions'),
-      description: 'Makes, shows and stops sessions',
-      // The function routes by itself, from the same code as on one machine.
+      description: 'Sessions, and the channels that are made of VODs',
       defaultIntegration: new HttpLambdaIntegration('Sessions', sessions),
       defaultAuthorizer:
         auth === 'iam'
@@ -32,6 +32,12 @@ export class Api extends Construct {
           : new HttpJwtAuthorizer('Jwt', auth.issuer, { jwtAudience: auth.audience }),
       createDefaultStage: false,
     });
+    // The functions route by themselves, from the same code as on one machine. The function takes what comes by a
+    // named route as let in, and all else for a viewer's.
+    const integration = new HttpLambdaIntegration('Channels', channels);
+    for (const path of ['/assets', '/assets/{proxy+}', '/channels', '/channels/{proxy+}']) {
+      this.api.addRoutes({ path, integration });
+    }
     const log = new logs.LogGroup(this, 'Log', {
       logGroupName: `/aws/vendedlogs/apis/${ferry.name}-sessions`,
       retention: ferry.logDays,

@@ -9,13 +9,14 @@ import { acknowledge } from '../acknowledge.ts';
 
 export interface CadenceProps {
   readonly dispatch: lambda.Function;
+  readonly channels: lambda.Function;
 }
 
-/** The clock: `dispatch` once a minute, and a queue for what could not be delivered to it. */
+/** The clock: `dispatch` and `channels` once a minute, and a queue for what could not be delivered to them. */
 export class Cadence extends Construct {
   readonly deadLetters: sqs.Queue;
 
-  constructor(scope: Construct, id: string, { dispatch }: CadenceProps) {
+  constructor(scope: Construct, id: string, { dispatch, channels }: CadenceProps) {
     super(scope, id);
     this.deadLetters = new sqs.Queue(this, 'DeadLetters', {
       enforceSSL: true,
@@ -26,13 +27,15 @@ export class Cadence extends Construct {
     // A minute that was missed is made up for by the next; a late one would only double it. The scheduler hands
     // over to Lambda's own queue, which would try again for hours by itself.
     const maxEventAge = Duration.minutes(1);
-    dispatch.configureAsyncInvoke({
-      retryAttempts: 0,
-      maxEventAge,
-      onFailure: new SqsDestination(this.deadLetters),
-    });
+    for (const each of [dispatch, channels]) {
+      each.configureAsyncInvoke({
+        retryAttempts: 0,
+        maxEventAge,
+        onFailure: new SqsDestination(this.deadLetters),
+      });
+    }
     const role = new iam.Role(this, 'Role', {
-      description: 'By which the scheduler invokes dispatch',
+      description: 'By which the scheduler invokes dispatch and channels',
       assumedBy: new iam.ServicePrincipal('scheduler.amazonaws.com', {
         conditions: { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } },
       }),
@@ -41,19 +44,24 @@ export class Cadence extends Construct {
     const invoke = iam.Grant.addToPrincipal({
       grantee: role,
       actions: ['lambda:InvokeFunction'],
-      resourceArns: [dispatch.functionArn],
+      resourceArns: [dispatch.functionArn, channels.functionArn],
     });
-    const schedule = new scheduler.CfnSchedule(this, 'EveryMinute', {
-      description: 'Starts a run for every shard of active sessions',
-      scheduleExpression: 'rate(1 minute)',
-      flexibleTimeWindow: { mode: 'OFF' },
-      target: {
-        arn: dispatch.functionArn,
-        roleArn: role.roleArn,
-        deadLetterConfig: { arn: this.deadLetters.queueArn },
-        retryPolicy: { maximumRetryAttempts: 0, maximumEventAgeInSeconds: maxEventAge.toSeconds() },
-      },
-    });
-    invoke.applyBefore(schedule);
+    const everyMinute = (id: string, description: string, target: lambda.Function, input?: object) => {
+      const schedule = new scheduler.CfnSchedule(this, id, {
+        description,
+        scheduleExpression: 'rate(1 minute)',
+        flexibleTimeWindow: { mode: 'OFF' },
+        target: {
+          arn: target.functionArn,
+          roleArn: role.roleArn,
+          ...(input && { input: JSON.stringify(input) }),
+          deadLetterConfig: { arn: this.deadLetters.queueArn },
+          retryPolicy: { maximumRetryAttempts: 0, maximumEventAgeInSeconds: maxEventAge.toSeconds() },
+        },
+      });
+      invoke.applyBefore(schedule);
+    };
+    everyMinute('EveryMinute', 'Starts a run for every shard of active sessions', dispatch);
+    everyMinute('Schedules', "Looks after channels' schedules", channels, { tend: 'schedules' });
   }
 }

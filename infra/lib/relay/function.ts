@@ -10,7 +10,7 @@ import { acknowledge } from '../acknowledge.ts';
 import { names } from '../names.ts';
 
 /** The folders of `functions/` that are deployed. */
-export type FunctionName = 'advance' | 'dispatch' | 'sessions' | 'credentials';
+export type FunctionName = 'advance' | 'dispatch' | 'sessions' | 'channels' | 'credentials';
 
 export interface FerryFunctionProps {
   readonly ferry: Ferry;

@@ -7,7 +7,7 @@ import type { Cadence } from './cadence.ts';
 import type { FerryFunction, FunctionName } from './function.ts';
 import type { Loop } from './loop.ts';
 import type { Output } from './output.ts';
-import type { Store } from './store.ts';
+import type { Shelf, Store } from './store.ts';
 
 /** How fine the alarms look. */
 export const MINUTE = Duration.minutes(1);
@@ -17,6 +17,7 @@ export interface Watched {
   readonly ferry: Ferry;
   readonly functions: Record<FunctionName, FerryFunction>;
   readonly store: Store;
+  readonly shelf: Shelf;
   readonly loop: Loop;
   readonly cadence: Cadence;
   readonly api: Api;
@@ -53,20 +54,22 @@ export class Metrics {
   }
 
   throttles(): cloudwatch.IMetric {
-    const { functions, loop, store } = this.watched;
-    const table = (metricName: string) =>
+    const { functions, loop, store, shelf } = this.watched;
+    const of = (where: Store | Shelf, metricName: string) =>
       new cloudwatch.Metric({
         namespace: 'AWS/DynamoDB',
         metricName,
-        dimensionsMap: { TableName: store.table.tableName },
+        dimensionsMap: { TableName: where.table.tableName },
         statistic: 'Sum',
         period: MINUTE,
       });
     return sum('throttles', {
       ...mapValues(functions, (each) => each.metricThrottles({ period: MINUTE })),
       runs: loop.machine.metricThrottled({ period: MINUTE }),
-      reads: table('ReadThrottleEvents'),
-      writes: table('WriteThrottleEvents'),
+      reads: of(store, 'ReadThrottleEvents'),
+      writes: of(store, 'WriteThrottleEvents'),
+      shelfReads: of(shelf, 'ReadThrottleEvents'),
+      shelfWrites: of(shelf, 'WriteThrottleEvents'),
     });
   }
 

@@ -111,6 +111,7 @@ export class Output extends Construct {
 
 export interface OnAirProps {
   readonly channel: Channel;
+  /** The address of what it plays. */
   readonly source: string;
   readonly output: Output;
   readonly sessions: FerryFunction;

@@ -10,22 +10,19 @@ export interface StoreProps {
   readonly removal: 'retain' | 'destroy';
 }
 
-/** The one table: sessions, their cursors, and the guard of each destination. */
+/** The table of sessions: they, their cursors, and the guard of each destination. */
 export class Store extends Construct {
   readonly table: dynamodb.TableV2;
 
   constructor(scope: Construct, id: string, { removal }: StoreProps) {
     super(scope, id);
-    const keep = removal === 'retain';
     const { STRING } = dynamodb.AttributeType;
     this.table = new dynamodb.TableV2(this, 'Table', {
+      ...kept(removal),
       partitionKey: { name: 'PK', type: STRING },
       sortKey: { name: 'SK', type: STRING },
       billing: dynamodb.Billing.onDemand(),
       timeToLiveAttribute: 'expires',
-      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
-      deletionProtection: keep,
-      removalPolicy: keep ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
       globalSecondaryIndexes: [
         {
           indexName: ACTIVE,
@@ -61,6 +58,40 @@ export class Store extends Construct {
       actions: actions.map((action) => `dynamodb:${action}`),
     });
   }
+}
+
+/** The table of the channel engine: assets, their indexes, channels and their schedules. */
+export class Shelf extends Construct {
+  readonly table: dynamodb.TableV2;
+
+  constructor(scope: Construct, id: string, { removal }: StoreProps) {
+    super(scope, id);
+    const { STRING } = dynamodb.AttributeType;
+    this.table = new dynamodb.TableV2(this, 'Table', {
+      ...kept(removal),
+      partitionKey: { name: 'PK', type: STRING },
+      sortKey: { name: 'SK', type: STRING },
+      billing: dynamodb.Billing.onDemand(),
+    });
+  }
+
+  /** Lets `who` read and write it, item by item; a whole partition at most. */
+  grantKeep(grantee: iam.IGrantable): void {
+    iam.Grant.addToPrincipal({
+      grantee,
+      resourceArns: [this.table.tableArn],
+      actions: ['DeleteItem', 'GetItem', 'PutItem', 'Query'].map((action) => `dynamodb:${action}`),
+    });
+  }
+}
+
+/** What keeps a table from being lost by mistake. */
+function kept(removal: StoreProps['removal']): Partial<dynamodb.TablePropsV2> {
+  return {
+    pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+    deletionProtection: removal === 'retain',
+    removalPolicy: removal === 'retain' ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+  };
 }
 
 /** A transaction needs the permissions of its parts. */

@@ -114,12 +114,26 @@ function watch(alarms: Alarms, metrics: Metrics, watched: Watched): void {
     says: 'A function other than advance has failed in two of five minutes.',
     runbook: 'A function fails',
   });
+  alarms.add('PlaylistErrors', {
+    metric: new cloudwatch.Metric({
+      namespace: 'AWS/Lambda',
+      metricName: 'Url5xxCount',
+      dimensionsMap: { FunctionName: functions.channels.functionName },
+      statistic: 'Sum',
+      period: MINUTE,
+    }),
+    threshold: 1,
+    evaluationPeriods: 5,
+    datapointsToAlarm: 3,
+    says: "Viewers' requests for playlists have failed in three of five minutes.",
+    runbook: 'Channels answer with errors',
+  });
   alarms.add('ApiErrors', {
     metric: api.api.metricServerError({ period: MINUTE, statistic: 'Sum' }),
     threshold: 1,
     evaluationPeriods: 5,
     datapointsToAlarm: 2,
-    says: 'The session API has answered with errors of its own in two of five minutes.',
+    says: 'The API has answered with errors of its own in two of five minutes.',
     runbook: 'The API answers with errors',
   });
 }

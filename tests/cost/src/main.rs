@@ -53,10 +53,11 @@ enum What {
 }
 
 /// The functions, by name, with their memory in MB and their time-out in seconds, as `infra/` has them.
-const FUNCTIONS: [(&str, (u64, u64)); 4] = [
+const FUNCTIONS: [(&str, (u64, u64)); 5] = [
     ("advance", (512, 40)),
     ("dispatch", (256, 30)),
     ("sessions", (256, 28)),
+    ("channels", (512, 130)),
     ("credentials", (128, 60)),
 ];
 
@@ -114,6 +115,7 @@ impl Stage {
             ("AWS_ENDPOINT_URL", self.cloud.url.as_str()),
             ("RUST_LOG", "info"),
             ("FERRY_TABLE", TABLE),
+            ("FERRY_SHELF", TABLE),
             ("FERRY_SECRETS", "ferry/"),
             ("FERRY_METRICS", "hls-ferry"),
             ("FERRY_HTTP_SECONDS", "10"),
@@ -149,6 +151,31 @@ impl Stage {
         Ok(ids)
     }
 
+    /// Makes a channel of a film of two hours in five variants, and gives a viewer's request for one of its playlists.
+    async fn play(&self) -> Result<Value> {
+        let channels = self.function("channels")?;
+        let url = format!("{}/vod/main.m3u8", self.outside);
+        for (method, path, body) in [
+            ("POST", "/assets", json!({ "id": "film", "url": url })),
+            ("PUT", "/channels/one", json!({ "fill": { "assets": ["film"] } })),
+        ] {
+            let mut event = request(method, path, &body);
+            event["routeKey"] = Value::from(format!("ANY {path}"));
+            let made = channels.invoke(&event).await?;
+            if made["statusCode"] != 201 {
+                return Err(format!("{path}: {made}").into());
+            }
+        }
+        let path = "/channels/one/video_1080p.m3u8";
+        let event = request("GET", path, &Value::Null);
+        let answer = channels.invoke(&event).await?;
+        if answer["statusCode"] == 200 {
+            Ok(event)
+        } else {
+            Err(format!("{path}: {answer}").into())
+        }
+    }
+
     /// Starts each function again and again, and takes the middle of what it needs.
     async fn starts(&self, times: usize) -> Result<Vec<show::Row>> {
         let ids = self.make(times as u64).await?;
@@ -159,6 +186,7 @@ impl Stage {
             "RequestId": "request", "LogicalResourceId": "Credentials",
             "ResourceProperties": { "ChannelId": "main", "SecretId": "ferry/channels/main" },
         });
+        let playlist = self.play().await?;
         let mut rows = Vec::new();
         for (name, (memory, _)) in FUNCTIONS {
             let mut seen = Vec::new();
@@ -166,6 +194,7 @@ impl Stage {
                 let event = match name {
                     "advance" => run(std::slice::from_ref(id)),
                     "sessions" => request("GET", "/sessions", &Value::Null),
+                    "channels" => playlist.clone(),
                     "credentials" => credentials.clone(),
                     _ => json!({}),
                 };

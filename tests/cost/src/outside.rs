@@ -22,6 +22,8 @@ pub const CONNECTION: u64 = 300_000_000;
 pub const VARIANTS: [u64; 5] = [5_000_000, 3_200_000, 2_000_000, 1_200_000, 600_000];
 /// The length of a segment, in seconds.
 pub const SEGMENT: u64 = 6;
+/// How long the film plays, in seconds.
+const FILM: u64 = 7_200;
 /// How many segments a playlist lists.
 const WINDOW: u64 = 10;
 
@@ -45,9 +47,29 @@ pub async fn serve(sessions: u64, thinned: u64) -> Result<String> {
     let world = World { began: Instant::now(), sessions, thinned, body: body.into() };
     let router = Router::new()
         .route("/live/{number}/{file}", get(source))
+        .route("/vod/{file}", get(vod))
         .route("/in/{name}/{object}", put(endpoint))
         .with_state(Arc::new(world));
     crate::listen(router).await
+}
+
+/// A film of two hours: its multivariant playlist, and a media playlist for each variant.
+async fn vod(Path(file): Path<String>) -> String {
+    let mut text = "#EXTM3U\n".to_owned();
+    if file == "main.m3u8" {
+        for (number, bits) in VARIANTS.iter().enumerate() {
+            let height = 1_080 >> number;
+            let told = format!("BANDWIDTH={bits},RESOLUTION={}x{height}", height * 16 / 9);
+            writeln!(text, "#EXT-X-STREAM-INF:{told}\n{number}.m3u8").expect("a String takes all");
+        }
+        return text;
+    }
+    writeln!(text, "#EXT-X-TARGETDURATION:{SEGMENT}").expect("a String takes all");
+    for number in 0..FILM / SEGMENT {
+        writeln!(text, "#EXTINF:{SEGMENT},\nfilm-{file}-{number:05}.ts")
+            .expect("a String takes all");
+    }
+    text + "#EXT-X-ENDLIST\n"
 }
 
 async fn source(

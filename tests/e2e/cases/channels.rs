@@ -74,22 +74,22 @@ impl Stage {
 }
 
 /// A player that polls, and forgets nothing.
-struct Watcher {
+pub struct Watcher {
     client: Client,
-    url: String,
+    pub url: String,
     /// Each segment that was ever listed: its address, date and discontinuity number.
-    known: BTreeMap<u64, (String, String, u64)>,
+    pub known: BTreeMap<u64, (String, String, u64)>,
     last: (u64, u64),
     target: Option<u64>,
 }
 
 impl Watcher {
-    fn new(url: String) -> Self {
+    pub fn new(url: String) -> Self {
         let (known, last, target) = (BTreeMap::new(), (0, 0), None);
         Self { client: http::client(), url, known, last, target }
     }
 
-    async fn look(&mut self) {
+    pub async fn look(&mut self) {
         let text = self.client.get(&self.url).send().await.unwrap().text().await.unwrap();
         let hls::Playlist::Media(media) =
             hls::parse(text.as_bytes(), &hls::Limits::default()).unwrap()
@@ -280,7 +280,7 @@ async fn watch(watchers: &mut [Watcher], until: Instant) {
 
 /// Reads a live stream for a while and decodes all of it: a single complaint is an error. Says how many pictures
 /// it had.
-fn decode(url: &str, seconds: u64) -> u64 {
+pub fn decode(url: &str, seconds: u64) -> u64 {
     let seconds = seconds.to_string();
     let args = ["-s", "INT", &seconds, FFMPEG, "-v", "error", "-progress", "-", "-i", url];
     let output = ["-map", "0:v:0", "-map", "0:a:0", "-f", "null", "-"];

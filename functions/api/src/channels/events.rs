@@ -47,12 +47,7 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
             }
             let mut near = self.air.noted();
             if now >= scan {
-                for record in self.shelf.channels().await? {
-                    if !record.gone && record.cycle.is_empty() && record.channel.is_some() {
-                        let log = self.shelf.log(&record.id, now, now + FAR);
-                        near.extend(gap(&log.await?, now).map(|_| record.id));
-                    }
-                }
+                near.extend(self.live_within(FAR).await?);
                 scan = now + SCAN;
             }
             for id in near {
@@ -67,6 +62,21 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
                 followed.remove(&id);
             }
         }
+    }
+
+    /// The channels on which a live programme plays within `span` from now.
+    ///
+    /// # Errors
+    /// When the shelf cannot be asked.
+    pub async fn live_within(&self, span: Micros) -> Result<Vec<String>, ShelfError> {
+        let (now, mut near) = (self.clock.now(), Vec::new());
+        for record in self.shelf.channels().await? {
+            if !record.gone && record.cycle.is_empty() && record.channel.is_some() {
+                let log = self.shelf.log(&record.id, now, now + span).await?;
+                near.extend(gap(&log, now).map(|_| record.id));
+            }
+        }
+        Ok(near)
     }
 
     /// Plays the live sources of one channel for as long as some are due.
