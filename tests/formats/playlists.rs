@@ -217,3 +217,45 @@ fn a_rendition_of_several_groups_and_a_stream_of_two_pathways_are_read_and_store
     );
     assert_eq!((outcome.progress.jumps, outcome.progress.status), (0, Status::Running));
 }
+
+#[test]
+fn a_discontinuity_that_is_stated_twice_is_counted_and_stated_once() {
+    let mut world = World::of(OutputKind::WebDav, 30);
+    world.session.window_seconds = None;
+    let outcome = world.carry(|at, second| match at {
+        "a/main.m3u8" => Ok(MAIN.to_owned()),
+        "a/v.m3u8" => live(second, 100, |number| match number % 4 {
+            0 => "#EXT-X-DISCONTINUITY\n#EXT-X-CUE-IN\n#EXT-X-DISCONTINUITY\n".to_owned(),
+            _ => String::new(),
+        }),
+        _ => Ok(at.to_owned()),
+    });
+    // It lists 114 to 118: of 100, 104, 108, 112 and 116 four are gone by.
+    let text = outcome.shelf.text("channel_video-9.m3u8");
+    assert!(text.contains("#EXT-X-DISCONTINUITY-SEQUENCE:4\n"), "{text}");
+    let shown =
+        "#EXT-X-DISCONTINUITY\n#EXT-X-CUE-IN\n#EXTINF:2,\nchannel_video-9_1800000000_116.ts\n";
+    assert!(text.contains(shown) && text.matches("#EXT-X-DISCONTINUITY\n").count() == 1, "{text}");
+}
+
+#[test]
+fn interstitials_stay_where_they_are() {
+    let outcome = World::of(OutputKind::WebDav, 10).carry(|at, second| match at {
+        "a/main.m3u8" => Ok("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=9\nd/v.m3u8\n".to_owned()),
+        "a/d/v.m3u8" => live(second, 100, |number| {
+            let range = "START-DATE=\"2026-11-21T00:00:00Z\",CLASS=\"com.apple.hls.interstitial\"";
+            match number % 2 {
+                0 => format!(
+                    "#EXT-X-DATERANGE:ID=\"{number}\",X-ASSET-LIST=\"../l.json?x=1\",{range}\n"
+                ),
+                _ => format!(
+                    "#EXT-X-DATERANGE:ID=\"{number}\",{range},X-ASSET-URI=\"https://c/m.m3u8\"\n"
+                ),
+            }
+        }),
+        _ => Ok(at.to_owned()),
+    });
+    let text = outcome.shelf.text("channel_video-9.m3u8");
+    assert!(text.contains("ID=\"102\",X-ASSET-LIST=\"http://a/l.json?x=1\",START-DATE="), "{text}");
+    assert!(text.contains("interstitial\",X-ASSET-URI=\"https://c/m.m3u8\"\n"), "{text}");
+}

@@ -167,22 +167,26 @@ fn whole_segment_lines(lines: &[String]) -> Vec<String> {
 
 /// Puts the lines that state keys and maps where they belong: after a discontinuity, before all else.
 fn place(lines: &mut Vec<String>, stated: Vec<String>) {
-    let at = lines.iter().position(|line| line == "#EXT-X-DISCONTINUITY").map_or(0, |at| at + 1);
+    let at = lines.iter().position(|line| line == DISCONTINUITY).map_or(0, |at| at + 1);
     lines.splice(at..at, stated);
 }
 
 fn segment(row: &Row<'_>, marked: bool, first: bool, uri: String) -> Segment {
     let mut lines = whole_segment_lines(row.lines);
     lines.retain(|line| !hls::names_a_file(line));
+    // Each tag counts (RFC 8216 section 6.2.1); ad inserters write one where a break ends and one where the next begins.
+    let mut stated = false;
+    lines.retain(|line| line.trim_end() != DISCONTINUITY || !std::mem::replace(&mut stated, true));
     let dated = lines.iter().any(|line| line.starts_with(DATE));
     // The source may date its first segment only; ours is another one.
     if let (true, false, Some(made)) = (first, dated, row.made) {
         lines.insert(0, format!("{DATE}{made}"));
     }
     if marked {
-        lines.insert(0, "#EXT-X-DISCONTINUITY".to_owned());
+        lines.insert(0, DISCONTINUITY.to_owned());
     }
     Segment { lines, uri, ..Segment::default() }
 }
 
+const DISCONTINUITY: &str = "#EXT-X-DISCONTINUITY";
 const DATE: &str = "#EXT-X-PROGRAM-DATE-TIME:";

@@ -154,6 +154,7 @@ where
             );
         }
         resolve_keys(&mut playlist, &base);
+        resolve_interstitials(&mut playlist, &base);
         let (first_epoch, endpoints) = (self.first_epoch(), self.outlets.len());
         let Some(watch) = self.watches.get_mut(name) else { return };
         let before = self.working.renditions.get(name);
@@ -245,5 +246,24 @@ fn resolve_keys(playlist: &mut MediaPlaylist, base: &Url) {
         if let Some(map) = segment.map.as_mut().filter(|map| !map.keys.is_empty()) {
             resolve(&mut Arc::make_mut(map).keys);
         }
+    }
+}
+
+/// Makes the addresses of interstitials whole: they lie at the source.
+fn resolve_interstitials(playlist: &mut MediaPlaylist, base: &Url) {
+    const RANGE: &str = "#EXT-X-DATERANGE:";
+    let lines = playlist.segments.iter_mut().map(|segment| &mut segment.lines);
+    for line in lines.chain([&mut playlist.trailer]).flatten() {
+        let Some(value) = line.strip_prefix(RANGE).filter(|it| it.contains("X-ASSET-")) else {
+            continue;
+        };
+        let mut range = AttributeList::new(value);
+        for name in ["X-ASSET-URI", "X-ASSET-LIST"] {
+            let relative = range.get(name).filter(|uri| Url::parse(uri).is_err());
+            if let Some(url) = relative.and_then(|uri| base.join(uri).ok()) {
+                range.set_quoted(name, url.as_str());
+            }
+        }
+        *line = format!("{RANGE}{range}");
     }
 }

@@ -207,7 +207,7 @@ fn markers_of_a_segment_that_is_left_out_stay_in_their_place() {
 #[test]
 fn every_quirk_that_was_met_is_carried() {
     const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/playlists");
-    let table: [(&str, &[&str], &[&str]); 16] = [
+    let table: [(&str, &[&str], &[&str]); 17] = [
         ("channel-engine", &["#EXT-X-CUE-OUT:DURATION=", "#EXT-X-DATERANGE:"], &["session"]),
         ("packager", &["#EXT-OATCLS-SCTE35:", "#EXT-X-ASSET:", "#EXT-X-CUE-OUT-CONT"], &[]),
         ("ffmpeg", &["#EXT-X-PROGRAM-DATE-TIME:"], &[]),
@@ -223,6 +223,7 @@ fn every_quirk_that_was_met_is_carried() {
         ("iframes", &["#EXT-X-I-FRAMES-ONLY"], &["BYTERANGE"]),
         ("bitrate-and-gap", &["#EXT-X-GAP", "#EXT-X-BITRATE:1400"], &[]),
         ("subtitles", &[".vtt"], &["sub/"]),
+        ("ad-insertion", &["#EXT-X-CUE-OUT:12.012", "#EXT-X-CUE-IN"], &["ads.example", ".."]),
         ("tokens", &[".ts"], &["session", "token", "?", "cdn"]),
     ];
     for (file, there, absent) in table {

@@ -206,3 +206,35 @@ fn an_ended_playlist_keeps_its_type_and_a_window_takes_it_away() {
     assert!(growing.contains("#EXT-X-PLAYLIST-TYPE:EVENT"), "{growing}");
     assert!(!shown(vod, None, Some(60)).contains("PLAYLIST-TYPE"));
 }
+
+fn shared(name: &str) -> String {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/playlists");
+    std::fs::read_to_string(std::path::Path::new(folder).join(name)).unwrap()
+}
+
+#[test]
+fn of_two_pathways_one_is_carried_and_the_other_is_where_to_go() {
+    let layout = layout(&shared("multivariant-pathways.m3u8")).unwrap();
+    let hosts = layout.renditions.iter().map(|(name, listed)| {
+        let hosts: Vec<_> = listed.urls.iter().map(|url| url.host_str().unwrap()).collect();
+        format!("{name}: {}", hosts.join(" "))
+    });
+    let expected = ["audio-sound-a-en-english", "video-2300000"];
+    let expected = expected.map(|name| format!("{name}: a.example b.example"));
+    assert_eq!(hosts.collect::<Vec<_>>(), expected);
+    let there = layout.renditions.keys().cloned().collect();
+    let text = layout.render(&stem(), &there).unwrap();
+    for gone in ["STEERING", "cdn-b", "sound-b"] {
+        assert!(!text.contains(gone), "{text}");
+    }
+}
+
+#[test]
+fn variables_are_replaced_where_they_mean_something() {
+    let text = shared("variables.m3u8");
+    let (text, _) = hls::substitute(text.as_bytes(), &hls::Variables::new(), |_| None).unwrap();
+    let seen = media(str::from_utf8(&text).unwrap());
+    assert_eq!(seen.segments[0].uri, "v5/2026/17.m4s?sig=abc");
+    assert_eq!(seen.segments[0].map.as_ref().unwrap().uri(), "v5/2026/init.mp4?sig=abc");
+    assert!(seen.segments[0].lines.iter().any(|line| line == "#EXTINF:4.000,costs {$5}"));
+}
