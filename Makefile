@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e soak check bench bench-channel measure-lambda cost build bootstrap synth diff deploy deploy-code destroy rust
+.PHONY: help demo test e2e soak fuzz audit check bench bench-channel measure-lambda cost build bootstrap synth diff deploy deploy-code destroy rust
 
 # npm installs what a lock file pins; this is the file that it writes when it is done.
 installed = $(patsubst %/package-lock.json,%/node_modules/.package-lock.json,$(wildcard $(1)/package-lock.json))
@@ -28,7 +28,7 @@ check: rust $(call installed,functions/ferry) $(call installed,infra) ## What mu
 # The end-to-end cases wait far more than they work: more of them at once than there are cores.
 test: export RUST_TEST_THREADS ?= 8
 test: $(call installed,functions/ferry) $(call installed,tests/browser) $(call installed,infra) ## Everything: units, simulation, and the real parts end to end
-	tests/debian.sh apache2=apache2-bin ffmpeg=ffmpeg chromium=chromium curl=curl strip=binutils
+	tests/debian.sh apache2=apache2-bin ffmpeg=ffmpeg chromium=chromium curl=curl strip=binutils faketime=faketime
 	cargo test --locked --workspace --no-run
 	# Built with the rest, so that its dependencies are compiled once.
 	built="$$(realpath "$${CARGO_TARGET_DIR:-target}")/debug"; FERRY="$$built/ferry" FUNCTIONS="$$built" cargo test --locked --workspace
@@ -36,7 +36,7 @@ test: $(call installed,functions/ferry) $(call installed,tests/browser) $(call i
 
 e2e: export RUST_TEST_THREADS ?= 8
 e2e: $(call installed,functions/ferry) $(call installed,tests/browser) $(call installed,infra) ## The real parts end to end alone: on one machine, and on a local AWS
-	tests/debian.sh apache2=apache2-bin ffmpeg=ffmpeg chromium=chromium curl=curl strip=binutils
+	tests/debian.sh apache2=apache2-bin ffmpeg=ffmpeg chromium=chromium curl=curl strip=binutils faketime=faketime
 	cargo test --locked --workspace --no-run
 	built="$$(realpath "$${CARGO_TARGET_DIR:-target}")/debug"; FERRY="$$built/ferry" FUNCTIONS="$$built" cargo test --locked --workspace --test e2e $(ARGS)
 
@@ -44,6 +44,17 @@ soak: export SEEDS ?= 100000
 soak: export SEED ?= 0
 soak: ## Try the promises in virtual time under the faults of many seeds: SEEDS=, SEED= (the first)
 	cargo test --locked --package tests --test simulation -- --nocapture
+
+fuzz: SECONDS = 600
+fuzz: export TARGET ?=
+fuzz: ## Look for bytes that break a parser: TARGET= (absent: each in turn), SECONDS=
+	tests/fuzz/run.sh $(SECONDS)
+
+audit: ## What dependencies may be, and what is known against them (asks the network)
+	version="$$(PATH="target/cargo-deny/bin:$$PATH" cargo deny --version || true)"; [[ $$version == *' 0.20.2' ]] || \
+		cargo install cargo-deny --version 0.20.2 --locked --root target/cargo-deny
+	PATH="target/cargo-deny/bin:$$PATH" cargo deny --locked check
+	for folder in infra functions/ferry tests/browser; do npm audit --prefix "$$folder" --package-lock-only; done
 
 bench: $(call installed,functions/ferry) $(call installed,tests/bench/peer) ## Measure the ferry against its peer (takes minutes)
 	tests/debian.sh apache2=apache2-bin ffmpeg=ffmpeg curl=curl

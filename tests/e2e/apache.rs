@@ -1,6 +1,7 @@
 //! An ingest endpoint: a private Apache with WebDAV and digest authentication, as MediaPackage has it.
 
 use crate::process::{Process, free_port};
+use crate::secrets;
 use rustix::process::{Signal, geteuid};
 use std::fmt::Write as _;
 use std::fs::{self, Permissions};
@@ -72,6 +73,7 @@ impl Apache {
             password: format!("{:016x}{:016x}", random(), random()),
             process: None,
         };
+        secrets::add(&apache.password);
         apache.write_users();
         fs::write(apache.path("apache.conf"), apache.configuration()).unwrap();
         apache.up().await;
@@ -130,6 +132,11 @@ impl Apache {
     /// The endpoint's address, in a collection that nobody has made yet.
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}/in/channel", self.port)
+    }
+
+    /// Where it listens on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// Where players read what arrived.

@@ -3,9 +3,11 @@
 use crate::http;
 use crate::process::{Process, free_port};
 use crate::program::Program;
+use crate::secrets;
 use reqwest::{Client, Method};
 use rustix::process::Signal;
 use serde_json::Value;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, OnceLock};
@@ -45,6 +47,7 @@ pub fn built(packages: &[&str]) -> PathBuf {
 /// `ferry serve` with its data in a folder of its own.
 pub struct Ferry {
     data: TempDir,
+    under: Vec<String>,
     port: u16,
     process: Process,
     client: Client,
@@ -53,10 +56,16 @@ pub struct Ferry {
 
 impl Ferry {
     pub async fn serve() -> Self {
+        Self::serve_under(&[]).await
+    }
+
+    /// The same, started by the command `under`.
+    pub async fn serve_under(under: &[&str]) -> Self {
         let (data, port) = (tempfile::tempdir().unwrap(), free_port());
-        let process = Self::process(&data, port);
-        let mut ferry =
-            Self { data, port, process, client: http::client(), answers: Mutex::default() };
+        let under: Vec<String> = under.iter().map(|&word| word.to_owned()).collect();
+        let process = Self::process(&under, &data, port);
+        let (client, answers) = (http::client(), Mutex::default());
+        let mut ferry = Self { data, under, port, process, client, answers };
         ferry.answers().await;
         ferry
     }
@@ -76,7 +85,7 @@ impl Ferry {
 
     /// Starts it again with the same data.
     pub async fn up(&mut self) {
-        self.process = Self::process(&self.data, self.port);
+        self.process = Self::process(&self.under, &self.data, self.port);
         self.answers().await;
     }
 
@@ -94,12 +103,20 @@ impl Ferry {
         self.process.status("VmHWM")
     }
 
-    fn process(data: &TempDir, port: u16) -> Process {
+    /// Lets none of its files be longer than this from now on, or any length.
+    pub fn limit_files(&self, bytes: Option<u64>) {
+        self.process.limit_files(bytes);
+    }
+
+    fn process(under: &[String], data: &TempDir, port: u16) -> Process {
         let (listen, store) = (format!("127.0.0.1:{port}"), data.path().join("store"));
         let store = store.to_str().unwrap();
         let args = ["serve", "--listen", &listen, "--data", store, "--allow-private-addresses"];
         let args = [&args[..], &["--log-format", "json"]].concat();
-        Process::start(binary(), &args, &data.path().join("ferry"))
+        let mut words: Vec<OsString> = under.iter().map(OsString::from).collect();
+        words.push(binary().into());
+        words.extend(args.iter().map(OsString::from));
+        Process::start(Path::new(&words[0]), &words[1..], &data.path().join("ferry"))
     }
 
     async fn answers(&mut self) {
@@ -117,6 +134,7 @@ impl Program for Ferry {
     async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
         let mut request = self.client.request(method, format!("{}{path}", self.address()));
         if let Some(body) = body {
+            secrets::of_request(&body);
             request = request.header("content-type", "application/json").body(body.to_string());
         }
         let response = request.send().await.unwrap();
@@ -130,16 +148,25 @@ impl Program for Ferry {
         self.process.stderr()
     }
 
-    fn keeps(&self, secrets: &[&str]) {
-        let told = [self.log(), self.process.stdout(), self.answers.lock().unwrap().clone()];
-        for (place, text) in ["log", "standard output", "answers"].iter().zip(told) {
-            for secret in secrets {
-                assert!(!text.contains(secret), "a secret is in the {place}:\n{text}");
-            }
-        }
+    fn keeps(&self) {
+        secrets::keep_out_of("log", self.log().as_bytes());
+        secrets::keep_out_of("standard output", self.process.stdout().as_bytes());
+        secrets::keep_out_of("answers", self.answers.lock().unwrap().as_bytes());
+        // What is in the folder `access` beside it is secret.
+        let stored = std::fs::read(self.data.path().join("store/sessions.redb")).unwrap();
+        secrets::keep_out_of("store", &stored);
     }
 
     async fn end(&mut self) {
         self.stop().await;
+    }
+}
+
+impl Drop for Ferry {
+    /// However a case ends, unless it has failed already.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.keeps();
+        }
     }
 }

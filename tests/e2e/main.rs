@@ -8,6 +8,7 @@ mod ferry;
 mod ffmpeg;
 mod http;
 mod judge;
+mod network;
 mod observer;
 mod origin;
 mod playlist;
@@ -16,6 +17,7 @@ mod process;
 mod program;
 mod published;
 mod scene;
+mod secrets;
 mod wire;
 
 mod cases {
@@ -27,7 +29,9 @@ mod cases {
     mod crash;
     mod demo;
     mod endpoints;
+    mod faults;
     mod formats;
+    mod networks;
     mod overload;
     mod parts;
     mod playout;

@@ -58,6 +58,11 @@ impl Origin {
         format!("{}/{path}", self.address)
     }
 
+    /// Where it listens on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.address.rsplit(':').next().unwrap().parse().unwrap()
+    }
+
     /// From now on every path that contains `part` meets `fault`.
     pub fn break_down(&self, part: &str, fault: Fault) {
         self.state.faults.lock().unwrap().push((part.to_owned(), fault));

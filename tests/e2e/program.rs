@@ -12,8 +12,8 @@ pub trait Program {
     /// Everything it logged.
     fn log(&self) -> String;
 
-    /// Promise 9: none of `secrets` is in anything it wrote or answered.
-    fn keeps(&self, secrets: &[&str]);
+    /// Promise 9: no secret of any case is in anything that it wrote, answered or stored.
+    fn keeps(&self);
 
     /// Ends it, if it is the case's own.
     async fn end(&mut self);

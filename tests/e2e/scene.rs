@@ -120,8 +120,7 @@ impl<P: Program> Scene<P> {
         for observer in self.observers {
             carried.push(observer.verdict(&published).await);
         }
-        let words: Vec<&str> = self.apaches.iter().map(|a| a.password.as_str()).collect();
-        self.ferry.keeps(&words);
+        self.ferry.keeps();
         self.ferry.end().await;
         Outcome { session, published, carried, apaches: self.apaches }
     }

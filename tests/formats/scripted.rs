@@ -20,16 +20,19 @@ use url::Url;
 /// When the world begins.
 pub const BEGIN: Timestamp = Timestamp(1_800_000_000_000_000);
 
+/// A clock, and by how much it is set forward when.
 #[derive(Clone, Copy)]
-pub struct Hands(Instant);
+pub struct Hands(Instant, Option<(Micros, Micros)>);
 
 impl Clock for Hands {
     fn now(&self) -> Timestamp {
-        BEGIN + Micros(u64::try_from(self.0.elapsed().as_micros()).unwrap())
+        let elapsed = Micros(u64::try_from(self.0.elapsed().as_micros()).unwrap());
+        let set = self.1.filter(|(at, _)| elapsed >= *at).map_or(Micros(0), |(_, by)| by);
+        BEGIN + elapsed + set
     }
 
     async fn sleep_until(&self, when: Timestamp) {
-        tokio::time::sleep_until(self.0 + Duration::from_micros(when.since(BEGIN).0)).await;
+        tokio::time::sleep(Duration::from_micros(when.since(self.now()).0)).await;
     }
 }
 
@@ -175,6 +178,8 @@ pub struct World {
     pub session: Session,
     pub sources: Vec<Url>,
     pub held: Option<Asked>,
+    /// When the clock is set, and by how much.
+    pub set: Option<(Micros, Micros)>,
     pub seconds: u64,
 }
 
@@ -195,6 +200,7 @@ impl World {
             session,
             sources: vec![Url::parse("http://a/main.m3u8").unwrap()],
             held: None,
+            set: None,
             seconds,
         }
     }
@@ -210,14 +216,14 @@ impl World {
             .build()
             .unwrap();
         runtime.block_on(async {
-            let clock = Hands(Instant::now());
+            let clock = Hands(Instant::now(), None);
             let (script, asked) = (Arc::new(script), Arc::default());
             let held = self.held;
             let origin = Scripted { script, clock, held, asked: Arc::clone(&asked) };
             let (shelf, store) = (Shelf::default(), Arc::new(Memory::default()));
             let (_, access) = tests::conformance::session("a", 1, &["https://in.example/channel"]);
             store.create(&self.session, &access).await.unwrap();
-            let (session, clock) = (self.session, Arc::new(clock));
+            let (session, clock) = (self.session, Arc::new(Hands(clock.0, self.set)));
             let carrier = Carrier::take(
                 session,
                 self.sources,

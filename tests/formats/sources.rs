@@ -1,6 +1,7 @@
 //! Sources that come, go, move, and answer in ways of their own.
 
 use crate::scripted::{Asked, MAIN, Outcome, World, live};
+use hls::Micros;
 use relay::progress::Status;
 use relay::session::OutputKind;
 use url::Url;
@@ -53,6 +54,22 @@ fn another_source_takes_over_after_a_discontinuity() {
     let (before, after) = bodies.split_at(turn);
     assert!(before.len() > 10 && before.iter().all(|body| body.starts_with("a/")), "{bodies:?}");
     assert!(after.len() > 10 && after.iter().all(|body| body.starts_with("b/")), "{bodies:?}");
+    assert_eq!(outcome.progress.status, Status::Running, "{:?}", outcome.progress.reason);
+}
+
+#[test]
+fn a_clock_that_is_set_forward_is_no_fault_of_the_source() {
+    let mut world = World::of(OutputKind::WebDav, 60);
+    world.sources.push(Url::parse("http://b/main.m3u8").unwrap());
+    world.set = Some((Micros::from_secs(20), Micros::from_secs(3_600)));
+    let outcome = world.carry(|at, second| match at {
+        "a/main.m3u8" => Ok(MAIN.to_owned()),
+        "a/v.m3u8" => live(second, 100, |_| String::new()),
+        _ => Ok(at.to_owned()),
+    });
+    let (bodies, discontinuities) = bodies(&outcome);
+    assert_eq!((discontinuities, outcome.progress.jumps), (0, 0), "{bodies:?}");
+    assert!(bodies.len() > 30, "{bodies:?}");
     assert_eq!(outcome.progress.status, Status::Running, "{:?}", outcome.progress.reason);
 }
 

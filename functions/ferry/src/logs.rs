@@ -13,7 +13,11 @@ pub fn start(format: LogFormat, level: &str) {
     let filter = QUIET.iter().fold(filter, |filter, quiet| {
         filter.add_directive(quiet.parse().expect("it is a directive"))
     });
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A line that cannot be written, as on a disk that is full, is lost: to say so there again would end the thread.
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false);
     match format {
         LogFormat::Text => {
             lines.with_target(false).with_ansi(std::io::stderr().is_terminal()).init();

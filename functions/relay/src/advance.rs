@@ -261,6 +261,7 @@ where
     pub async fn tick(&mut self) -> Step {
         loop {
             let now = self.clock.now();
+            self.sources.looks(now);
             if !self.closing && self.progress.status.is_active() {
                 self.choose_source(now);
                 self.start_polls(now);
@@ -275,9 +276,11 @@ where
             let over = !self.progress.status.is_active() && self.reported == self.progress.status;
             if over || !self.events.is_empty() {
                 let events = std::mem::take(&mut self.events);
+                self.sources.expects(now);
                 return if over { Step::Over(events) } else { Step::Went(events) };
             }
             let wake = self.next_due(now).min(now + LONGEST_SLEEP).max(now + Micros(1));
+            self.sources.expects(wake);
             // At the end nobody waits for what a source has not listed yet.
             let waits = if self.closing { self.held } else { 0 };
             if self.under_way.len() <= waits {

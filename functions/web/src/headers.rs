@@ -1,9 +1,9 @@
 //! The request headers of one session.
 
 use http::header::{
-    ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, EXPECT, HeaderMap, HeaderName, HeaderValue,
-    IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE,
+    ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, EXPECT, HOST, HeaderMap,
+    HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
+    IF_UNMODIFIED_SINCE, PROXY_AUTHORIZATION, RANGE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use url::{Origin, Url};
 
@@ -12,16 +12,23 @@ const SENT_EVERYWHERE: [&str; 5] = ["accept", "accept-language", "origin", "refe
 
 /// Headers that say how a request is carried or what of it is wanted, which is this client's to
 /// say.
-const NOT_SETTABLE: [HeaderName; 14] = [
+const NOT_SETTABLE: [HeaderName; 20] = [
     ACCEPT_ENCODING,
     CONNECTION,
+    CONTENT_ENCODING,
     CONTENT_LENGTH,
     EXPECT,
+    // The address was judged by its own host.
+    HOST,
+    HeaderName::from_static("http2-settings"),
     IF_MATCH,
     IF_MODIFIED_SINCE,
     IF_NONE_MATCH,
     IF_RANGE,
     IF_UNMODIFIED_SINCE,
+    HeaderName::from_static("keep-alive"),
+    PROXY_AUTHORIZATION,
+    HeaderName::from_static("proxy-connection"),
     RANGE,
     TE,
     TRAILER,
@@ -122,8 +129,35 @@ mod tests {
         for ((name, value), error) in [
             (header("x y", "secret"), "request header \"x y\" is not a header name"),
             (header("X-A", "secret\n"), "the value of request header x-a is not valid"),
+            (
+                header("X-A", "secret\r\nHost: b.example"),
+                "the value of request header x-a is not valid",
+            ),
+            (header("X-A", "secret\0"), "the value of request header x-a is not valid"),
+            (
+                header("X-A\r\nX-B", "secret"),
+                "request header \"X-A\\r\\nX-B\" is not a header name",
+            ),
+            (header("X-A:", "secret"), "request header \"X-A:\" is not a header name"),
+            (header("", "secret"), "request header \"\" is not a header name"),
             (header("Range", "bytes=0-1"), "request header range cannot be set"),
             (header("Content-Length", "3"), "request header content-length cannot be set"),
+            (header("CONTENT-LENGTH", "3"), "request header content-length cannot be set"),
+            (
+                header("Transfer-Encoding", "chunked"),
+                "request header transfer-encoding cannot be set",
+            ),
+            (
+                header("transfer-encoding", " chunked"),
+                "request header transfer-encoding cannot be set",
+            ),
+            (header("Host", "b.example"), "request header host cannot be set"),
+            (header("Connection", "x-a"), "request header connection cannot be set"),
+            (header("Keep-Alive", "timeout=9"), "request header keep-alive cannot be set"),
+            (header("Proxy-Connection", "close"), "request header proxy-connection cannot be set"),
+            (header("Upgrade", "h2c"), "request header upgrade cannot be set"),
+            (header("HTTP2-Settings", "x"), "request header http2-settings cannot be set"),
+            (header("Expect", "100-continue"), "request header expect cannot be set"),
         ] {
             let headers = RequestHeaders::new(&source, &[(name, value)]);
             assert_eq!(headers.unwrap_err(), error);

@@ -49,7 +49,12 @@ impl Names {
             // The turn and the lock are held until the lookup is over, even when nobody waits for
             // it any more.
             let _turn = turn;
-            let found: Vec<_> = (host, 0).to_socket_addrs()?.collect();
+            let found: Vec<_> = (host.as_str(), 0)
+                .to_socket_addrs()
+                .map_err(|error| {
+                    std::io::Error::other(format!("{host} cannot be looked up: {error}"))
+                })?
+                .collect();
             *known = Some((Instant::now(), found.clone()));
             Ok::<_, std::io::Error>(found)
         });
@@ -92,6 +97,32 @@ mod tests {
         let old = Instant::now().checked_sub(FRESH).unwrap();
         *names.known("localhost").lock().await = Some((old, other));
         assert_eq!(names.find("localhost".to_owned()).await.unwrap(), found);
+    }
+
+    /// What is judged is what is connected to: there is no other lookup in between.
+    #[tokio::test]
+    async fn a_name_that_is_public_first_and_private_next_is_refused_from_then_on() {
+        let names = Names::new(Guard::new(Reach::Public));
+        let resolve = async || {
+            let name: Name = "rebind.example".parse().unwrap();
+            names.resolve(name).await.map(Iterator::collect::<Vec<_>>)
+        };
+        for (address, allowed) in [
+            ("8.8.8.8:0", true),
+            ("169.254.169.254:0", false),
+            ("[64:ff9b::a00:1]:0", false),
+            ("8.8.4.4:0", true),
+        ] {
+            let address: SocketAddr = address.parse().unwrap();
+            *names.known("rebind.example").lock().await = Some((Instant::now(), vec![address]));
+            match resolve().await {
+                Ok(found) => assert!(allowed && found == [address], "{address}"),
+                Err(error) => {
+                    let refusal = error.downcast_ref::<crate::guard::Refusal>().unwrap();
+                    assert!(!allowed, "{refusal}");
+                }
+            }
+        }
     }
 
     #[tokio::test]

@@ -30,10 +30,10 @@ async fn a_session_on_the_deployed_channel_goes_on_while_its_credentials_change(
     scene.publish(3).await;
     scene.caught_up(CATCH_UP).await;
     for _ in 0..2 {
-        let passwords = cloud.rotate().await;
+        cloud.rotate().await;
         scene.publish(4).await;
         scene.caught_up(CATCH_UP).await;
-        cloud.keeps(&passwords.iter().map(String::as_str).collect::<Vec<_>>());
+        cloud.keeps();
     }
     let outcome = scene.stop(&id, &format!("/sessions/{id}"), 204).await;
     for carried in outcome.carried.iter().flatten() {

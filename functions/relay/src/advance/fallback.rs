@@ -10,11 +10,18 @@ use url::Url;
 /// How often the first source is looked at while another is carried.
 const PROBE_EVERY: Micros = Micros::from_secs(5);
 
+/// No look is as late as this on a machine that runs.
+const HELD_UP: Micros = Micros::from_secs(5);
+
 /// The sources of a session, the one that is preferred first.
 pub(super) struct Sources {
     urls: Vec<Url>,
     /// Since when the present one is carried.
     pub(super) since: Timestamp,
+    /// When the session was to be looked after next.
+    expected: Timestamp,
+    /// Until when no source is to blame for what it did not list.
+    excused: Timestamp,
     probe: Probe,
 }
 
@@ -33,7 +40,20 @@ struct Probe {
 
 impl Sources {
     pub(super) fn new(urls: Vec<Url>, now: Timestamp) -> Self {
-        Self { urls, since: now, probe: Probe::default() }
+        Self { urls, since: now, expected: now, excused: now, probe: Probe::default() }
+    }
+
+    /// Says by when the session will be looked after again.
+    pub(super) fn expects(&mut self, by: Timestamp) {
+        self.expected = by;
+    }
+
+    /// Notes that it is looked after now: much later than it was to be, it is this machine that stood still,
+    /// or its clock that was set.
+    pub(super) fn looks(&mut self, now: Timestamp) {
+        if now.since(self.expected) >= HELD_UP {
+            self.excused = now;
+        }
     }
 }
 
@@ -61,7 +81,7 @@ where
         }
         let news = seen().map(|watch| watch.grew).max().unwrap_or_default();
         let patience = Micros::from_secs(self.session.options.fallback_after_seconds.into());
-        Some(news.max(self.sources.since) + patience)
+        Some(news.max(self.sources.since).max(self.sources.excused) + patience)
     }
 
     /// When the first source is to be looked at again, while another is carried and it may return.

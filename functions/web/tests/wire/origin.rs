@@ -241,15 +241,41 @@ async fn an_address_that_is_not_public_is_refused_wherever_it_comes_from() {
         ("http://0xa9fea9fe/", "169.254.169.254 is not a public address"),
         ("http://[::ffff:10.0.0.1]/", "::ffff:10.0.0.1 is not a public address"),
         ("//[::1]:1/", "::1 is not a public address"),
+        ("http://2130706434/", "127.0.0.2 is not a public address"),
+        ("http://017700000002/", "127.0.0.2 is not a public address"),
+        ("http://0x7f.0.0.2:65535/", "127.0.0.2 is not a public address"),
+        ("http://127.2/", "127.0.0.2 is not a public address"),
+        ("http://127.0.0.2./", "127.0.0.2 is not a public address"),
+        ("http://%31%32%37.0.0.2/", "127.0.0.2 is not a public address"),
+        ("http://8.8.8.8@127.0.0.2/", "127.0.0.2 is not a public address"),
+        ("http://8.8.8.8:80@127.0.0.2:443/", "127.0.0.2 is not a public address"),
+        ("http:\\\\127.0.0.2\\", "127.0.0.2 is not a public address"),
+        ("https://[::ffff:7f00:2]/", "::ffff:127.0.0.2 is not a public address"),
+        ("http://[::127.0.0.2]/", "::7f00:2 is not a public address"),
+        ("http://[64:ff9b::7f00:2]/", "64:ff9b::7f00:2 is not a public address"),
+        ("http://[2002:7f00:2::]/", "2002:7f00:2:: is not a public address"),
+        ("http://[fe80::1]/", "fe80::1 is not a public address"),
+        ("http://[fd00:ec2::254]/", "fd00:ec2::254 is not a public address"),
+        ("gopher://127.0.0.2/", "gopher addresses are not supported, only http and https"),
         ("file:///etc/passwd", "file addresses are not supported, only http and https"),
     ];
     for (target, expected) in targets {
         let server = Server::start(move |_, _| answer(302, &[("location", target)], "")).await;
         let url = server.url("main.m3u8");
-        let error = origin(public_and_this(), &url, &[]).playlist(&url, None).await.unwrap_err();
+        let origin = origin(public_and_this(), &url, &[]);
+        let error = origin.playlist(&url, None).await.unwrap_err();
+        assert_eq!(reason(error), ("refused", expected.to_owned()), "{target}");
+        assert_eq!(server.seen().len(), 1, "{target}");
+        // As a playlist may name it: a segment, a map or a key.
+        let named = url.join(target).unwrap();
+        let error = origin.segment(&named, None).await.unwrap_err();
+        assert_eq!(reason(error), ("refused", expected.to_owned()), "{target}");
+        let error = origin.playlist(&named, None).await.unwrap_err();
         assert_eq!(reason(error), ("refused", expected.to_owned()), "{target}");
         assert_eq!(server.seen().len(), 1, "{target}");
     }
+    // An address with a zone is none.
+    assert!(Url::parse("http://[fe80::1%25eth0]/").is_err());
     let server = Server::start(|_, _| answer(200, &[], PLAYLIST)).await;
     let public = || Settings { reach: Reach::Public, ..settings() };
     let port = server.address.port();

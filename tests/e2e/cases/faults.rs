@@ -1,0 +1,189 @@
+//! What happens to machines: endpoints and names that are away for long, full disks, clocks that are set.
+
+use crate::apache::{Apache, DIGEST};
+use crate::ferry::Ferry;
+use crate::ffmpeg::Live;
+use crate::network::{Network, Weather};
+use crate::program::Program;
+use crate::scene::Scene;
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// How soon after the end of a fault all must be well: an endpoint is tried every four seconds, and then catches up.
+const RECOVERY: Duration = Duration::from_secs(30);
+
+fn running(session: &Value) -> bool {
+    session["status"] == "running"
+}
+
+/// What a session says while something is wrong with it.
+async fn unwell(scene: &Scene, id: &str, cause: &str) -> Value {
+    let told = |session: &Value| session["causes"] == json!([cause]);
+    let session = scene.ferry.until(id, cause, Duration::from_secs(10), told).await;
+    assert_eq!(session["status"], "degraded", "{session:#}");
+    session
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_stopped_for_two_minutes_catches_up_without_a_gap() {
+    let apaches = vec![Apache::start(DIGEST).await, Apache::start(DIGEST).await];
+    // The source lists two and a half minutes.
+    let mut scene = Scene::of(Ferry::serve().await, apaches, Live::listing(75).await).await;
+    let id = scene.carry().await;
+    scene.caught_up(RECOVERY).await;
+    scene.apaches[1].down().await;
+    let until = Instant::now() + Duration::from_secs(120);
+    while Instant::now() < until {
+        scene.publish(3).await;
+        let published = scene.published.so_far().values().map(Vec::len).min().unwrap();
+        let listed = scene.observers[0].segments();
+        assert!(listed + 2 >= published, "the other lists {listed} of {published}");
+    }
+    unwell(&scene, &id, "endpoint").await;
+    scene.apaches[1].up().await;
+    scene.caught_up(RECOVERY).await;
+    scene.ferry.until(&id, "running", RECOVERY, running).await;
+    scene.end(&id).await.is_whole();
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_stopped_for_longer_than_the_source_lists_lacks_that_and_no_more() {
+    let mut scene = Scene::start(&[DIGEST, DIGEST]).await;
+    let id = scene.carry().await;
+    scene.publish(2).await;
+    scene.caught_up(RECOVERY).await;
+    scene.apaches[1].down().await;
+    // The source lists the newest six.
+    scene.publish(11).await;
+    scene.apaches[1].up().await;
+    scene.ferry.until(&id, "running", RECOVERY, running).await;
+    scene.publish(3).await;
+    let outcome = scene.end(&id).await;
+    let [other, first] = &outcome.carried[..] else { panic!("two endpoints") };
+    for carried in other {
+        assert!(carried.missed.is_empty() && carried.ended, "{carried:?}");
+    }
+    for carried in first {
+        let missed = carried.missed.len();
+        assert!((3..=8).contains(&missed), "{carried:?}");
+        let in_one_go = carried.missed.windows(2).all(|pair| pair[1] == pair[0] + 1);
+        assert!(in_one_go && carried.ended, "{carried:?}");
+    }
+    assert_eq!(outcome.session["jumps"], 2, "one a rendition: {:#}", outcome.session);
+}
+
+#[tokio::test]
+async fn both_endpoints_may_be_stopped() {
+    let mut scene = Scene::start(&[DIGEST, DIGEST]).await;
+    let id = scene.carry().await;
+    scene.caught_up(RECOVERY).await;
+    for apache in &mut scene.apaches {
+        apache.down().await;
+    }
+    scene.publish(4).await;
+    unwell(&scene, &id, "endpoint").await;
+    for apache in &mut scene.apaches {
+        apache.up().await;
+    }
+    scene.caught_up(RECOVERY).await;
+    scene.ferry.until(&id, "running", RECOVERY, running).await;
+    scene.end(&id).await.is_whole();
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_killed_in_the_middle_of_uploads_has_them_whole_afterwards() {
+    let mut scene = Scene::start(&[DIGEST, DIGEST]).await;
+    let network = Network::before(scene.apaches[1].port()).await;
+    let mut request = scene.request();
+    let url = &mut request["output"]["endpoints"][1]["url"];
+    *url = network.address(url.as_str().unwrap()).into();
+    let id = scene.ferry.make(request).await;
+    scene.caught_up(RECOVERY).await;
+    for _ in 0..3 {
+        // A segment of 50 kB takes a second and a half.
+        network.set(Weather::Narrow(32_000));
+        scene.publish(1).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        scene.apaches[1].kill();
+        network.set(Weather::Fair);
+        scene.apaches[1].up().await;
+        scene.caught_up(RECOVERY).await;
+    }
+    scene.end(&id).await.is_whole();
+}
+
+#[tokio::test]
+async fn a_source_whose_name_is_not_known_is_told_and_another_takes_over() {
+    let scene = Scene::start(&[DIGEST]).await;
+    let mut request = scene.request();
+    // RFC 6761: no resolver knows it.
+    request["source"] = json!({ "url": "http://source.invalid/live/main.m3u8" });
+    let id = scene.ferry.make(request.clone()).await;
+    let session = unwell(&scene, &id, "source").await;
+    let reason = session["reason"].as_str().unwrap();
+    assert!(reason.contains("source.invalid"), "{reason}");
+    scene.ferry.ask(Method::DELETE, &format!("/sessions/{id}"), None).await;
+
+    request["source"]["fallbacks"] = json!([scene.origin.url("main.m3u8")]);
+    request["source"]["fallback_after_seconds"] = json!(5);
+    let id = scene.ferry.make(request).await;
+    scene.ferry.until(&id, "running", RECOVERY, running).await;
+    let outcome = scene.end(&id).await;
+    for carried in outcome.carried.iter().flatten() {
+        assert!(carried.missed.is_empty() && carried.ended, "{carried:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_holds_up_what_is_published_and_loses_nothing() {
+    // What would end it is to be an error.
+    let ferry = Ferry::serve_under(&["sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh"]).await;
+    let apaches = vec![Apache::start(DIGEST).await];
+    let scene = Scene::of(ferry, apaches, Live::listing(15).await).await;
+    let id = scene.carry().await;
+    scene.caught_up(RECOVERY).await;
+    scene.ferry.limit_files(Some(4096));
+    scene.publish(2).await;
+    // What cannot be stored may not be read either; the log says why.
+    let (status, session) = scene.ferry.ask(Method::GET, &format!("/sessions/{id}"), None).await;
+    assert!(status == 503 || session["causes"] == json!(["store"]), "{status} {session:#}");
+    let before = scene.observers[0].segments();
+    scene.publish(4).await;
+    let after = scene.observers[0].segments();
+    assert_eq!(after, before, "nothing is published that would be forgotten");
+    scene.ferry.limit_files(None);
+    scene.caught_up(RECOVERY).await;
+    scene.ferry.until(&id, "running", RECOVERY, running).await;
+    scene.end(&id).await.is_whole();
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_by_an_hour_either_way_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("clock");
+    let set = |hours: i32| std::fs::write(&file, format!("{:+}", hours * 3600)).unwrap();
+    set(0);
+    let library = "LD_PRELOAD=/usr/$LIB/faketime/libfaketimeMT.so.1";
+    let clock = format!("FAKETIME_TIMESTAMP_FILE={}", file.display());
+    let under = ["env", library, &clock, "FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"];
+    let apaches = vec![Apache::start(DIGEST).await];
+    let ferry = Ferry::serve_under(&under).await;
+    let mut scene = Scene::of(ferry, apaches, Live::start().await).await;
+    let mut request = scene.request();
+    request["source"]["fallbacks"] = json!(["http://127.0.0.1:1/main.m3u8"]);
+    let id = scene.ferry.make(request).await;
+    scene.caught_up(RECOVERY).await;
+    for hours in [1, 0, -1, 1] {
+        set(hours);
+        scene.publish(2).await;
+        scene.caught_up(RECOVERY).await;
+        // And while it does not run.
+        scene.ferry.stop().await;
+        set(-hours);
+        scene.ferry.up().await;
+        scene.publish(1).await;
+        scene.caught_up(RECOVERY).await;
+    }
+    scene.end(&id).await.is_whole();
+}
