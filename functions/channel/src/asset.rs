@@ -125,6 +125,13 @@ impl Asset {
         lengths.max().unwrap_or_default()
     }
 
+    /// The address of a segment, counted from 0, in the track that plays in a channel's first rendition.
+    #[must_use]
+    pub fn address(&self, tracks: &[Option<usize>], segment: usize) -> Option<&str> {
+        let track = self.tracks.get(tracks.first().copied().flatten()?)?;
+        track.segments.get(segment)?.text.trim_end().rsplit('\n').next()
+    }
+
     /// What names its content.
     #[must_use]
     pub fn hash(&self) -> AssetHash {

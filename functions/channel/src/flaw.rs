@@ -161,4 +161,7 @@ pub enum Unsupported {
     /// Alternative video.
     #[error("is of alternative video")]
     AlternativeVideo,
+    /// Keys that a licence server gives out to whom it knows.
+    #[error("is encrypted with keys that only a DRM system gives")]
+    Drm,
 }

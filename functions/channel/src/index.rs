@@ -4,7 +4,7 @@ use crate::asset::{Asset, Segment, State, Track, apart};
 use crate::flaw::{Flaw, Unsupported};
 use crate::ladder::{Kind, Ladder};
 use crate::lines::{Base, InForce, Ranges, moved};
-use hls::{Line, MediaKind, MediaPlaylist, Micros, MultivariantPlaylist, Timestamp};
+use hls::{AttributeList, Line, MediaKind, MediaPlaylist, Micros, MultivariantPlaylist, Timestamp};
 use std::collections::BTreeMap;
 
 /// How far apart the same boundary may lie in two variants: one frame at 24 a second, as packagers
@@ -135,6 +135,12 @@ pub(crate) fn track(
 ) -> Result<(String, Track), Flaw> {
     let no_address = || Flaw::Missing { playlist: playlist.to_owned() };
     let base = base.of(playlist).ok_or_else(no_address)?;
+    let is_foreign = |key: &AttributeList| key.get("KEYFORMAT").is_some_and(|it| it != "identity");
+    let is_drm = |it: &hls::Segment| !it.keys.is_empty() && it.keys.iter().all(is_foreign);
+    if let Some(place) = read.segments.iter().position(is_drm) {
+        let (playlist, what) = (playlist.to_owned(), Unsupported::Drm);
+        return Err(Flaw::Unsupported { playlist, segment: place + 1, what });
+    }
     let (mut force, mut ranges) = (InForce::default(), Ranges::default());
     let (mut end, mut discontinuities) = (Micros(0), 0);
     let mut states: Vec<State> = Vec::new();

@@ -15,7 +15,7 @@ use axum::response::IntoResponse;
 use channel::ports::{AssetRecord, Shelf};
 use channel::{Asset, media_playlists};
 use futures_util::stream::{self, StreamExt};
-use hls::{Limits, MediaPlaylist, MultivariantPlaylist, Playlist};
+use hls::{Limits, MediaPlaylist, MultivariantPlaylist, Playlist, Variables};
 use relay::ports::{Clock, OriginError};
 use relay::session::Address;
 use std::collections::BTreeMap;
@@ -120,9 +120,9 @@ impl Wanted {
 /// Reads a VOD and indexes it, or says every reason why not.
 pub async fn read<V: Vods>(vods: &V, url: &Url) -> Result<Asset, Vec<FieldError>> {
     let wrong = |detail: String| vec![FieldError { field: "url".to_owned(), detail }];
-    let (multivariant, url) = read_multivariant(vods, url).await.map_err(wrong)?;
-    let (media, mut reasons) = read_media(vods, &url, &multivariant).await;
-    match Asset::index(url.as_str(), &multivariant, &media) {
+    let multivariant = Multivariant::read(vods, url).await.map_err(wrong)?;
+    let (media, mut reasons) = multivariant.media(vods).await;
+    match Asset::index(multivariant.url.as_str(), &multivariant.playlist, &media) {
         Ok(asset) if reasons.is_empty() => Ok(asset),
         Ok(_) => Err(reasons.into_iter().flat_map(wrong).collect()),
         Err(flaws) => {
@@ -136,52 +136,70 @@ pub async fn read<V: Vods>(vods: &V, url: &Url) -> Result<Asset, Vec<FieldError>
     }
 }
 
-/// A multivariant playlist and where it is from, or why there is none.
-pub async fn read_multivariant<V: Vods>(
-    vods: &V,
-    url: &Url,
-) -> Result<(MultivariantPlaylist, Url), String> {
-    let (text, url) = vods.playlist(url).await.map_err(|error| unread(&error))?;
-    match hls::parse(&text, &Limits::default()) {
-        Ok(Playlist::Multivariant(multivariant)) => Ok((multivariant, url)),
-        Ok(Playlist::Media(_)) => {
-            Err("is a media playlist: give the multivariant playlist".to_owned())
+/// A multivariant playlist that was read.
+pub struct Multivariant {
+    pub playlist: MultivariantPlaylist,
+    /// Where it came from in the end.
+    pub url: Url,
+    variables: Variables,
+}
+
+impl Multivariant {
+    /// Reads one, or says why there is none.
+    pub async fn read<V: Vods>(vods: &V, url: &Url) -> Result<Self, String> {
+        let (text, url) = vods.playlist(url).await.map_err(|error| unread(&error))?;
+        let (text, variables) = hls::substitute(&text, &Variables::new(), parameter(&url))
+            .map_err(|error| format!("cannot be played: {error}"))?;
+        match hls::parse(&text, &Limits::default()) {
+            Ok(Playlist::Multivariant(playlist)) => Ok(Self { playlist, url, variables }),
+            Ok(Playlist::Media(_)) => {
+                Err("is a media playlist: give the multivariant playlist".to_owned())
+            }
+            Err(error) => Err(format!("cannot be played: {error}")),
         }
-        Err(error) => Err(format!("cannot be played: {error}")),
+    }
+
+    /// The media playlists by the address that it gives them, and why some are not there.
+    pub async fn media<V: Vods>(&self, vods: &V) -> (BTreeMap<String, MediaPlaylist>, Vec<String>) {
+        let wanted: Vec<&str> = media_playlists(&self.playlist);
+        if wanted.len() > MAX_PLAYLISTS {
+            return (BTreeMap::new(), vec![format!("names more than {MAX_PLAYLISTS} playlists")]);
+        }
+        let read = |address: String| async move {
+            let url =
+                self.url.join(&address).map_err(|_| format!("{address}: is not an address"))?;
+            let (text, url) = vods
+                .playlist(&url)
+                .await
+                .map_err(|error| format!("{address}: {}", unread(&error)))?;
+            let (text, _) = hls::substitute(&text, &self.variables, parameter(&url))
+                .map_err(|error| format!("{address}: {error}"))?;
+            match hls::parse(&text, &Limits::default()) {
+                Ok(Playlist::Media(media)) => Ok((address, media.without_low_latency())),
+                Ok(Playlist::Multivariant(_)) => Err(format!("{address}: is not a media playlist")),
+                Err(error) => Err(format!("{address}: {error}")),
+            }
+        };
+        let wanted = wanted.into_iter().map(str::to_owned).map(read);
+        let all: Vec<Result<(String, MediaPlaylist), String>> =
+            stream::iter(wanted).buffered(AT_ONCE).collect().await;
+        let (mut media, mut reasons) = (BTreeMap::new(), Vec::new());
+        for one in all {
+            match one {
+                Ok((address, read)) => drop(media.insert(address, read)),
+                Err(reason) => reasons.push(reason),
+            }
+        }
+        (media, reasons)
     }
 }
 
-/// The media playlists by the address that the multivariant one gives them, and why some are not there.
-pub async fn read_media<V: Vods>(
-    vods: &V,
-    base: &Url,
-    multivariant: &MultivariantPlaylist,
-) -> (BTreeMap<String, MediaPlaylist>, Vec<String>) {
-    let wanted: Vec<&str> = media_playlists(multivariant);
-    if wanted.len() > MAX_PLAYLISTS {
-        return (BTreeMap::new(), vec![format!("names more than {MAX_PLAYLISTS} playlists")]);
+/// Gives the parameters of an address (`EXT-X-DEFINE` with `QUERYPARAM`).
+fn parameter(url: &Url) -> impl Fn(&str) -> Option<String> {
+    move |name| {
+        let mut pairs = url.query_pairs();
+        pairs.find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
     }
-    let read = |address: String| async move {
-        let url = base.join(&address).map_err(|_| format!("{address}: is not an address"))?;
-        let (text, _) =
-            vods.playlist(&url).await.map_err(|error| format!("{address}: {}", unread(&error)))?;
-        match hls::parse(&text, &Limits::default()) {
-            Ok(Playlist::Media(media)) => Ok((address, media.without_low_latency())),
-            Ok(Playlist::Multivariant(_)) => Err(format!("{address}: is not a media playlist")),
-            Err(error) => Err(format!("{address}: {error}")),
-        }
-    };
-    let wanted = wanted.into_iter().map(str::to_owned).map(read);
-    let all: Vec<Result<(String, MediaPlaylist), String>> =
-        stream::iter(wanted).buffered(AT_ONCE).collect().await;
-    let (mut media, mut reasons) = (BTreeMap::new(), Vec::new());
-    for one in all {
-        match one {
-            Ok((address, read)) => drop(media.insert(address, read)),
-            Err(reason) => reasons.push(reason),
-        }
-    }
-    (media, reasons)
 }
 
 fn unread(error: &OriginError) -> String {

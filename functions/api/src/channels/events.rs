@@ -1,12 +1,13 @@
 //! Live sources between programmes: what they list is looked at, and written into the schedule.
 
-use super::{Channels, Vods, assets, overtaken};
+use super::assets::Multivariant;
+use super::{Channels, Vods, overtaken};
 use crate::problem::Problem;
 use channel::ports::{Shelf, ShelfError};
 use channel::{Edit, Event, FREEZE, Gap, Piece, Source, append, gap};
 use futures_util::future::{Either, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use hls::{Micros, MultivariantPlaylist, Timestamp};
+use hls::{Micros, Timestamp};
 use relay::ports::Clock;
 use std::collections::BTreeSet;
 use std::pin::pin;
@@ -25,7 +26,7 @@ const TRIES: usize = 5;
 /// What is known of a source while it is followed.
 #[derive(Default)]
 struct Known {
-    multivariant: Option<(MultivariantPlaylist, Url)>,
+    multivariant: Option<Multivariant>,
     trouble: Option<String>,
 }
 
@@ -165,15 +166,16 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
     ) -> Result<Source, String> {
         if known.multivariant.is_none() {
             let url = Url::parse(&event.url).map_err(|error| error.to_string())?;
-            known.multivariant = Some(assets::read_multivariant(&*self.vods, &url).await?);
+            known.multivariant = Some(Multivariant::read(&*self.vods, &url).await?);
         }
-        let Some((multivariant, url)) = &known.multivariant else { return Err(String::new()) };
-        let (media, reasons) = assets::read_media(&*self.vods, url, multivariant).await;
+        let Some(multivariant) = &known.multivariant else { return Err(String::new()) };
+        let (media, reasons) = multivariant.media(&*self.vods).await;
         if !reasons.is_empty() {
             return Err(reasons.join("; "));
         }
         let (ladder, target) = (&channel.ladder, channel.target_duration);
-        let read = Source::read(url.as_str(), multivariant, &media, ladder, target);
+        let read =
+            Source::read(multivariant.url.as_str(), &multivariant.playlist, &media, ladder, target);
         read.map_err(|flaws| {
             let words: Vec<String> = flaws.iter().map(ToString::to_string).collect();
             words.join("; ")

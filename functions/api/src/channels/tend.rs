@@ -2,10 +2,10 @@
 
 use super::{Channels, Vods, assets};
 use channel::ports::{AssetRecord, ChannelRecord, Shelf, ShelfError};
-use channel::{AssetHash, Edit, Entry, FREEZE, Wish};
+use channel::{AssetHash, Edit, Entry, FREEZE, Item, Role, Wish};
 use hls::{Micros, Timestamp};
 use relay::ports::{Clock, OriginError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use url::Url;
 
 /// How much earlier than by the next look an entry is looked at: looks come late.
@@ -15,12 +15,18 @@ const MARGIN: Micros = Micros::from_secs(4);
 /// A slate that is shorter than this share of what it stands for repeats no more often.
 const MAX_REPEATS: u64 = 1_000;
 
+/// How long an origin is left alone that failed before it is asked once more.
+const AGAIN: Micros = Micros::from_secs(3);
+
+/// What is known of assets by now: whether they can be played.
+pub type Seen = BTreeMap<AssetHash, bool>;
+
 /// Looks at what begins soon on a channel.
 pub async fn tend<H: Shelf, V: Vods, C: Clock>(
     channels: &Channels<H, V, C>,
     record: &ChannelRecord,
     every: Micros,
-    seen: &mut BTreeMap<AssetHash, bool>,
+    seen: &mut Seen,
 ) -> Result<(), ShelfError> {
     let settled = channels.clock.now() + FREEZE + MARGIN;
     let log = channels.shelf.log(&record.id, settled, settled + every + LATE).await?;
@@ -29,29 +35,62 @@ pub async fn tend<H: Shelf, V: Vods, C: Clock>(
     // A live source is looked at when it plays.
     let wished = wished.filter(|(_, wish)| wish.live.is_none());
     for (entry, wish) in wished {
-        let good = match seen.get(&wish.asset) {
-            Some(good) => *good,
-            None => {
-                let all = channels.shelf.assets().await?;
-                let known = all.into_iter().find(|asset| asset.hash == wish.asset);
-                // One that was removed since is not known to be anywhere: it plays as it was.
-                let good = match known {
-                    Some(asset) => is_there(&*channels.vods, &asset).await,
-                    None => true,
-                };
-                seen.insert(wish.asset.clone(), good);
-                good
+        let mut gone = BTreeSet::new();
+        for item in entry.items.iter().filter(|item| item.role != Role::Slate) {
+            let known = seen.get(&item.asset).copied();
+            let good = match known {
+                Some(good) => good,
+                None => is_good(channels, item).await?,
+            };
+            seen.insert(item.asset.clone(), good);
+            if !good {
+                gone.insert(item.asset.clone());
             }
-        };
-        if !good {
+        }
+        if gone.contains(&wish.asset) {
             replace(channels, record, entry, settled).await;
+        } else if !gone.is_empty() {
+            without(channels, record, entry, wish, &gone).await;
         }
     }
     Ok(())
 }
 
+/// Whether an item can be played: its VOD is there and still what it was, and so is its first segment.
+async fn is_good<H: Shelf, V: Vods, C: Clock>(
+    channels: &Channels<H, V, C>,
+    item: &Item,
+) -> Result<bool, ShelfError> {
+    let all = channels.shelf.assets().await?;
+    // One that was removed since is not known to be anywhere: it plays as it was.
+    let known = all.into_iter().find(|asset| asset.hash == item.asset);
+    if let Some(asset) = known
+        && !is_same(&*channels.vods, &asset).await
+    {
+        return Ok(false);
+    }
+    let Ok(indexes) = channels.indexes(std::iter::once(item.asset.clone())).await else {
+        return Ok(true);
+    };
+    let address = indexes.get(&item.asset).and_then(|it| it.address(&item.tracks, item.first));
+    // A path is one of the server that serves the channel.
+    let Some(url) = address.and_then(|address| Url::parse(address).ok()) else { return Ok(true) };
+    for again in [true, false] {
+        match channels.vods.segment(&url).await {
+            Ok(()) => return Ok(true),
+            Err(OriginError::Gone { .. } | OriginError::Refused { .. }) => return Ok(false),
+            // It may be that a signature has expired, or that it fails for a moment.
+            Err(OriginError::Unavailable { .. }) if again => {
+                channels.clock.sleep_until(channels.clock.now() + AGAIN).await;
+            }
+            Err(OriginError::Unavailable { .. }) => {}
+        }
+    }
+    Ok(false)
+}
+
 /// Whether a VOD is there and still what it was; it is until its origin says otherwise.
-async fn is_there<V: Vods>(vods: &V, asset: &AssetRecord) -> bool {
+async fn is_same<V: Vods>(vods: &V, asset: &AssetRecord) -> bool {
     let Ok(url) = Url::parse(&asset.url) else { return true };
     match vods.playlist(&url).await {
         Err(OriginError::Gone { .. }) => false,
@@ -59,6 +98,32 @@ async fn is_there<V: Vods>(vods: &V, asset: &AssetRecord) -> bool {
         // Its playlists may fail for a moment: only another index is another VOD.
         Ok(_) => assets::read(vods, &url).await.map_or(true, |now| now.hash() == asset.hash),
     }
+}
+
+/// Fills the breaks of an entry without the ads that are gone; without any, with the slate.
+async fn without<H: Shelf, V: Vods, C: Clock>(
+    channels: &Channels<H, V, C>,
+    record: &ChannelRecord,
+    entry: &Entry,
+    wish: &Wish,
+    gone: &BTreeSet<AssetHash>,
+) {
+    let Some(of) = &record.channel else { return };
+    let mut wish = wish.clone();
+    for wished in &mut wish.breaks {
+        let ads = if wished.ads.is_empty() { &of.ads } else { &wished.ads };
+        let mut left: Vec<AssetHash> =
+            ads.iter().filter(|ad| !gone.contains(*ad)).cloned().collect();
+        if left.is_empty() {
+            let Some(slate) = &of.slate else { return };
+            left.push(slate.asset.clone());
+        }
+        wished.ads = left;
+    }
+    let (channel, id) = (record.id.as_str(), entry.id);
+    let done = channels.apply(channel, &Edit::Replace(id, vec![wish]), 0).await;
+    let done = matches!(done, Ok(Ok(_)));
+    tracing::warn!(channel, entry = id, done, "ads are gone: others play in their place");
 }
 
 /// Puts the slate in the place of an entry, for as long; without a slate, nothing.

@@ -248,6 +248,9 @@ async fn playlists_say_how_long_they_are_good_and_are_not_sent_twice() {
         media.text
     );
 
+    let asked = world.ask(Method::OPTIONS, "/channels/one/video_360p.m3u8").await;
+    assert_eq!((asked.status.as_u16(), asked.header("access-control-allow-origin")), (204, "*"));
+
     let peer = world.get("/live/master.m3u8?channel=one").await;
     assert_eq!((peer.status.as_u16(), peer.header("location")), (302, "/channels/one/master.m3u8"));
     assert_eq!(world.get("/channels/one/video_360p.m3u8;session=1").await.status, 200);
@@ -322,6 +325,30 @@ async fn a_session_carries_a_channel_by_its_name() {
         assert_eq!(refused.status, 422, "{source}");
         assert!(refused.errors().iter().any(|(field, _)| field == "source.channel"), "{source}");
     }
+}
+
+#[tokio::test]
+async fn other_ads_play_where_some_are_gone_and_the_slate_where_segments_cannot_be_read() {
+    let world = World::new();
+    world.channel(&json!({ "slate": "slate3", "ads": ["ad2", "show5"] })).await;
+    let breaks = json!([{ "at": 10, "duration": 4 }]);
+    let items = json!({ "items": [
+        { "asset": "film10" }, { "asset": "film10", "breaks": breaks }, { "asset": "show5" },
+    ]});
+    assert_eq!(world.post("/channels/one/schedule", &items).await.status, 201);
+    let played = async || -> Vec<String> {
+        let shown = world.get("/channels/one/schedule").await.json();
+        roles(&shown).into_iter().map(|(_, asset)| asset).collect()
+    };
+    assert_eq!(played().await[1..], ["film10", "film10", "ad2", "film10", "show5"]);
+    world.channels.vods.gone.lock().unwrap().insert("ad2".to_owned());
+    world.channels.tend(Micros::from_secs(60)).await.unwrap();
+    // Too long to fit: the slate.
+    assert_eq!(played().await[1..], ["film10", "film10", "slate3", "film10", "show5"]);
+    // As where a signature has expired.
+    world.channels.vods.gone.lock().unwrap().insert("segments of show5".to_owned());
+    world.channels.tend(Micros::from_secs(60)).await.unwrap();
+    assert_eq!(played().await.last().map(String::as_str), Some("slate3"), "{:?}", played().await);
 }
 
 #[tokio::test]

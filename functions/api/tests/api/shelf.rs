@@ -99,6 +99,14 @@ pub struct MadeUp {
 }
 
 impl Vods for MadeUp {
+    async fn segment(&self, url: &Url) -> Result<(), OriginError> {
+        let name = url.path_segments().into_iter().flatten().next().unwrap_or_default();
+        if self.gone.lock().unwrap().contains(&format!("segments of {name}")) {
+            return Err(OriginError::Unavailable { reason: "origin answered 403".to_owned() });
+        }
+        Ok(())
+    }
+
     async fn playlist(&self, url: &Url) -> Result<(Bytes, Url), OriginError> {
         let gone =
             || OriginError::Gone { reason: "origin answered 404".to_owned(), for_good: false };
