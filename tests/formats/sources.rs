@@ -167,3 +167,41 @@ fn playlists_that_are_made_for_each_reader_are_asked_for_once_while_they_last() 
         assert_eq!((outcome.progress.jumps, outcome.progress.status), (0, Status::Running));
     }
 }
+
+#[test]
+fn renditions_number_and_cut_as_they_like_and_what_is_gone_of_them_holds_nothing_up() {
+    let outcome = World::of(OutputKind::WebDav, 60).carry(|at, second| match at {
+        "a/main.m3u8" => Ok("#EXTM3U\n\
+             #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"e\",URI=\"//b/e.m3u8\"\n\
+             #EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"s\",NAME=\"e\",URI=\"/gone.m3u8\"\n\
+             #EXT-X-STREAM-INF:BANDWIDTH=9,AUDIO=\"a\",SUBTITLES=\"s\"\n./x/../v.m3u8\n"
+            .to_owned()),
+        // Segments of three seconds, which are numbered otherwise, and begin after another discontinuity.
+        "b/e.m3u8" => {
+            let first = 7 + second / 3;
+            let listed: String =
+                (first..first + 4).map(|n| format!("#EXTINF:3,\n{n}.aac\n")).collect();
+            Ok(format!(
+                "#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXT-X-MEDIA-SEQUENCE:{first}\n\
+                 #EXT-X-DISCONTINUITY-SEQUENCE:4711\n{listed}"
+            ))
+        }
+        "a/v.m3u8" => live(second, 9_000, |_| String::new()),
+        "a/gone.m3u8" => Err(404),
+        _ => Ok(at.to_owned()),
+    });
+    let count = |name: &str, extension: &str| {
+        let text = outcome.shelf.text(name);
+        assert!(!text.contains("#EXT-X-DISCONTINUITY\n"), "{text}");
+        text.lines().filter(|line| line.ends_with(extension)).count()
+    };
+    assert!(count("channel_video-9.m3u8", ".ts") >= 33);
+    assert!(count("channel_audio-a-e.m3u8", ".aac") >= 22);
+    let sound = outcome.shelf.text("channel_audio-a-e.m3u8");
+    assert!(sound.contains("#EXT-X-DISCONTINUITY-SEQUENCE:4711\n"), "{sound}");
+    let main = outcome.shelf.text("channel.m3u8");
+    assert!(main.contains("AUDIO=\"a\"") && !main.contains("SUBTITLES"), "{main}");
+    assert_eq!((outcome.progress.jumps, outcome.progress.missed), (0, 0));
+    let reason = outcome.progress.reason.unwrap_or_default();
+    assert!(reason.contains("origin answered 404 for a/gone.m3u8"), "{reason}");
+}

@@ -17,8 +17,10 @@ mod ingest;
 mod names;
 mod origin;
 mod pace;
+mod part;
 mod settings;
 mod sign_in;
+mod versions;
 mod wire;
 
 pub use connector::{Connector, SetupError};

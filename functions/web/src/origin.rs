@@ -6,12 +6,14 @@ use crate::connector::Shared;
 use crate::cookies::Cookies;
 use crate::headers::RequestHeaders;
 use crate::http::{Answer, Expected, HttpError, READ};
+use crate::part::Wanted;
 use crate::settings::Patience;
+use crate::versions::tells_apart;
 use crate::wire::{self, Tries, tail};
 use bytes::Bytes;
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, COOKIE, DATE, ETAG,
-    HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION, RANGE,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, COOKIE, DATE, ETAG, HeaderMap,
+    HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION, RANGE,
 };
 use http::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
@@ -21,7 +23,7 @@ use relay::ports::{Fetched, Origin, OriginError, Slice, Validators};
 use relay::session::Access;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
@@ -368,40 +370,6 @@ fn basic(url: &Url) -> Option<HeaderValue> {
     Some(header)
 }
 
-/// The part of a body that is wanted, as far as it is still to come.
-#[derive(Clone, Copy)]
-struct Wanted {
-    skip: u64,
-    take: usize,
-}
-
-impl Wanted {
-    /// Where a slice lies in an answer: in a part, which may be a larger one, or in the whole file,
-    /// which servers that know no ranges send. Absent where the answer is neither.
-    fn of(slice: Slice, answer: &Answer) -> Option<Self> {
-        let begins = match answer.status {
-            _ if answer.is_gzip() => return None,
-            StatusCode::OK => 0,
-            StatusCode::PARTIAL_CONTENT => {
-                let range = answer.headers.get(CONTENT_RANGE)?.to_str().ok()?;
-                range.trim().strip_prefix("bytes ")?.split('-').next()?.trim().parse().ok()?
-            }
-            _ => return None,
-        };
-        let skip = slice.offset.checked_sub(begins)?;
-        Some(Self { skip, take: usize::try_from(slice.length).ok()? })
-    }
-
-    /// What of the next piece is wanted.
-    fn cut<'a>(&mut self, piece: &'a [u8]) -> &'a [u8] {
-        let skipped = piece.len().min(usize::try_from(self.skip).unwrap_or(usize::MAX));
-        self.skip -= skipped as u64;
-        let taken = (piece.len() - skipped).min(self.take);
-        self.take -= taken;
-        &piece[skipped..skipped + taken]
-    }
-}
-
 /// Where an answer redirects to.
 fn redirect(answer: &Answer) -> Option<String> {
     if !matches!(answer.status.as_u16(), 301 | 302 | 303 | 307 | 308) {
@@ -431,25 +399,6 @@ async fn expect_ok(answer: Answer, url: &Url) -> Result<Answer, Failure> {
     })
 }
 
-/// Whether the next version of a playlist will have other validators than this one, which was
-/// answered at `date`.
-///
-/// Dates count whole seconds. A version that was made in the second of its answer may have a
-/// successor of the same date (RFC 9110 section 8.8.2.2), which would be taken for it until yet
-/// another one comes. Entity tags know better, but for those that begin with the date, as nginx
-/// makes them.
-fn tells_apart(validators: &Validators, date: Option<String>) -> bool {
-    let time = |text: &str| httpdate::parse_http_date(text).ok();
-    let Some(modified) = validators.last_modified.as_deref().and_then(time) else { return true };
-    if let Some(etag) = &validators.etag {
-        let seconds = modified.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        if !etag.trim_start_matches("W/").starts_with(&format!("\"{seconds:x}-")) {
-            return true;
-        }
-    }
-    date.as_deref().and_then(time).is_some_and(|date| date > modified)
-}
-
 /// Whether a segment's answer can be media: no web page, and not nothing, but for subtitles.
 fn is_media(kind: Option<&HeaderValue>, body: &[u8]) -> bool {
     let kind = kind.and_then(|it| it.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
@@ -460,39 +409,4 @@ fn is_media(kind: Option<&HeaderValue>, body: &[u8]) -> bool {
         || begins(b"<html")
         || (kind.contains("html") && text.first() == Some(&b'<'));
     !page && (!body.is_empty() || kind.starts_with("text/vtt"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_version_that_may_look_like_its_successor_has_no_validators() {
-        let (second, next) = ("Sat, 21 Nov 2026 08:00:00 GMT", "Sat, 21 Nov 2026 08:00:01 GMT");
-        for (etag, modified, date, expected) in [
-            (None, None, None, true),
-            (Some("\"v1\""), None, Some(second), true),
-            (Some("\"v1\""), Some(second), Some(second), true),
-            (Some("\"5f-64382afc43f40\""), Some(second), Some(second), true),
-            (None, Some(second), Some(second), false),
-            (None, Some(second), Some(next), true),
-            (None, Some(next), Some(second), false),
-            (None, Some(second), None, false),
-            (Some("\"6b2178c0-1f3\""), Some("Thu, 17 Dec 2026 00:00:00 GMT"), None, true),
-        ] {
-            let validators = Validators {
-                etag: etag.map(str::to_owned),
-                last_modified: modified.map(str::to_owned),
-            };
-            let told = tells_apart(&validators, date.map(str::to_owned));
-            assert_eq!(told, expected, "{validators:?} {date:?}");
-        }
-        // 1,795,248,000 seconds after 1970.
-        for (etag, expected) in [("\"6b014f80-1f3\"", false), ("W/\"6b014f80-1f3\"", false)] {
-            let validators =
-                Validators { etag: Some(etag.into()), last_modified: Some(second.into()) };
-            assert_eq!(tells_apart(&validators, Some(second.into())), expected, "{etag}");
-            assert!(tells_apart(&validators, Some(next.into())), "{etag}");
-        }
-    }
 }
