@@ -42,8 +42,12 @@ e2e: $(call installed,functions/ferry) $(call installed,tests/browser) $(call in
 
 soak: export SEEDS ?= 100000
 soak: export SEED ?= 0
-soak: ## Try the promises in virtual time under the faults of many seeds: SEEDS=, SEED= (the first)
-	cargo test --locked --package tests --test simulation -- --nocapture
+soak: export THREADS ?= $(shell nproc)
+# What runs is optimised; what it is built of is that of the tests.
+soak: optimised = $(foreach package,hls relay tests,--config profile.dev.package.$(package).opt-level=3 \
+	--config profile.dev.package.$(package).debug-assertions=false --config profile.dev.package.$(package).overflow-checks=true)
+soak: ## Try the promises in virtual time under the faults of many seeds: SEEDS=, SEED= (the first), THREADS=
+	cargo test --locked --package tests --test simulation $(optimised) -- --nocapture --test-threads=1 $(ARGS)
 
 fuzz: SECONDS = 600
 fuzz: export TARGET ?=

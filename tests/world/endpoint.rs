@@ -2,7 +2,9 @@
 //! was stored, when, and what the source published.
 
 use super::calls::Call;
-use super::{Dice, Published, Scenario, Trouble, wait};
+use super::observer::{Heard, Listed, Observer, Played};
+use super::source::Segment;
+use super::{Dice, Published, Stream, Trouble, wait};
 use bytes::Bytes;
 use relay::ports::{ContentType, Ingest, IngestError};
 use std::collections::BTreeMap;
@@ -10,31 +12,31 @@ use std::sync::{Arc, Mutex};
 
 pub struct Endpoint {
     index: usize,
-    down: Vec<Trouble>,
-    lost_answers: u64,
-    hanging: u64,
+    plan: EndpointPlan,
     dice: Dice,
     began: tokio::time::Instant,
-    state: Mutex<State>,
+    state: Mutex<Observer>,
+    /// Taken by each request, where a nonce is good for one.
+    turn: tokio::sync::Mutex<()>,
 }
 
-#[derive(Default)]
-struct State {
-    objects: BTreeMap<String, Bytes>,
-    /// Every body that a playlist ever named, by segment name.
-    bodies: BTreeMap<String, Bytes>,
-    renditions: BTreeMap<String, Listed>,
-    ended: BTreeMap<String, bool>,
-    violations: Vec<String>,
-}
-
-/// What the playlists of one rendition listed over time.
-#[derive(Default)]
-struct Listed {
-    first: u64,
-    last: u64,
-    /// By number: the body, and how many discontinuities come before or at it.
-    segments: BTreeMap<u64, (String, u64)>,
+/// What goes wrong at an endpoint.
+#[derive(Clone, Debug, Default)]
+pub struct EndpointPlan {
+    /// When it is down.
+    pub down: Vec<Trouble>,
+    /// When it accepts no credentials.
+    pub denies: Vec<Trouble>,
+    /// Of a hundred requests, how many store the body and lose the answer.
+    pub lost_answers: u64,
+    /// Of a hundred requests, how many hang for seconds.
+    pub hanging: u64,
+    /// Of a hundred segments, maps and keys, how many are stored in part, and fail.
+    pub truncated: u64,
+    /// When these go wrong; absent: always.
+    pub spell: Option<Trouble>,
+    /// Whether each request needs a nonce of its own, which it has to ask for: one after the other.
+    pub nonces: bool,
 }
 
 /// What the judge found.
@@ -45,142 +47,105 @@ pub struct Judgement {
     /// Segments that were published after the first listed one and never listed.
     pub missing: Vec<String>,
     pub listed: usize,
+    /// When each segment that was listed was published, and was listed first, in milliseconds.
+    pub lags: Vec<(u64, u64)>,
     /// Whether every rendition's playlist says that nothing will follow.
     pub ended: bool,
 }
 
 impl Endpoint {
-    pub fn new(index: usize, scenario: &Scenario, dice: Dice) -> Self {
-        Self {
-            index,
-            down: scenario.down[index].clone(),
-            lost_answers: scenario.lost_answers,
-            hanging: scenario.hanging,
-            dice,
-            began: tokio::time::Instant::now(),
-            state: Mutex::default(),
-        }
+    pub fn new(index: usize, plan: EndpointPlan, dice: Dice) -> Self {
+        let began = tokio::time::Instant::now();
+        let (state, turn) = (Mutex::default(), tokio::sync::Mutex::default());
+        Self { index, plan, dice, began, state, turn }
     }
 
-    fn is_down(&self) -> bool {
-        let now = u64::try_from(self.began.elapsed().as_millis()).unwrap();
-        Trouble::any(&self.down, now)
+    fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap()
+    }
+
+    fn fails(&self, chance: u64) -> bool {
+        let now = self.now();
+        self.plan.spell.is_none_or(|spell| Trouble::any(&[spell], now)) && self.dice.percent(chance)
     }
 
     /// Judges what was listed against what was published.
     pub fn judge(&self, published: &Published) -> Judgement {
         let state = self.state.lock().unwrap();
+        let over = |name: &String, stream: &Stream| {
+            let waived = !stream.stays || stream.appears && !state.renditions.contains_key(name);
+            waived || state.ended.get(name) == Some(&true)
+        };
         let mut judgement = Judgement {
             violations: state.violations.clone(),
-            ended: published.keys().all(|name| state.ended.get(name) == Some(&true)),
+            ended: published.iter().all(|(name, stream)| over(name, stream)),
             ..Judgement::default()
         };
         for (name, listed) in &state.renditions {
-            let Some(order) = published.get(name) else {
-                judgement.violations.push(format!("{name} is no rendition of the source"));
-                continue;
-            };
-            let place = |body: &str| order.iter().position(|segment| segment.body == body);
-            let mut before: Option<(u64, usize, u64)> = None;
-            for (&number, (body, discontinuities)) in &listed.segments {
-                let Some(place) = place(body) else {
-                    judgement.violations.push(format!("{name} lists {body}, never published"));
-                    continue;
-                };
-                if let Some((last, at, passed)) = before {
-                    let follows = place == at + 1 && number == last + 1 && !order[place].begins;
-                    if place <= at {
-                        judgement
-                            .violations
-                            .push(format!("{name}: {body} comes twice or too late"));
-                    } else if !follows && *discontinuities == passed {
-                        judgement.violations.push(format!("{name}: silent jump before {body}"));
-                    }
-                    let between =
-                        order.get(at + 1..place).unwrap_or_default().iter().filter(|s| !s.missing);
-                    judgement.missing.extend(between.map(|s| s.body.clone()));
-                }
-                before = Some((number, place, *discontinuities));
-                judgement.listed += 1;
-            }
-            if let Some((_, at, _)) = before {
-                let after = order[at + 1..].iter().filter(|s| !s.missing);
-                judgement.missing.extend(after.map(|s| s.body.clone()));
+            match published.get(name) {
+                Some(stream) => judgement.compare(name, listed, &stream.segments),
+                None => judgement.violations.push(format!("{name} is no rendition of the source")),
             }
         }
         judgement
     }
 
     fn store(&self, name: &str, body: Bytes) {
-        let mut state = self.state.lock().unwrap();
-        if name.ends_with(".m3u8") {
-            let text = String::from_utf8(body.to_vec()).unwrap();
-            if name == "channel.m3u8" {
-                state.saw_multivariant(&text);
-            } else {
-                let rendition = name.trim_start_matches("channel_").trim_end_matches(".m3u8");
-                state.saw_media(rendition, &text);
-            }
-        } else if let Some(used) = state.bodies.get(name).filter(|used| **used != body) {
-            let complaint = format!("{name} was {used:?} and becomes {body:?}");
-            state.violations.push(complaint);
-        }
-        state.objects.insert(name.to_owned(), body);
+        self.state.lock().unwrap().saw(name, body, self.now());
     }
 }
 
-impl State {
-    fn saw_multivariant(&mut self, text: &str) {
-        for uri in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
-            if !self.objects.contains_key(uri) {
-                self.violations.push(format!("multivariant playlist names {uri}, not there"));
+impl Judgement {
+    /// Compares what was listed of one rendition with what the source published of it.
+    fn compare(&mut self, name: &str, listed: &Listed, order: &[Segment]) {
+        let places: BTreeMap<&str, usize> =
+            order.iter().enumerate().map(|(place, s)| (s.body.as_str(), place)).collect();
+        let mut before: Option<(u64, usize, u64)> = None;
+        for (&number, heard) in &listed.segments {
+            let Heard { played: Played { body, discontinuities }, .. } = heard;
+            let Some(&place) = places.get(body.as_str()) else {
+                self.violations.push(format!("{name} lists {body}, never published"));
+                continue;
+            };
+            let from = before.map_or(0, |(_, at, _)| at + 1);
+            if let Some((last, at, passed)) = before {
+                let follows = place == at + 1 && number == last + 1 && !order[place].begins;
+                if place <= at {
+                    self.violations.push(format!("{name}: {body} comes twice or too late"));
+                } else if !follows && *discontinuities == passed {
+                    self.violations.push(format!("{name}: silent jump before {body}"));
+                }
+                let between = order.get(from..place).unwrap_or_default();
+                self.missing.extend(between.iter().filter(|s| !s.missing).map(|s| s.body.clone()));
             }
+            self.compare_lines(
+                name,
+                heard,
+                &order[place],
+                order.get(from..place).unwrap_or_default(),
+            );
+            self.lags.push((order[place].at, heard.at));
+            before = Some((number, place, *discontinuities));
+            self.listed += 1;
+        }
+        if let Some((_, at, _)) = before {
+            let after = order[at + 1..].iter().filter(|s| !s.missing);
+            self.missing.extend(after.map(|s| s.body.clone()));
         }
     }
 
-    /// Reads a media playlist as a player would.
-    fn saw_media(&mut self, rendition: &str, text: &str) {
-        let value = |tag: &str| {
-            let line = text.lines().find_map(|line| line.strip_prefix(tag));
-            line.map_or(0, |value| value.parse::<u64>().unwrap())
+    /// A segment has its lines as the source wrote them. Before them may be what marks a place where segments were
+    /// left out, and the date of the first.
+    fn compare_lines(&mut self, name: &str, heard: &Heard, is: &Segment, left_out: &[Segment]) {
+        let Some(before) = heard.lines.strip_suffix(&is.lines[..]) else {
+            let (lines, body, own) = (&heard.lines, &is.body, &is.lines);
+            return self.violations.push(format!("{name}: {body} has {lines:?}, and had {own:?}"));
         };
-        let first = value("#EXT-X-MEDIA-SEQUENCE:");
-        let mut discontinuities = value("#EXT-X-DISCONTINUITY-SEQUENCE:");
-        let mut number = first;
-        let mut complaints = Vec::new();
-        let mut listed = self.renditions.remove(rendition).unwrap_or_default();
-        for line in text.lines() {
-            if line == "#EXT-X-DISCONTINUITY" {
-                discontinuities += 1;
-            }
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            match self.objects.get(line) {
-                None => complaints.push(format!("{rendition} names {line}, not there")),
-                Some(body) => {
-                    let body = self.bodies.entry(line.to_owned()).or_insert_with(|| body.clone());
-                    let is = (String::from_utf8(body.to_vec()).unwrap(), discontinuities);
-                    let was = listed.segments.entry(number).or_insert_with(|| is.clone());
-                    if *was != is {
-                        complaints.push(format!("{rendition} {number} was {was:?} and is {is:?}"));
-                    }
-                }
-            }
-            number += 1;
+        let known = |line: &String| left_out.iter().any(|s| s.lines.contains(line));
+        let date = |line: &str| heard.first && line.starts_with("#EXT-X-PROGRAM-DATE-TIME:");
+        if let Some(line) = before.iter().find(|line| !known(line) && !date(line)) {
+            self.violations.push(format!("{name}: {} has {line}, which is not its own", is.body));
         }
-        let last = number - 1;
-        if first < listed.first || last < listed.last {
-            let (from, to) = (listed.first, listed.last);
-            complaints.push(format!("{rendition} went back from {from}..{to} to {first}..{last}"));
-        }
-        if self.ended.get(rendition) == Some(&true) && last > listed.last {
-            complaints.push(format!("{rendition} goes on after its end"));
-        }
-        (listed.first, listed.last) = (first, last);
-        self.renditions.insert(rendition.to_owned(), listed);
-        self.ended.insert(rendition.to_owned(), text.contains("#EXT-X-ENDLIST"));
-        self.violations.extend(complaints);
     }
 }
 
@@ -193,30 +158,47 @@ impl Ingest for Client {
         let _call =
             Call::begin(if is_playlist { "storing a playlist" } else { "storing a segment" });
         let endpoint = &self.0;
-        let unavailable = |what: &str| {
-            Err(IngestError::Unavailable { reason: format!("{what} {}", endpoint.index) })
-        };
-        wait(endpoint.dice.between(1, 60)).await;
-        if endpoint.dice.percent(endpoint.hanging) {
+        let EndpointPlan { lost_answers, hanging, truncated, nonces, .. } = endpoint.plan;
+        let _turn = if nonces { Some(endpoint.turn.lock().await) } else { None };
+        endpoint.answer(60 + 60 * u64::from(nonces)).await?;
+        if endpoint.fails(hanging) {
             wait(endpoint.dice.between(1_000, 6_000)).await;
+            endpoint.answer(1).await?;
         }
-        if endpoint.is_down() {
-            return unavailable("no answer from");
+        if !is_playlist && endpoint.fails(truncated) {
+            endpoint.store(name, body.slice(..body.len() / 2));
+            return endpoint.unavailable("only half was stored at");
         }
         endpoint.store(name, body);
-        if endpoint.dice.percent(endpoint.lost_answers) {
-            return unavailable("lost the answer of");
+        if endpoint.fails(lost_answers) {
+            return endpoint.unavailable("lost the answer of");
         }
         Ok(())
     }
 
     async fn delete(&self, name: &str) -> Result<(), IngestError> {
         let _call = Call::begin("deleting a segment");
-        wait(self.0.dice.between(1, 20)).await;
-        if self.0.is_down() {
-            return Err(IngestError::Unavailable { reason: "no answer".into() });
-        }
+        self.0.answer(20).await?;
         self.0.state.lock().unwrap().objects.remove(name);
         Ok(())
+    }
+}
+
+impl Endpoint {
+    /// Takes a moment, and fails when it is not well.
+    async fn answer(&self, longest: u64) -> Result<(), IngestError> {
+        wait(self.dice.between(1, longest)).await;
+        let now = self.now();
+        if Trouble::any(&self.plan.down, now) {
+            return self.unavailable("no answer from");
+        }
+        if Trouble::any(&self.plan.denies, now) {
+            return Err(IngestError::Denied { reason: "endpoint answered 401".into() });
+        }
+        Ok(())
+    }
+
+    fn unavailable<T>(&self, what: &str) -> Result<T, IngestError> {
+        Err(IngestError::Unavailable { reason: format!("{what} {}", self.index) })
     }
 }

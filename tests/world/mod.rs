@@ -2,8 +2,10 @@
 
 mod calls;
 mod dice;
+mod dress;
 mod endpoint;
 mod machine;
+mod observer;
 mod runs;
 mod source;
 mod store;
@@ -11,7 +13,8 @@ mod table;
 
 pub use calls::hit;
 pub use dice::Dice;
-pub use endpoint::{Endpoint, Judgement};
+pub use dress::Dress;
+pub use endpoint::{Endpoint, EndpointPlan, Judgement};
 pub use runs::Runs;
 pub use source::{Source, SourcePlan};
 pub use store::Store;
@@ -77,14 +80,11 @@ pub struct Scenario {
     pub window_seconds: Option<u32>,
     pub start: Start,
     pub output: OutputKind,
-    /// When each endpoint is down.
-    pub down: [Vec<Trouble>; 2],
-    /// Of a hundred requests to an endpoint, how many store the body and lose the answer.
-    pub lost_answers: u64,
-    /// Of a hundred requests to an endpoint, how many hang for seconds.
-    pub hanging: u64,
+    pub endpoints: [EndpointPlan; 2],
     /// Of a hundred calls of the store, how many fail; every other one of these has lasted.
     pub store_failures: u64,
+    /// When that goes wrong; absent: always.
+    pub store_spell: Option<Trouble>,
     /// After how many polls of its future each run dies; the last one lives.
     pub deaths: Vec<u32>,
     /// How long nobody carries the session after each death, in milliseconds.
@@ -100,6 +100,8 @@ pub struct Outcome {
     pub judgements: [Judgement; 2],
     pub progress: Progress,
     pub over: bool,
+    /// When the life that came to the end began, in milliseconds.
+    pub revived: u64,
     pub largest_cursor: usize,
     pub commits: u64,
     pub polls: u64,
@@ -135,9 +137,11 @@ async fn live(scenario: &Scenario, seed: u64) -> Outcome {
     let source = Arc::new(Source::new(scenario.source.clone(), Dice::new(seed, "source")));
     let endpoints: [Arc<Endpoint>; 2] = [0, 1].map(|index| {
         let dice = Dice::new(seed, &format!("endpoint {index}"));
-        Arc::new(Endpoint::new(index, scenario, dice))
+        Arc::new(Endpoint::new(index, scenario.endpoints[index].clone(), dice))
     });
-    let store = Arc::new(Store::new(scenario.store_failures, Dice::new(seed, "store")));
+    let store = Store::new(scenario.store_failures, scenario.store_spell, Dice::new(seed, "store"));
+    let store = Arc::new(store);
+    let mut revived = 0;
     let session = session(scenario, clock.now());
     let url = Url::parse(source::MASTER).unwrap();
     let mut seen = Seen::default();
@@ -154,6 +158,7 @@ async fn live(scenario: &Scenario, seed: u64) -> Outcome {
             Some(ended) => break ended,
             None => wait(scenario.vacancy).await,
         }
+        revived = clock.now().since(BEGIN).as_millis();
     };
     let published = source.published(clock.now().since(BEGIN).as_millis());
     let judgements = [0, 1].map(|index| endpoints[index].judge(&published));
@@ -161,6 +166,7 @@ async fn live(scenario: &Scenario, seed: u64) -> Outcome {
         judgements,
         progress: seen.progress,
         over,
+        revived,
         largest_cursor: store.largest(),
         commits: store.commits(),
         polls: source.polls(),
@@ -236,8 +242,17 @@ fn session(scenario: &Scenario, created: Timestamp) -> Session {
     }
 }
 
-/// What the source published, per rendition, in order: what a segment's body says, and what it is.
-pub type Published = BTreeMap<String, Vec<source::Segment>>;
+/// What the source published, per rendition.
+pub type Published = BTreeMap<String, Stream>;
+
+/// What it published of one, in order.
+pub struct Stream {
+    pub segments: Vec<source::Segment>,
+    /// Whether it was there to the end.
+    pub stays: bool,
+    /// Whether it was not there from the beginning.
+    pub appears: bool,
+}
 
 /// Access is not needed where nothing is secret.
 pub fn no_access() -> Access {

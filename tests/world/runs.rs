@@ -91,7 +91,7 @@ pub async fn live(scenario: &Scenario, runs: &Runs, seed: u64) -> Outcome {
         source: Arc::new(Source::new(scenario.source.clone(), Dice::new(seed, "source"))),
         endpoints: [0, 1].map(|index| {
             let dice = Dice::new(seed, &format!("endpoint {index}"));
-            Arc::new(Endpoint::new(index, scenario, dice))
+            Arc::new(Endpoint::new(index, scenario.endpoints[index].clone(), dice))
         }),
         table: Arc::new(Table::new(
             session(scenario, BEGIN),
@@ -126,6 +126,7 @@ pub async fn live(scenario: &Scenario, runs: &Runs, seed: u64) -> Outcome {
         judgements: [0, 1].map(|index| world.endpoints[index].judge(&published)),
         over: progress.status == Status::Ended,
         progress,
+        revived: 0,
         largest_cursor: 0,
         commits: 0,
         polls: world.source.polls(),

@@ -1,7 +1,8 @@
 //! A source that publishes by a plan.
 
 use super::calls::Call;
-use super::{Dice, Published, Trouble, wait};
+use super::dress::{self, Dress};
+use super::{Dice, Published, Stream, Trouble, wait};
 use bytes::Bytes;
 use relay::ports::{Fetched, Origin, OriginError, Slice, Validators};
 use std::collections::BTreeSet;
@@ -40,6 +41,10 @@ pub struct SourcePlan {
     pub slow: u64,
     /// Of a hundred requests for a playlist, how many are answered with an older one.
     pub stale: u64,
+    /// When that goes wrong; absent: always.
+    pub spell: Option<Trouble>,
+    /// What it publishes is dressed so.
+    pub dress: Dress,
     /// When it ends, in milliseconds.
     pub end: u64,
 }
@@ -49,13 +54,21 @@ pub struct SourcePlan {
 pub struct Segment {
     /// Its place since the source began.
     pub place: u64,
-    /// Its body.
+    /// What is played of it: its bytes, decrypted, and its map.
     pub body: String,
+    /// Its lines, but for those that name files.
+    pub lines: Vec<String>,
     /// Whether it is ever there.
     pub missing: bool,
     /// Whether it begins a numbering, and so ends what could be seen of the one before.
     pub begins: bool,
-    at: u64,
+    /// When it is published, in milliseconds.
+    pub at: u64,
+    /// What is read of it.
+    bytes: Bytes,
+    /// The lines that say what it needs, and where it lies.
+    needs: [Option<String>; 2],
+    uri: String,
     epoch: u64,
     number: u64,
     discontinuity: bool,
@@ -63,7 +76,7 @@ pub struct Segment {
 
 pub struct Source {
     /// All that each variant will ever publish.
-    variants: Vec<Vec<Segment>>,
+    streams: Vec<Vec<Segment>>,
     plan: SourcePlan,
     dice: Dice,
     began: tokio::time::Instant,
@@ -72,9 +85,10 @@ pub struct Source {
 
 impl Source {
     pub fn new(plan: SourcePlan, dice: Dice) -> Self {
-        let variants = (0..plan.variants).map(|variant| segments(&plan, variant)).collect();
+        let count = plan.variants + usize::from(plan.dress.sound);
+        let streams = (0..count).map(|stream| segments(&plan, stream)).collect();
         let began = tokio::time::Instant::now();
-        Self { variants, plan, dice, began, polls: AtomicU64::new(0) }
+        Self { streams, plan, dice, began, polls: AtomicU64::new(0) }
     }
 
     fn now(&self) -> u64 {
@@ -85,40 +99,97 @@ impl Source {
         self.polls.load(Ordering::Relaxed)
     }
 
-    /// The segments of one variant that are published at `at`.
-    fn variant(&self, variant: usize, at: u64) -> &[Segment] {
-        let segments = &self.variants[variant];
+    /// The segments of one stream that are published at `at`.
+    fn stream(&self, stream: usize, at: u64) -> &[Segment] {
+        let segments = &self.streams[stream];
         &segments[..segments.partition_point(|segment| segment.at <= at)]
+    }
+
+    /// Whether a stream can be read at `at`.
+    fn is_there(&self, stream: usize, at: u64) -> bool {
+        let Dress { appears, goes, .. } = self.plan.dress;
+        let comes_and_goes = stream > 0 && stream + 1 == self.plan.variants;
+        !comes_and_goes
+            || (appears.is_none_or(|from| from <= at) && goes.is_none_or(|until| at < until))
     }
 
     /// All that was published until `at`.
     pub fn published(&self, at: u64) -> Published {
-        let name = |variant: usize| format!("video-{}", 1_000_000 * (variant + 1));
-        (0..self.plan.variants).map(|v| (name(v), self.variant(v, at).to_vec())).collect()
+        let of = |stream: usize| {
+            let stays = self.is_there(stream, at);
+            let until = self.plan.dress.goes.filter(|_| !stays);
+            let at = until.map_or(at, |until| at.min(until));
+            let name = match stream < self.plan.variants {
+                true => format!("video-{}", 1_000_000 * (stream + 1)),
+                false => "audio-a-en-english".to_owned(),
+            };
+            let appears = self.plan.dress.appears.is_some();
+            (name, Stream { segments: self.stream(stream, at).to_vec(), stays, appears })
+        };
+        (0..self.streams.len()).map(of).collect()
     }
 
-    fn playlist(&self, variant: usize, at: u64) -> String {
-        let segments = self.variant(variant, at);
+    /// The multivariant playlist.
+    fn master(&self, at: u64) -> String {
+        let Dress { sound, shuffled, moves, .. } = self.plan.dress;
+        let place = if moves.is_some_and(|moves| moves <= at) { "moved/" } else { "" };
+        let mut lines: Vec<String> = (0..self.plan.variants)
+            .filter(|&stream| self.is_there(stream, at))
+            .map(|stream| {
+                let bandwidth = 1_000_000 * (stream + 1);
+                let sound = if sound { ",AUDIO=\"a\"" } else { "" };
+                format!("#EXT-X-STREAM-INF:BANDWIDTH={bandwidth}{sound}\n{place}v{stream}.m3u8\n")
+            })
+            .collect();
+        if sound {
+            let stream = self.plan.variants;
+            lines.push(format!(
+                "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",LANGUAGE=\"en\",NAME=\"English\",URI=\"{place}v{stream}.m3u8\"\n"
+            ));
+        }
+        if shuffled {
+            let by = self.dice.between(0, lines.len() as u64 - 1);
+            lines.rotate_left(usize::try_from(by).unwrap());
+        }
+        format!("#EXTM3U\n{}", lines.concat())
+    }
+
+    fn playlist(&self, stream: usize, at: u64) -> String {
+        let segments = self.stream(stream, at);
         let epoch = segments.last().map_or(0, |segment| segment.epoch);
-        let current: Vec<&Segment> = segments.iter().filter(|s| s.epoch == epoch).collect();
-        let from = current.len().saturating_sub(self.plan.window);
-        let tags = |segments: &[&Segment]| segments.iter().filter(|s| s.discontinuity).count();
+        let first = segments.partition_point(|segment| segment.epoch < epoch);
+        let begun = segments.iter().rposition(|segment| segment.begins).unwrap_or_default();
+        let from = begun.max(segments.len().saturating_sub(self.plan.window));
+        let passed = segments[first..from].iter().filter(|s| s.discontinuity).count();
         let mut text = format!(
-            "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:{}\n#EXT-X-DISCONTINUITY-SEQUENCE:{}\n",
-            current.get(from).map_or(0, |s| s.number),
-            tags(&current[..from]),
+            "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:{}\n#EXT-X-DISCONTINUITY-SEQUENCE:{passed}\n",
+            segments.get(from).map_or(0, |s| s.number),
         );
-        for segment in &current[from..] {
+        let mut stated = &[const { None }; 2];
+        for segment in &segments[from..] {
             if segment.discontinuity {
                 text.push_str("#EXT-X-DISCONTINUITY\n");
             }
-            let Segment { epoch, number, .. } = segment;
-            writeln!(text, "#EXTINF:2.000,\nv{variant}/{epoch}_{number}.ts").unwrap();
+            for (needed, stated) in segment.needs.iter().zip(stated) {
+                if let Some(line) = needed.as_ref().filter(|_| needed != stated) {
+                    writeln!(text, "{line}").unwrap();
+                }
+            }
+            stated = &segment.needs;
+            for line in &segment.lines {
+                writeln!(text, "{line}").unwrap();
+            }
+            writeln!(text, "{}", segment.uri).unwrap();
         }
-        if at > self.plan.end + SEGMENT {
+        if at > self.streams[stream].last().map_or(0, |last| last.at) + SEGMENT {
             text.push_str("#EXT-X-ENDLIST\n");
         }
         text
+    }
+
+    /// Whether what goes wrong sometimes goes wrong now.
+    fn fails(&self, chance: u64, now: u64) -> bool {
+        self.plan.spell.is_none_or(|spell| Trouble::any(&[spell], now)) && self.dice.percent(chance)
     }
 
     async fn latency(&self) -> Result<u64, OriginError> {
@@ -131,12 +202,13 @@ impl Source {
     }
 }
 
-/// All segments of one variant.
-fn segments(plan: &SourcePlan, variant: usize) -> Vec<Segment> {
+/// All segments of one stream.
+fn segments(plan: &SourcePlan, stream: usize) -> Vec<Segment> {
     let mut segments: Vec<Segment> = Vec::new();
+    let dress = &plan.dress;
     // The source has been on air for a while when the world begins.
     let before = plan.window as u64;
-    let (mut epoch, mut number) = (0, plan.first);
+    let (mut epoch, mut number, mut skipped) = (0, plan.first, 0);
     for place in 0.. {
         let made = (place + 1) * SEGMENT;
         let made = made.saturating_sub(before * SEGMENT);
@@ -145,18 +217,47 @@ fn segments(plan: &SourcePlan, variant: usize) -> Vec<Segment> {
         if made > plan.end {
             break;
         }
-        let resets = plan.resets.iter().filter(|&&reset| reset <= made).count() as u64;
-        let begins = resets > epoch;
-        if begins {
-            epoch = resets;
-            number = 0;
+        let passed = |moments: &[u64]| moments.iter().filter(|&&at| at <= made).count() as u64;
+        let (resets, skips) = (passed(&plan.resets), passed(&dress.skips));
+        let begins = resets > epoch || skips > skipped;
+        if skips > skipped {
+            (skipped, number) = (skips, number + 7);
         }
+        if resets > epoch {
+            (epoch, number) = (resets, 0);
+        }
+        let late = if made == 0 { 0 } else { dress.drift * place + dress.apart * stream as u64 };
+        let plain = format!("v{stream}/{epoch}/{number}");
+        let (key, map) = (dress.key(place), dress.map(stream, place));
+        let iv = if dress.vectors { 0x1000 + u128::from(place) } else { u128::from(number) };
+        let bytes = match key {
+            Some(key) => dress::encrypt(&plain, &dress::key(stream, key), iv),
+            None => plain.clone().into_bytes(),
+        };
+        let vector = if dress.vectors { format!(",IV=0x{iv:032x}") } else { String::new() };
+        let path = format!("/live/v{stream}");
+        let key =
+            key.map(|key| format!("#EXT-X-KEY:METHOD=AES-128,URI=\"{path}/{key}.key\"{vector}"));
+        let name =
+            map.as_ref().map(|_| format!("#EXT-X-MAP:URI=\"{path}/{}.mp4\"", place / dress.maps));
+        let ending = if map.is_some() { "m4s" } else { "ts" };
+        let uri = match dress.ranges {
+            true => {
+                let (length, from) = (bytes.len(), number * SLOT);
+                format!("#EXT-X-BYTERANGE:{length}@{from}\n{path}/{epoch}_all.{ending}")
+            }
+            false => format!("{path}/{epoch}_{number}.{ending}"),
+        };
         segments.push(Segment {
             place,
-            body: format!("v{variant}/{epoch}/{number}"),
+            body: [Some(plain), map].into_iter().flatten().collect::<Vec<_>>().join(" with "),
+            lines: dress.lines(place),
             missing: plan.missing.contains(&place),
             begins,
-            at: shown,
+            at: shown + late,
+            bytes: bytes.into(),
+            needs: [name, key],
+            uri,
             epoch,
             number,
             discontinuity: plan.discontinuities > 0 && place % plan.discontinuities == 3,
@@ -165,6 +266,9 @@ fn segments(plan: &SourcePlan, variant: usize) -> Vec<Segment> {
     }
     segments
 }
+
+/// The bytes from one segment to the next, where they are parts of one file.
+const SLOT: u64 = 64;
 
 /// The source as the core sees it.
 pub struct Client(pub Arc<Source>);
@@ -180,18 +284,19 @@ impl Origin for Client {
         source.polls.fetch_add(1, Ordering::Relaxed);
         let mut now = source.latency().await?;
         if url.as_str() == MASTER {
-            let mut text = String::from("#EXTM3U\n");
-            for variant in 0..source.plan.variants {
-                let bandwidth = 1_000_000 * (variant + 1);
-                writeln!(text, "#EXT-X-STREAM-INF:BANDWIDTH={bandwidth}\nv{variant}.m3u8").unwrap();
-            }
-            return Ok(changed(text, url));
+            return Ok(changed(source.master(now), url));
         }
-        let variant = url.path().trim_start_matches("/live/v").trim_end_matches(".m3u8");
-        if source.dice.percent(source.plan.stale) {
+        let moved = source.plan.dress.moves.is_some_and(|moves| moves <= now);
+        let place = if moved { "/live/moved/v" } else { "/live/v" };
+        let stream =
+            url.path().strip_prefix(place).and_then(|it| it.trim_end_matches(".m3u8").parse().ok());
+        let Some(stream) = stream.filter(|&stream| source.is_there(stream, now)) else {
+            return Err(gone(url));
+        };
+        if source.fails(source.plan.stale, now) {
             now = now.saturating_sub(SEGMENT);
         }
-        let text = source.playlist(variant.parse().unwrap(), now);
+        let text = source.playlist(stream, now);
         let fetched = changed(text, url);
         match (&fetched, known) {
             (Fetched::Changed { validators, .. }, Some(known)) if validators == known => {
@@ -201,30 +306,47 @@ impl Origin for Client {
         }
     }
 
-    async fn segment(&self, url: &Url, _: Option<Slice>) -> Result<Bytes, OriginError> {
+    async fn segment(&self, url: &Url, slice: Option<Slice>) -> Result<Bytes, OriginError> {
         let _call = Call::begin("reading a segment");
         let source = &self.0;
-        if source.dice.percent(source.plan.slow) {
+        if source.fails(source.plan.slow, source.now()) {
             wait(source.dice.between(500, 4_000)).await;
         }
         let now = source.latency().await?;
-        if source.dice.percent(source.plan.failures) {
+        if source.fails(source.plan.failures, now) {
             return Err(OriginError::Unavailable { reason: "origin answered 503".into() });
         }
-        let path = url.path().trim_start_matches("/live/").trim_end_matches(".ts");
-        let body = path.replace('_', "/");
-        let variant = body[1..].split('/').next().unwrap().parse().unwrap();
-        let segments = source.variant(variant, now);
-        // It stays for three windows after it left the playlist.
-        let kept = segments.len().saturating_sub(source.plan.window * 4);
-        match segments[kept..].iter().find(|s| s.body == body && !s.missing) {
-            Some(segment) => Ok(Bytes::from(segment.body.clone())),
-            None => Err(OriginError::Gone {
-                reason: format!("origin answered 404 for {path}"),
-                for_good: false,
-            }),
-        }
+        source.file(url, slice, now).ok_or_else(|| gone(url))
     }
+}
+
+impl Source {
+    /// What lies at an address.
+    fn file(&self, url: &Url, slice: Option<Slice>, now: u64) -> Option<Bytes> {
+        let (stream, file) = url.path().strip_prefix("/live/v")?.split_once('/')?;
+        let stream: usize = stream.parse().ok()?;
+        let (name, ending) = file.split_once('.')?;
+        match ending {
+            "key" => return Some(dress::key(stream, name.parse().ok()?).into()),
+            "mp4" => return Some(Bytes::from(format!("map v{stream}/{name}"))),
+            _ => {}
+        }
+        let (epoch, number) = name.split_once('_')?;
+        let epoch: u64 = epoch.parse().ok()?;
+        let number = match slice {
+            Some(slice) => slice.offset / SLOT,
+            None => number.parse().ok()?,
+        };
+        let segments = self.stream(stream, now);
+        // It stays for three windows after it left the playlist.
+        let kept = segments.len().saturating_sub(self.plan.window * 4);
+        let is_it = |s: &&Segment| s.epoch == epoch && s.number == number && !s.missing;
+        segments[kept..].iter().find(is_it).map(|segment| segment.bytes.clone())
+    }
+}
+
+fn gone(url: &Url) -> OriginError {
+    OriginError::Gone { reason: format!("origin answered 404 for {}", url.path()), for_good: false }
 }
 
 fn changed(text: String, url: &Url) -> Fetched {

@@ -1,7 +1,7 @@
 //! A store that compares and swaps, and fails before or after it has.
 
 use super::calls::Call;
-use super::{Dice, no_access, wait};
+use super::{Dice, Trouble, no_access, wait};
 use relay::ports::{CommitError, CreateError, Page, Query, Record, Revision, Sessions, StoreError};
 use relay::progress::Progress;
 use relay::session::{Access, Session, SessionId};
@@ -9,6 +9,8 @@ use std::sync::Mutex;
 
 pub struct Store {
     failures: u64,
+    spell: Option<Trouble>,
+    began: tokio::time::Instant,
     dice: Dice,
     state: Mutex<State>,
 }
@@ -21,8 +23,9 @@ struct State {
 }
 
 impl Store {
-    pub fn new(failures: u64, dice: Dice) -> Self {
-        Self { failures, dice, state: Mutex::default() }
+    pub fn new(failures: u64, spell: Option<Trouble>, dice: Dice) -> Self {
+        let began = tokio::time::Instant::now();
+        Self { failures, spell, began, dice, state: Mutex::default() }
     }
 
     pub fn largest(&self) -> usize {
@@ -34,7 +37,9 @@ impl Store {
     }
 
     fn fails(&self) -> Result<(), StoreError> {
-        if self.dice.percent(self.failures) {
+        let now = u64::try_from(self.began.elapsed().as_millis()).unwrap();
+        let now = self.spell.is_none_or(|spell| Trouble::any(&[spell], now));
+        if now && self.dice.percent(self.failures) {
             return Err(StoreError { reason: "throttled".into() });
         }
         Ok(())

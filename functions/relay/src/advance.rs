@@ -32,7 +32,7 @@ use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use hls::{MediaSequence, Micros, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -65,8 +65,8 @@ pub struct Carrier<O, I, S, C> {
     /// What is to be committed next.
     working: Cursor,
     revision: Option<Revision>,
-    /// What may have lasted although the store did not say so.
-    doubtful: Option<Cursor>,
+    /// Hashes of what may have lasted although the store did not say so: of several tries it may be any.
+    doubtful: BTreeSet<u64>,
     store_pause: Option<(Timestamp, String)>,
     master: Master,
     layout: Option<(Layout, Version)>,
@@ -201,7 +201,7 @@ where
             committed: Cursor::default(),
             working: Cursor::default(),
             revision: None,
-            doubtful: None,
+            doubtful: BTreeSet::new(),
             store_pause: None,
             master: Master::default(),
             layout: None,

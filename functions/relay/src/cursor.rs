@@ -124,6 +124,10 @@ pub struct Track {
     /// Whether nothing of the stretches may be listed any more, nor the next segment join them.
     #[serde(rename = "b", default, skip_serializing_if = "std::ops::Not::not")]
     pub broken: bool,
+    /// The newest segment before the stretches, where they were given up because of that: what marks a place
+    /// up to there may have been given, and is not said again.
+    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
+    pub past: Option<(Epoch, u64)>,
     /// Jumps that were marked.
     #[serde(rename = "j", default, skip_serializing_if = "is_zero")]
     pub jumps: u64,
@@ -231,6 +235,12 @@ impl Track {
     #[must_use]
     pub fn number(&self, epoch: Epoch, sequence: MediaSequence) -> Option<MediaSequence> {
         self.listed().iter().find_map(|stretch| stretch.number(epoch, sequence))
+    }
+
+    /// Whether a segment comes before stretches that were given up.
+    #[must_use]
+    pub fn is_past(&self, epoch: Epoch, sequence: MediaSequence) -> bool {
+        self.past >= Some((epoch, sequence.0))
     }
 
     /// Whether a segment needs a discontinuity that the source does not state.

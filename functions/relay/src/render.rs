@@ -91,6 +91,7 @@ pub fn render(
             Some(number) => listed.push((number, row, std::mem::take(&mut between))),
             // What lies before the first that was carried was never wanted.
             None if row.epoch == rendition.epoch && row.sequence < rendition.entry => {}
+            None if track.is_past(row.epoch, row.sequence) => {}
             // What marks a place keeps its place when a segment is left out.
             None => between.extend(row.lines.iter().filter(|line| is_marker(line)).cloned()),
         }

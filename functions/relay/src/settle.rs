@@ -153,6 +153,7 @@ fn append(
     };
     if broken {
         // What could not be listed stays where it is; nothing of it may be listed later.
+        track.past = track.last().map(|last| (last.epoch, last.to.0));
         track.stretches.clear();
     }
     if dropped > 0 {
@@ -272,6 +273,7 @@ pub(crate) fn dated(
 /// Takes out of a track what lies before the first row, but for its last stretch.
 fn trim(track: &mut Track, head: &Row<'_>, deletes: bool) {
     let head = (head.epoch, head.sequence);
+    track.past = track.past.filter(|&past| past >= (head.0, head.1.0));
     while let Some(first) = track.stretches.first_mut() {
         if (first.epoch, first.to) < head {
             if track.stretches.len() == 1 {

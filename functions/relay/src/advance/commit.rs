@@ -2,6 +2,7 @@
 
 use super::Carrier;
 use super::outlet::Outlet;
+use super::publish::hash;
 use crate::cursor::{self, Cursor, Rendition, Track};
 use crate::names::RenditionName;
 use crate::ports::{Clock, CommitError, Ingest, Origin, Sessions, StoreError};
@@ -77,6 +78,7 @@ where
                 self.committed = self.working.clone();
                 self.lasted = self.newest.next();
                 self.store_pause = None;
+                self.doubtful.clear();
                 for (name, watch) in &mut self.watches {
                     if let Some(mark) = self.committed.renditions.get(name) {
                         watch.fates.forget(mark);
@@ -85,7 +87,7 @@ where
             }
             Err(CommitError::Conflict) => self.settle_conflict(now).await,
             Err(CommitError::Store(error)) => {
-                self.doubtful = Some(self.working.clone());
+                self.doubtful.insert(hash(&bytes));
                 self.pause_store(now, &error);
             }
         }
@@ -95,9 +97,9 @@ where
     async fn settle_conflict(&mut self, now: Timestamp) {
         let working = self.working.clone();
         match self.load().await {
-            Ok(()) if self.doubtful.as_ref() == Some(&self.committed) => {
+            Ok(()) if self.doubtful.contains(&hash(&cursor::encode(&self.committed))) => {
                 self.working = working;
-                self.doubtful = None;
+                self.doubtful.clear();
             }
             Ok(()) => self.forget_source(),
             Err(error) => self.pause_store(now, &error),

@@ -237,7 +237,7 @@ where
         now: Timestamp,
     ) {
         self.began.remove(&copy);
-        self.outlets[endpoint].puts.remove(&copy);
+        self.outlets[endpoint].ended(copy, now);
         self.ended(rendition, key, endpoint);
         if let Err(error) = result {
             self.shelf.forget_failures();

@@ -15,7 +15,8 @@ const RETRY: Micros = Micros::from_millis(250);
 /// The longest such wait: an endpoint that returns is seen within it.
 const LONGEST_RETRY: Micros = Micros::from_secs(4);
 
-/// An endpoint that takes longer than this for a segment gets one at a time.
+/// An endpoint that takes longer than this for a segment gets one at a time, until one takes less: else a few
+/// slow endpoints would hold the memory that all sessions share.
 const HANGS: Micros = Micros::from_secs(3);
 
 /// One endpoint, as this run knows it.
@@ -40,9 +41,13 @@ pub(super) struct Outlet<I> {
     pub(super) copies: usize,
     /// When the requests that store them began.
     pub(super) puts: BTreeMap<u64, Timestamp>,
+    /// Whether the last segment took too long.
+    slow: bool,
     pub(super) failures: u32,
     pub(super) retry_at: Timestamp,
     pub(super) error: Option<(Cause, String)>,
+    /// Since when it lacks more than half of what the source lists.
+    pub(super) lacking: Option<Timestamp>,
     pub(super) last_error: Option<Fault>,
     pub(super) segments: u64,
     pub(super) bytes: u64,
@@ -63,9 +68,11 @@ impl<I> Outlet<I> {
             publishing: false,
             copies: 0,
             puts: BTreeMap::new(),
+            slow: false,
             failures: 0,
             retry_at: Timestamp::default(),
             error: None,
+            lacking: None,
             last_error: None,
             segments: 0,
             bytes: 0,
@@ -77,12 +84,19 @@ impl<I> Outlet<I> {
     pub(super) fn room(&self, concurrency: u8, now: Timestamp) -> usize {
         let hangs = self.puts.values().any(|&began| now >= began + HANGS);
         let most = match self.failures {
-            0 if hangs => 1,
+            0 if hangs || self.slow => 1,
             0 => usize::from(concurrency),
             _ if now < self.retry_at => 0,
             _ => 1,
         };
         most.saturating_sub(self.copies)
+    }
+
+    /// A request that stores a segment has ended.
+    pub(super) fn ended(&mut self, copy: u64, now: Timestamp) {
+        if let Some(began) = self.puts.remove(&copy) {
+            self.slow = now >= began + HANGS;
+        }
     }
 
     pub(super) fn succeeded(&mut self, bytes: u64) {

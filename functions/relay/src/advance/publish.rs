@@ -314,9 +314,9 @@ async fn publish<I: Ingest>(
     (stored, result)
 }
 
-/// Tells one text from another within a run.
-fn hash(text: &str) -> u64 {
+/// Tells one from another within a run.
+pub(super) fn hash(what: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
+    what.hash(&mut hasher);
     hasher.finish()
 }

@@ -13,6 +13,9 @@ use std::collections::BTreeSet;
 /// How long a source that has ended waits for an endpoint that does not take its last segments.
 const ENDED_PATIENCE: Micros = Micros::from_secs(600);
 
+/// An endpoint that lacks much for so long is too slow; catching up takes less.
+const LACKING: Micros = Micros::from_secs(12);
+
 /// At most so many reasons are told at once.
 const MOST_REASONS: usize = 3;
 
@@ -63,6 +66,7 @@ where
         }
         self.progress.renditions = self.rendition_progress();
         self.progress.endpoints = self.endpoint_progress();
+        self.note_lacking(now);
         if !self.progress.status.is_active() {
             return;
         }
@@ -100,6 +104,29 @@ where
             last_error: outlet.last_error.clone(),
         };
         self.outlets.iter().enumerate().map(of).collect()
+    }
+
+    /// Notes which endpoints lack more than half of what the source lists, once they had something.
+    fn note_lacking(&mut self, now: Timestamp) {
+        let seen = self.watches.values().filter_map(|watch| watch.seen.as_deref());
+        let listed: u64 = seen.map(|seen| seen.segments.len() as u64).sum();
+        for (outlet, endpoint) in self.outlets.iter_mut().zip(&self.progress.endpoints) {
+            let lacks = outlet.since.is_some() && endpoint.behind * 2 > listed;
+            outlet.lacking = lacks.then(|| outlet.lacking.unwrap_or(now));
+        }
+    }
+
+    /// What an endpoint lacks that fails at nothing, and is too slow all the same.
+    fn too_slow(&self, now: Timestamp) -> impl Iterator<Item = (Cause, String)> {
+        let endpoints = self.outlets.iter().zip(&self.progress.endpoints);
+        endpoints.filter_map(move |(outlet, endpoint)| {
+            let since = outlet.lacking.filter(|_| outlet.error.is_none())?;
+            let (address, behind) = (&outlet.address, endpoint.behind);
+            let reason = format!(
+                "endpoint {address} is too slow: {behind} segments that are listed are not there"
+            );
+            (now.since(since) >= LACKING).then_some((Cause::Endpoint, reason))
+        })
     }
 
     /// How many segments the source lists that an endpoint lacks.
@@ -140,6 +167,7 @@ where
             .chain(stalls)
             .chain(segments.map(|failure| (Cause::Segment, failure.reason.clone())))
             .chain(outlets.filter_map(|outlet| outlet.error.clone()))
+            .chain(self.too_slow(now))
             .unzip();
         reasons.truncate(MOST_REASONS);
         match (reasons.is_empty(), published) {

@@ -189,8 +189,10 @@ impl Watch {
     pub(super) fn forget(&mut self, endpoints: usize) {
         let (urls, role) = (self.urls.clone(), self.role);
         let new = Self::new(&Listed { urls, role, codecs: BTreeSet::new() }, endpoints);
-        let Looks { under_way, .. } = std::mem::replace(self, new).looks;
-        self.looks.under_way = under_way;
+        let Self { looks, fates, .. } = std::mem::replace(self, new);
+        // What is on its way is not sent again: it would come after it was listed.
+        self.looks.under_way = looks.under_way;
+        self.fates.under_way = fates.under_way;
     }
 
     /// Where it is listed.
