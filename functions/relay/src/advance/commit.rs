@@ -97,7 +97,7 @@ where
     async fn settle_conflict(&mut self, now: Timestamp) {
         let working = self.working.clone();
         match self.load().await {
-            Ok(()) if self.doubtful.contains(&hash(&cursor::encode(&self.committed))) => {
+            Ok(()) if self.doubtful.contains(&hash(cursor::encode(&self.committed))) => {
                 self.working = working;
                 self.doubtful.clear();
             }
