@@ -48,8 +48,8 @@ impl Live {
         let args = format!(
             "-hide_banner -loglevel error -re -f lavfi -i testsrc2=s=640x360:r={FRAMES_PER_SECOND} \
              -re -f lavfi -i sine=r=48000 -filter_complex [0:v]split[a][b];[b]scale=320x180[c] \
-             -map [a] -map [c] -map 1:a {ENCODER} -b:v:0 200k -b:v:1 60k -c:a aac -b:a 32k \
-             -f hls -hls_time 2 -hls_list_size {window} -hls_delete_threshold 12 \
+             -map [a] -map [c] -map 1:a {ENCODER} -b:v:0 200k -b:v:1 60k -c:a aac -ac 2 \
+             -b:a 48k -f hls -hls_time 2 -hls_list_size {window} -hls_delete_threshold 20 \
              -hls_flags delete_segments+program_date_time+independent_segments+temp_file -master_pl_name main.m3u8 \
              -var_stream_map v:0,agroup:a,name:high|v:1,agroup:a,name:low|a:0,agroup:a,language:en,name:sound"
         );

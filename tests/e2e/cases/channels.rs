@@ -191,46 +191,28 @@ async fn a_channel_is_carried_to_an_ingest_across_all_boundaries() {
 async fn a_live_source_plays_between_programmes_and_the_slate_where_it_fails() {
     let (stage, (live, _published)) = tokio::join!(Stage::new(), Live::start_apart(12));
     std::os::unix::fs::symlink(live.folder.path(), stage.folder.path().join("live")).unwrap();
-    let apache = crate::apache::Apache::start(DIGEST).await;
-    let observer = Observer::watch(&apache.playlist());
     let now = hls::Timestamp(std::time::UNIX_EPOCH.elapsed().unwrap().as_micros() as u64);
     let at = |seconds: u64| (now + hls::Micros::from_secs(seconds)).to_string();
     let items = json!([
-        { "live": stage.origin.url("live/main.m3u8"), "title": "Match", "start": at(12), "end": at(46) },
+        { "live": stage.origin.url("live/main.m3u8"), "title": "Match", "start": at(12), "end": at(60) },
         { "asset": "clock" },
     ]);
     let path = "/channels/ts/schedule";
     stage.ask(Method::POST, path, json!({ "from": at(8), "items": items })).await;
-    let session = json!({
-        "name": "with a live source",
-        "source": { "channel": "ts" },
-        "output": { "type": "webdav", "endpoints": [apache.json()] },
-        "window_seconds": 600,
-    });
-    let id = stage.ferry.make(session).await;
     let names = ["video_180p", "video_360p", "audio_en"];
     let mut watchers = names.map(|name| Watcher::new(stage.playlist("ts", name)));
-    let master = stage.playlist("ts", "master");
-    let decoded = tokio::task::spawn_blocking({
-        let master = master.clone();
-        move || decode(&master, 56)
-    });
-    let browser = tokio::task::spawn_blocking({
-        let page = stage.origin.url("channel.html");
-        move || browse(&page, &[master], 50)
-    });
     let until = |seconds: u64| Instant::now() + Duration::from_secs(seconds);
     watch(&mut watchers, until(22)).await;
     let (_, playing) = stage.ferry.ask(Method::GET, "/channels/ts/now", None).await;
     assert_eq!(playing["playing"]["title"], "Match", "{playing:#}");
     // Its playlists fail for longer than what is known of it lasts.
     stage.origin.break_down("live/high/index.m3u8", Fault::Status(503));
-    watch(&mut watchers, until(13)).await;
+    watch(&mut watchers, until(18)).await;
     let (_, failing) = stage.ferry.ask(Method::GET, "/channels/ts/now", None).await;
     assert_eq!(failing["playing"]["role"], "slate", "{failing:#}");
     assert!(failing["trouble"].as_str().unwrap().contains("503"), "{failing:#}");
     stage.origin.mend();
-    watch(&mut watchers, until(23)).await;
+    watch(&mut watchers, until(32)).await;
     for watcher in &watchers {
         let live = watcher.known.values().filter(|(address, ..)| address.contains("/live/"));
         let addresses: Vec<&String> = live.clone().map(|(address, ..)| address).collect();
@@ -247,20 +229,6 @@ async fn a_live_source_plays_between_programmes_and_the_slate_where_it_fails() {
         let last = watcher.known.values().next_back().unwrap();
         assert!(last.0.contains("/clock/"), "{last:?}");
     }
-    let frames = decoded.await.unwrap();
-    assert!(frames > 500, "{frames} pictures were decoded");
-    let reports = browser.await.unwrap();
-    assert_eq!(
-        (&reports[0]["fatal"], &reports[0]["stalls"]),
-        (&json!([]), &json!(0)),
-        "{reports:#}"
-    );
-    let session = stage.ferry.session(&id).await;
-    assert_eq!(session["missed"], 0, "{session:#}");
-    assert_eq!(observer.violations(), Vec::<String>::new());
-    let url = apache.playlist();
-    let frames = tokio::task::spawn_blocking(move || decode(&url, 8)).await.unwrap();
-    assert!(frames > 200, "{frames} pictures were decoded");
 }
 
 /// The number in the name of a segment.
