@@ -20,15 +20,18 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{StatusCode, header};
 use axum::routing::{get, post};
 use channel::ports::{ChannelRecord, Shelf, ShelfError};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use hls::Micros;
 pub(crate) use playlists::is_plain;
 use relay::ports::Clock;
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 pub use vods::{Origins, Vods};
 
 /// The longest schedule that is taken in one request.
 const BODY_BYTES: usize = 4 << 20;
+
+/// Channels that are looked after side by side.
+const AT_ONCE: usize = 32;
 
 /// What the channel engine is made of.
 pub struct Channels<H, V, C> {
@@ -76,15 +79,15 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
     /// # Errors
     /// When the shelf cannot be asked.
     pub async fn tend(&self, every: Micros) -> Result<(), ShelfError> {
-        let mut seen = BTreeMap::new();
-        for record in self.shelf.channels().await? {
-            if record.gone || !record.cycle.is_empty() {
-                continue;
-            }
+        let mut records = self.shelf.channels().await?;
+        records.retain(|record| !record.gone && record.cycle.is_empty());
+        for record in &records {
             fill::extend(self, &record.id).await?;
-            tend::tend(self, &record, every, &mut seen).await?;
         }
-        Ok(())
+        // A VOD that answers late, or never, holds up its own channel alone.
+        let seen = Mutex::default();
+        let tended = records.iter().map(|record| tend::tend(self, record, every, &seen));
+        stream::iter(tended).buffer_unordered(AT_ONCE).try_collect().await
     }
 
     /// A channel that plays.

@@ -6,6 +6,7 @@ use channel::{AssetHash, Edit, Entry, FREEZE, Item, Role, Wish};
 use hls::{Micros, Timestamp};
 use relay::ports::{Clock, OriginError};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 use url::Url;
 
 /// How much earlier than by the next look an entry is looked at: looks come late.
@@ -19,14 +20,14 @@ const MAX_REPEATS: u64 = 1_000;
 const AGAIN: Micros = Micros::from_secs(3);
 
 /// What is known of assets by now: whether they can be played.
-pub type Seen = BTreeMap<AssetHash, bool>;
+pub type Seen = Mutex<BTreeMap<AssetHash, bool>>;
 
 /// Looks at what begins soon on a channel.
 pub async fn tend<H: Shelf, V: Vods, C: Clock>(
     channels: &Channels<H, V, C>,
     record: &ChannelRecord,
     every: Micros,
-    seen: &mut Seen,
+    seen: &Seen,
 ) -> Result<(), ShelfError> {
     let settled = channels.clock.now() + FREEZE + MARGIN;
     let log = channels.shelf.log(&record.id, settled, settled + every + LATE).await?;
@@ -34,15 +35,16 @@ pub async fn tend<H: Shelf, V: Vods, C: Clock>(
     let wished = coming.filter_map(|entry| Some((entry, entry.wish.as_ref()?)));
     // A live source is looked at when it plays.
     let wished = wished.filter(|(_, wish)| wish.live.is_none());
+    let lock = || seen.lock().unwrap_or_else(PoisonError::into_inner);
     for (entry, wish) in wished {
         let mut gone = BTreeSet::new();
         for item in entry.items.iter().filter(|item| item.role != Role::Slate) {
-            let known = seen.get(&item.asset).copied();
+            let known = lock().get(&item.asset).copied();
             let good = match known {
                 Some(good) => good,
                 None => is_good(channels, item).await?,
             };
-            seen.insert(item.asset.clone(), good);
+            lock().insert(item.asset.clone(), good);
             if !good {
                 gone.insert(item.asset.clone());
             }

@@ -371,3 +371,25 @@ async fn the_slate_plays_where_what_was_scheduled_is_gone() {
     let film = |schedule: &Value| schedule["entries"].as_array().unwrap().last().unwrap().clone();
     assert_eq!(film(&after), film(&before), "what comes later stays where it was");
 }
+
+#[tokio::test]
+async fn a_vod_that_does_not_answer_holds_up_its_own_channel_alone() {
+    let world = World::new();
+    for name in ["show5", "film10", "slate3"] {
+        world.add(name).await;
+    }
+    for (channel, asset) in [("a", "show5"), ("b", "film10")] {
+        let made = world.put(&format!("/channels/{channel}"), &json!({ "slate": "slate3" })).await;
+        assert_eq!(made.status, 201);
+        let items = json!({ "items": [{ "asset": asset }, { "asset": asset }] });
+        let path = format!("/channels/{channel}/schedule");
+        assert_eq!(world.post(&path, &items).await.status, 201);
+    }
+    world.channels.vods.silent.lock().unwrap().insert("show5".to_owned());
+    world.channels.vods.gone.lock().unwrap().insert("film10".to_owned());
+    let before = world.get("/channels/b/schedule").await.json();
+    let late = std::time::Duration::from_millis(500);
+    let tend = world.channels.tend(Micros::from_secs(30));
+    assert!(tokio::time::timeout(late, tend).await.is_err(), "it waits for the one");
+    assert_ne!(world.get("/channels/b/schedule").await.json(), before, "and not with the other");
+}

@@ -96,6 +96,8 @@ async fn it_keeps_the_word_of_the_port() {
 pub struct MadeUp {
     /// The names of those that are gone.
     pub gone: Mutex<BTreeSet<String>>,
+    /// The names of those that never answer.
+    pub silent: Mutex<BTreeSet<String>>,
 }
 
 impl Vods for MadeUp {
@@ -112,6 +114,9 @@ impl Vods for MadeUp {
             || OriginError::Gone { reason: "origin answered 404".to_owned(), for_good: false };
         let path: Vec<&str> = url.path_segments().into_iter().flatten().collect();
         let [name, file] = path.as_slice() else { return Err(gone()) };
+        if self.silent.lock().unwrap().contains(*name) {
+            std::future::pending::<()>().await;
+        }
         if self.gone.lock().unwrap().contains(*name) {
             return Err(gone());
         }
