@@ -295,7 +295,7 @@ describe('channels that are made of VODs', () => {
       relay,
       'AWS::CloudFront::Distribution',
     ).DistributionConfig;
-    assert.deepEqual(DefaultCacheBehavior.AllowedMethods, ['GET', 'HEAD']);
+    assert.deepEqual(DefaultCacheBehavior.AllowedMethods, ['GET', 'HEAD', 'OPTIONS']);
     assert.equal(DefaultCacheBehavior.ViewerProtocolPolicy, 'redirect-to-https');
     const policy = only(relay, 'AWS::CloudFront::CachePolicy').CachePolicyConfig;
     assert.deepEqual([policy.MinTTL, policy.DefaultTTL, policy.MaxTTL], [0, 0, 86_400]);

@@ -31,7 +31,7 @@ export class Playout extends Construct {
       comment: `HLS Ferry: channels of ${ferry.name}`,
       defaultBehavior: {
         origin: FunctionUrlOrigin.withOriginAccessControl(address, { readTimeout: Duration.seconds(10) }),
-        allowedMethods: cloudfront.AllowedMethods.ALLOW_GET_HEAD,
+        allowedMethods: cloudfront.AllowedMethods.ALLOW_GET_HEAD_OPTIONS,
         viewerProtocolPolicy: cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
         cachePolicy: new cloudfront.CachePolicy(this, 'Playlists', {
           comment: 'Playlists say themselves until when they stay as they are',
