@@ -7,6 +7,30 @@ use std::pin::Pin;
 use std::sync::Mutex;
 use std::task::{Context, Poll};
 
+/// What a process that carries a session waits for.
+pub const AWAITS: [&str; 9] = [
+    "reading the cursor",
+    "reading a playlist",
+    "reading a segment",
+    "storing a segment",
+    "committing",
+    "storing a playlist",
+    "deleting a segment",
+    "reporting",
+    "a sleep",
+];
+
+/// What a run waits for beside.
+pub const AWAITS_OF_RUNS: [&str; 7] = [
+    "a look at the table",
+    "taking a session up",
+    "taking over",
+    "committing under a lease",
+    "renewing a lease",
+    "giving a session back",
+    "releasing a lease",
+];
+
 thread_local! {
     /// The life that is being lived.
     static LIFE: Cell<u32> = const { Cell::new(0) };
@@ -76,7 +100,7 @@ impl<F: Future> Future for Mortal<F> {
 
 /// Prints how often lives ended at each kind of call, and fails when they never did at one of `kinds`.
 pub fn hit(kinds: &[&str]) {
-    let deaths = DEATHS.lock().unwrap();
+    let deaths = DEATHS.lock().unwrap().clone();
     for kind in kinds {
         let count = deaths.get(kind).copied().unwrap_or_default();
         println!("died {count} times during: {kind}");

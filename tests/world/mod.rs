@@ -7,15 +7,17 @@ mod endpoint;
 mod machine;
 mod observer;
 mod runs;
+mod seeds;
 mod source;
 mod store;
 mod table;
 
-pub use calls::hit;
+pub use calls::{AWAITS, AWAITS_OF_RUNS, hit};
 pub use dice::Dice;
 pub use dress::Dress;
 pub use endpoint::{Endpoint, EndpointPlan, Judgement};
 pub use runs::Runs;
+pub use seeds::{seeds, try_seeds};
 pub use source::{Source, SourcePlan};
 pub use store::Store;
 
