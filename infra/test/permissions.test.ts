@@ -84,14 +84,18 @@ describe('least privilege', () => {
         text(Properties.SourceArn).replace(/^arn:.*:</, '<'),
       ],
     );
+    const [address, playout] = [
+      '<channelsFunctionUrl.FunctionArn>',
+      '<AWS::AccountId>:distribution/<PlayoutDistribution>',
+    ];
     assert.deepEqual(permissions.sort(), [
       ...['/assets', '/assets/{proxy+}', '/channels', '/channels/{proxy+}'].map((path) => [
         '<channels.Arn>',
         'apigateway.amazonaws.com',
         `<ApiHttp>/*/*${path}`,
       ]),
-      ['<channels.Arn>', 'cloudfront.amazonaws.com', '<PlayoutDistribution>'],
-      ['<channels.Arn>', 'cloudfront.amazonaws.com', '<PlayoutDistribution>'],
+      [address, 'cloudfront.amazonaws.com', playout],
+      [address, 'cloudfront.amazonaws.com', playout],
       ['<credentials.Arn>', 'secretsmanager.amazonaws.com', '<OutputmainSecret>'],
       ['<sessions.Arn>', 'apigateway.amazonaws.com', '<ApiHttp>/*/*'],
     ]);
