@@ -414,9 +414,12 @@ const SPELL: Trouble = Trouble { from: 20_000, to: 26_000 };
 /// A target duration, in milliseconds: within it a source is looked at.
 const POLL: u64 = 2_000;
 
+/// What it puts into a scenario.
+type Fault = fn(&mut Scenario);
+
 #[test]
 fn any_single_fault_is_over_two_polls_after_its_end() {
-    let faults: [(&str, fn(&mut Scenario)); 15] = [
+    let faults: [(&str, Fault); 15] = [
         ("nothing", |_| {}),
         ("the source is down", |s| s.source.down = vec![SPELL]),
         ("the source stalls", |s| s.source.stalls = vec![SPELL]),
