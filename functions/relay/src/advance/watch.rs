@@ -147,6 +147,8 @@ pub(super) struct Watch {
     /// When it was last read.
     looked: Timestamp,
     stale_since: Option<Timestamp>,
+    /// When it was first read, when it has listed no segment since.
+    empty_since: Option<Timestamp>,
     /// How often in a row its server held an answer in vain, and until when it is not asked to.
     held_in_vain: u32,
     unheld: Timestamp,
@@ -175,6 +177,7 @@ impl Watch {
             grew: Timestamp::default(),
             looked: Timestamp::default(),
             stale_since: None,
+            empty_since: None,
             held_in_vain: 0,
             unheld: Timestamp::default(),
             ended_at: None,
@@ -294,9 +297,13 @@ impl Watch {
 
     /// For how long a live source has listed nothing new, when that is too long.
     pub(super) fn stalled(&self, now: Timestamp) -> Option<Micros> {
-        let seen = self.seen.as_ref().filter(|seen| !seen.ended)?;
-        let patience = Micros::from_secs(seen.target_duration.0.saturating_mul(STALL_TARGETS));
-        let stalled = now.since(self.grew);
+        let (since, targets) = match &self.seen {
+            Some(seen) if seen.ended => return None,
+            Some(seen) => (self.grew, seen.target_duration.0),
+            None => (self.empty_since?, 0),
+        };
+        let patience = Micros::from_secs(targets.saturating_mul(STALL_TARGETS));
+        let stalled = now.since(since);
         (stalled >= patience.max(LEAST_STALL)).then_some(stalled)
     }
 
@@ -324,6 +331,9 @@ impl Watch {
         let gap = Micros(Micros::from(seen.target_duration).0.saturating_mul(2));
         let watched = now.since(self.looked) <= gap;
         self.looked = now;
+        if seen.segments.is_empty() {
+            self.empty_since.get_or_insert(now);
+        }
         let found = match before {
             Some(before) if before.source != source => switched(seen),
             _ => anchor(before, &self.history, seen, watched, start, now),
