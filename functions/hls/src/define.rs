@@ -1,6 +1,6 @@
 //! Variables (draft-pantos-hls-rfc8216bis section 4.3).
 
-use crate::{AttributeList, Error, ErrorKind, tags};
+use crate::{AttributeList, Error, ErrorKind, Limits, tags};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -13,7 +13,8 @@ pub type Variables = BTreeMap<String, String>;
 /// address. A text that defines nothing is given back.
 ///
 /// # Errors
-/// The first line in which an address or an attribute refers to a variable that is not defined.
+/// The first line in which an address or an attribute refers to a variable that is not defined, or in which
+/// values make the text larger than [`Limits`] has it by default.
 pub fn substitute<'a>(
     text: &'a [u8],
     imported: &Variables,
@@ -24,13 +25,20 @@ pub fn substitute<'a>(
     let Some(text) = str::from_utf8(text).ok().filter(defines) else {
         return Ok((Cow::Borrowed(text), known));
     };
+    let limit = Limits::default().bytes;
     let mut lines = String::with_capacity(text.len());
+    let mut values = 0;
     for (number, line) in (1..).zip(text.split_inclusive('\n')) {
+        let at = |kind| Error { line: number, kind };
+        let bytes = lines.len() + values;
+        if bytes > limit {
+            return Err(at(ErrorKind::TooLarge { bytes, limit }));
+        }
         // It stays, so that every line keeps its number.
         let Some((tags::DEFINE, value)) = tags::tag(line.trim_end()) else {
-            let filled = filled(line, &known);
+            let filled = filled(line, &known).map_err(at)?;
             if refers(&filled) {
-                return Err(Error { line: number, kind: ErrorKind::UndefinedVariable });
+                return Err(at(ErrorKind::UndefinedVariable));
             }
             lines.push_str(&filled);
             continue;
@@ -38,12 +46,14 @@ pub fn substitute<'a>(
         lines.push_str(line);
         let attributes = AttributeList::new(value);
         let defined = if let Some(name) = attributes.get("NAME") {
-            attributes.get("VALUE").map(|value| (name, filled(value, &known).into_owned()))
+            let value = attributes.get("VALUE").map(|value| filled(value, &known)).transpose();
+            value.map_err(at)?.map(|value| (name, value.into_owned()))
         } else if let Some(name) = attributes.get("IMPORT") {
             imported.get(name).map(|value| (name, value.clone()))
         } else {
             attributes.get("QUERYPARAM").and_then(|name| Some((name, query(name)?)))
         };
+        values += defined.as_ref().map_or(0, |(_, value)| value.len());
         known.extend(defined.map(|(name, value)| (name.to_owned(), value)));
     }
     Ok((Cow::Owned(lines.into_bytes()), known))
@@ -63,7 +73,10 @@ fn refers(line: &str) -> bool {
 }
 
 /// A line with the values of variables in the places of `{$name}`.
-fn filled<'a>(line: &'a str, known: &Variables) -> Cow<'a, str> {
+///
+/// A value may hold others many times over, so how long it gets is looked at on the way.
+fn filled<'a>(line: &'a str, known: &Variables) -> Result<Cow<'a, str>, ErrorKind> {
+    let limit = Limits::default().line_bytes;
     let mut filled = String::new();
     let mut rest = line;
     while let Some((before, after)) = rest.split_once("{$") {
@@ -73,6 +86,9 @@ fn filled<'a>(line: &'a str, known: &Variables) -> Cow<'a, str> {
             Some((value, then)) => {
                 filled.push_str(value);
                 rest = then;
+                if filled.len() > limit {
+                    return Err(ErrorKind::LineTooLong { bytes: filled.len(), limit });
+                }
             }
             None => {
                 filled.push_str("{$");
@@ -80,7 +96,7 @@ fn filled<'a>(line: &'a str, known: &Variables) -> Cow<'a, str> {
             }
         }
     }
-    if filled.is_empty() { Cow::Borrowed(rest) } else { Cow::Owned(filled + rest) }
+    Ok(if filled.is_empty() { Cow::Borrowed(rest) } else { Cow::Owned(filled + rest) })
 }
 
 #[cfg(test)]
@@ -120,5 +136,28 @@ mod tests {
         let defined = substitute(b"#EXT-X-DEFINE:NAME=\"a\",VALUE=\"1\"\n", &imported, query);
         let (_, known) = defined.unwrap();
         assert_eq!(known, Variables::from([("a".to_owned(), "1".to_owned())]));
+    }
+
+    #[test]
+    fn values_within_values_grow_to_a_limit() {
+        // Found by a fuzzer: thirty such lines made a gigabyte.
+        let doubled = |doublings: usize| {
+            let mut text = "#EXTM3U\n#EXT-X-DEFINE:NAME=\"a\",VALUE=\"0123456789\"\n".to_owned();
+            for _ in 0..doublings {
+                text += "#EXT-X-DEFINE:NAME=\"a\",VALUE=\"{$a}{$a}\"\n";
+            }
+            text
+        };
+        let filled = |text: &str| {
+            let filled = substitute(text.as_bytes(), &Variables::new(), |_| None);
+            filled.map(|(text, _)| text.len()).map_err(|error| (error.line, error.kind))
+        };
+        assert!(filled(&doubled(12)).is_ok());
+        let long = ErrorKind::LineTooLong { bytes: 81_920, limit: 65_536 };
+        assert_eq!(filled(&doubled(30)), Err((15, long)));
+        let many = format!("{}{}", doubled(12), "{$a}.ts\n".repeat(300));
+        let (line, kind) = filled(&many).unwrap_err();
+        let limit = Limits::default().bytes;
+        assert!(line > 200 && matches!(kind, ErrorKind::TooLarge { limit: it, .. } if it == limit));
     }
 }

@@ -56,9 +56,9 @@ impl Reader {
                 interpret::check(&attributes, tags::I_FRAME_STREAM_INF).map_err(wrong)?;
                 self.lines.push(Line::IFrame(attributes));
             }
-            tags::INF => {
-                return Err(wrong(ErrorKind::BothKinds { tag: tags::INF, kind: "multivariant" }));
-            }
+            tags::INF => return Err(wrong(of_other_kind(tags::INF))),
+            tags::TARGET_DURATION => return Err(wrong(of_other_kind(tags::TARGET_DURATION))),
+            tags::MEDIA_SEQUENCE => return Err(wrong(of_other_kind(tags::MEDIA_SEQUENCE))),
             _ => match &mut self.open {
                 Some((_, variant)) => variant.between.push(line.to_owned()),
                 None => self.lines.push(Line::Other(line.to_owned())),
@@ -76,4 +76,9 @@ impl Reader {
             None => Ok(()),
         }
     }
+}
+
+/// RFC 8216 section 4.3.4: whoever finds tags of both kinds must not read on.
+fn of_other_kind(tag: &'static str) -> ErrorKind {
+    ErrorKind::BothKinds { tag, kind: "multivariant" }
 }

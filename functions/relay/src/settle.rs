@@ -50,7 +50,8 @@ pub fn settle(
     }
     let landed = tracks.iter().filter_map(|track| track.landed(next.epoch)).max();
     if let Some(landed) = landed {
-        let new = (before.0..=landed.0).map(MediaSequence);
+        // Numbers may jump by any distance: only what is listed can have landed.
+        let new = (before.max(seen.media_sequence).0..=landed.0).map(MediaSequence);
         note(&mut next, new.filter_map(|sequence| Some((sequence, along(sequence)?))));
     }
     if let Some(window) = style.window {

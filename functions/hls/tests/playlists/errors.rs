@@ -124,6 +124,16 @@ fn an_error_names_its_line() {
             "EXT-X-MEDIA does not belong in a media playlist",
         ),
         (
+            "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"n\"\n#EXT-X-TARGETDURATION:6\n",
+            3,
+            "EXT-X-TARGETDURATION does not belong in a multivariant playlist",
+        ),
+        (
+            "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv.m3u8\n#EXT-X-MEDIA-SEQUENCE:1\n",
+            4,
+            "EXT-X-MEDIA-SEQUENCE does not belong in a multivariant playlist",
+        ),
+        (
             "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv.m3u8\n#EXTINF:6,\n0.ts\n",
             4,
             "EXTINF does not belong in a multivariant playlist",

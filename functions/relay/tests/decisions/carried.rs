@@ -242,3 +242,18 @@ fn every_quirk_that_was_met_is_carried() {
         assert_eq!(what(&media(&shown)), what(&media(&text)), "{file}");
     }
 }
+
+#[test]
+fn numbers_that_jump_by_any_distance_are_settled_at_once() {
+    // Found by a fuzzer: a numbering by the clock that follows one from zero was counted through.
+    let at = |first: u64| {
+        format!(
+            "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:{first}\n#EXTINF:2,\na{first}.ts\n"
+        )
+    };
+    let style = style(None, Keys::Carried);
+    let (near, far) = (at(50), at(9_007_199_254_740_993));
+    let before = mark(None, &near, &[], style);
+    let after = mark(Some(before), &far, &[], style);
+    assert!(listed(&after, &far, style).contains("9007199254740993.ts"));
+}
