@@ -74,12 +74,14 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
     }
 
     /// Looks after every schedule, and will again after `every` at the latest: extends those that are
-    /// extended by themselves, and lets the slate play where what was scheduled is gone.
+    /// extended by themselves, lets the slate play where what was scheduled is gone, and takes from the logs
+    /// what nobody is shown any more.
     ///
     /// # Errors
     /// When the shelf cannot be asked.
     pub async fn tend(&self, every: Micros) -> Result<(), ShelfError> {
         let mut records = self.shelf.channels().await?;
+        stream::iter(&records).for_each_concurrent(AT_ONCE, |record| self.purge(record)).await;
         records.retain(|record| !record.gone && record.cycle.is_empty());
         for record in &records {
             fill::extend(self, &record.id).await?;
@@ -88,6 +90,16 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
         let seen = Mutex::default();
         let tended = records.iter().map(|record| tend::tend(self, record, every, &seen));
         stream::iter(tended).buffer_unordered(AT_ONCE).try_collect().await
+    }
+
+    /// Takes from the log of a channel what nobody is shown any more.
+    async fn purge(&self, record: &ChannelRecord) {
+        let now = self.clock.now();
+        let before = record.channel.as_ref().map_or(now, |channel| channel.kept_since(now));
+        if let Err(error) = self.shelf.purge(&record.id, before).await {
+            // It goes on growing, and plays.
+            tracing::warn!(channel = record.id, %error, "what is long over stays in the log");
+        }
     }
 
     /// A channel that plays.

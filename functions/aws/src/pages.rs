@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// Entries of one page: some two days of programmes, in some tens of kilobytes.
 const PAGE: usize = 64;
+/// Pages that go at a time: they are deleted one by one.
+const PURGED: usize = 100;
 
 /// A channel as it is stored: what it is, and the pages of its log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +16,17 @@ pub(crate) struct Head {
     pub(crate) record: ChannelRecord,
     #[serde(default)]
     pub(crate) pages: Vec<Page>,
+    /// What is of the channel no more, and may be there still: it is deleted before it is forgotten.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) past: Vec<Blob>,
+}
+
+/// A value in items of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Blob {
+    pub(crate) name: String,
+    /// How many bytes it takes.
+    pub(crate) bytes: usize,
 }
 
 /// A page of a log. Pages follow each other in time.
@@ -55,6 +68,12 @@ pub(crate) fn change(pages: &[Page], cut: Option<Timestamp>, added: usize) -> Ch
     }
 }
 
+/// How many of the oldest pages ended by `before`; never the last, and at most [`PURGED`].
+pub(crate) fn past(pages: &[Page], before: Timestamp) -> usize {
+    let past = pages.iter().take(PURGED).take_while(|page| page.end <= before).count();
+    past.min(pages.len().saturating_sub(1))
+}
+
 /// Entries as the pages that they fill.
 pub(crate) fn fill(mut entries: Vec<Entry>) -> Vec<Vec<Entry>> {
     entries.sort_by_key(|entry| (entry.start(), entry.id));
@@ -73,6 +92,10 @@ impl Page {
             last: last.map_or(Timestamp(0), Entry::start),
             end: last.map_or(Timestamp(0), Entry::end),
         }
+    }
+
+    pub(crate) fn blob(&self) -> Blob {
+        Blob { name: self.name.clone(), bytes: self.bytes }
     }
 }
 
@@ -142,5 +165,17 @@ mod tests {
             assert_eq!(found, expected, "{from} to {to}");
         }
         assert!(between(&[], at(0), at(9)).is_empty());
+    }
+
+    #[test]
+    fn what_ended_goes_by_whole_pages_and_never_the_last() {
+        let at = |seconds: u64| Timestamp(seconds * 1_000_000);
+        let pages = [page(100, 2), page(120, 2), page(140, 2)];
+        for (before, expected) in [(0, 0), (119, 0), (120, 1), (159, 2), (160, 2), (9_999, 2)] {
+            assert_eq!(past(&pages, at(before)), expected, "{before}");
+        }
+        let many: Vec<Page> = (0..300).map(|number| page(number, 1)).collect();
+        assert_eq!(past(&many, at(9_999)), PURGED);
+        assert_eq!((past(&pages[..1], at(9_999)), past(&[], at(9_999))), (0, 0));
     }
 }

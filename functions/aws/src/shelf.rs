@@ -7,13 +7,17 @@
 //! | channel | `channels` | id | `data` (or `apart`): the record and the pages of its log; `stamp`: the commit |
 //! | page of a log | `page#` id `#` stamp `#` number | part | `data`, `parts` |
 //!
-//! A channel's item decides what there is: pages are written before it names them, never change, and
-//! are deleted when it names them no more. So one conditional write is a commit, of any size.
+//! A channel's item decides what there is: pages are written before it names them, and never change. So one
+//! conditional write is a commit, of any size. What it takes from the log is named as past.
+//!
+//! A purge deletes what is past, and takes what is over from the log: that is past until the next. It is a
+//! conditional write as well, but no version of the channel. So what was named once is deleted whoever crashes,
+//! and who read the item a moment ago mostly finds its pages; who does not, reads it again.
 
 use crate::blobs::{Blobs, PART_BYTES, data, pack, put_data, unpack};
 use crate::error::{Error, call_error};
 use crate::item::{Item, get_number, get_text, json, key, number, text};
-use crate::pages::{Change, Head, Page, between, change, fill, within};
+use crate::pages::{Blob, Change, Head, Page, between, change, fill, past, within};
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::ReturnValue;
@@ -29,6 +33,8 @@ const CHANNELS: &str = "channels";
 const ROUNDS: usize = 5;
 /// Pages that are kept in memory: those around now of the channels that are watched.
 const KEPT_PAGES: usize = 32;
+/// Between the stamp of a commit and that of a purge after it.
+const PURGE: char = '~';
 
 /// Assets, channels and logs in a table of their own.
 #[derive(Debug)]
@@ -43,7 +49,7 @@ struct Stored {
     head: Head,
     stamp: String,
     /// Where it is when the item is too small for it, and how many bytes it takes.
-    apart: Option<(String, usize)>,
+    apart: Option<Blob>,
 }
 
 impl DynamoShelf {
@@ -92,15 +98,13 @@ impl DynamoShelf {
         let what = format!("the item of channel {id}");
         let malformed = || Error::Malformed { what: what.clone() };
         let stamp = get_text(item, "stamp").ok_or_else(malformed)?.to_owned();
-        let apart = get_text(item, "apart").map(|name| {
-            (
-                name.to_owned(),
-                get_number(item, "bytes").and_then(|it| it.try_into().ok()).unwrap_or(0),
-            )
+        let apart = get_text(item, "apart").map(|name| Blob {
+            name: name.to_owned(),
+            bytes: get_number(item, "bytes").and_then(|it| it.try_into().ok()).unwrap_or(0),
         });
         let head = match &apart {
             None => unpack(data(item).ok_or_else(malformed)?, &what)?,
-            Some((name, _)) => match self.blobs.get(name).await? {
+            Some(Blob { name, .. }) => match self.blobs.get(name).await? {
                 Some(packed) => unpack(&packed, &what)?,
                 None => return Ok(None),
             },
@@ -186,21 +190,63 @@ impl DynamoShelf {
             self.blobs.put(&page.name, &packed).await?;
             pages.push(page);
         }
-        let made = pages[kept..].to_vec();
-        let head = Head { record: record.clone(), pages };
-        let packed = pack(&head);
-        let apart =
-            (packed.len() > PART_BYTES).then(|| (format!("page#{id}#{stamp}#head"), packed.len()));
-        if let Some((name, _)) = &apart {
-            self.blobs.put(name, &packed).await?;
+        let made: Vec<Blob> = pages[kept..].iter().map(Page::blob).collect();
+        let mut past = before.as_ref().map_or_else(Vec::new, |it| it.head.past.clone());
+        past.extend(old[kept..].iter().map(Page::blob));
+        let head = Head { record: record.clone(), pages, past };
+        let done = self.replace(before, &stamp, &head).await?;
+        if !done {
+            self.forget(&made).await;
         }
-        let done = self.swap(id, before.as_ref(), &stamp, &packed, apart.as_ref()).await?;
-        let (pages, apart) = match (done, before) {
-            (true, Some(before)) => (before.head.pages[kept..].to_vec(), before.apart),
-            (true, None) => (Vec::new(), None),
-            (false, _) => (made, apart),
+        Ok(done)
+    }
+
+    /// Whether a version of a channel comes next: who was overtaken by a purge alone may try again.
+    async fn is_next(&self, record: &ChannelRecord) -> Result<bool, Error> {
+        let now = self.stored(&record.id).await?.map(|it| it.head.record).filter(|it| !it.gone);
+        Ok(now.map_or(0, |it| it.revision) + 1 == record.revision)
+    }
+
+    async fn try_purge(&self, id: &str, before: Timestamp) -> Result<(), Error> {
+        let Some(stored) = self.stored(id).await? else { return Ok(()) };
+        let count = past(&stored.head.pages, before);
+        if count == 0 && stored.head.past.is_empty() {
+            return Ok(());
+        }
+        for blob in &stored.head.past {
+            self.blobs.delete(&blob.name, blob.bytes).await?;
+        }
+        let (past, pages) = stored.head.pages.split_at(count);
+        let head = Head {
+            record: stored.head.record.clone(),
+            pages: pages.to_vec(),
+            past: past.iter().map(Page::blob).collect(),
         };
-        self.forget(pages, apart).await;
+        // A commit whose answer was lost still finds its stamp.
+        let of = stored.stamp.split(PURGE).next().unwrap_or_default();
+        let stamp = format!("{of}{PURGE}{:016x}", (self.stamp)());
+        // Where somebody was first, the next purge does it.
+        self.replace(Some(stored), &stamp, &head).await?;
+        Ok(())
+    }
+
+    /// Puts a head in the place of what was there; whether it was still that.
+    async fn replace(
+        &self,
+        before: Option<Stored>,
+        stamp: &str,
+        head: &Head,
+    ) -> Result<bool, Error> {
+        let id = head.record.id.as_str();
+        let packed = pack(head);
+        let apart = (packed.len() > PART_BYTES)
+            .then(|| Blob { name: format!("page#{id}#{stamp}#head"), bytes: packed.len() });
+        if let Some(apart) = &apart {
+            self.blobs.put(&apart.name, &packed).await?;
+        }
+        let done = self.swap(id, before.as_ref(), stamp, &packed, apart.as_ref()).await?;
+        let unnamed = if done { before.and_then(|it| it.apart) } else { apart };
+        self.forget(unnamed.as_slice()).await;
         Ok(done)
     }
 
@@ -211,13 +257,13 @@ impl DynamoShelf {
         before: Option<&Stored>,
         stamp: &str,
         packed: &[u8],
-        apart: Option<&(String, usize)>,
+        apart: Option<&Blob>,
     ) -> Result<bool, Error> {
         let mut item = key(CHANNELS, id);
         item.insert("stamp".to_owned(), text(stamp));
         match apart {
             None => put_data(&mut item, packed),
-            Some((name, bytes)) => {
+            Some(Blob { name, bytes }) => {
                 item.insert("apart".to_owned(), text(name));
                 item.insert("bytes".to_owned(), number(*bytes as u64));
             }
@@ -239,18 +285,23 @@ impl DynamoShelf {
         }
         // Where an answer was lost and the call repeated, it was this one that did it; and somebody may have come since.
         let mine = format!("page#{id}#{stamp}#");
+        let purged = format!("{stamp}{PURGE}");
         let is_mine = |it: &Stored| {
-            it.stamp == stamp || it.head.pages.iter().any(|page| page.name.starts_with(&mine))
+            let pages = it.head.pages.iter().map(|page| &page.name);
+            it.stamp == stamp
+                || it.stamp.starts_with(&purged)
+                || pages
+                    .chain(it.head.past.iter().map(|it| &it.name))
+                    .any(|it| it.starts_with(&mine))
         };
         Ok(self.stored(id).await?.is_some_and(|now| is_mine(&now)))
     }
 
-    /// Deletes what no channel names. What a crash leaves of that, nobody sees.
-    async fn forget(&self, pages: Vec<Page>, apart: Option<(String, usize)>) {
-        let pages = pages.into_iter().map(|page| (page.name, page.bytes));
-        for (name, bytes) in pages.chain(apart) {
-            if let Err(error) = self.blobs.delete(&name, bytes).await {
-                tracing::warn!(%error, name, "cannot delete a page that is needed no more");
+    /// Deletes what no channel names, and none will.
+    async fn forget(&self, blobs: &[Blob]) {
+        for Blob { name, bytes } in blobs {
+            if let Err(error) = self.blobs.delete(name, *bytes).await {
+                tracing::warn!(%error, name, "cannot delete what nobody needs");
             }
         }
     }
@@ -325,7 +376,19 @@ impl Shelf for DynamoShelf {
         cut: Option<Timestamp>,
         entries: &[Entry],
     ) -> Result<bool, ShelfError> {
-        Ok(self.try_commit(record, cut, entries).await?)
+        for _ in 0..ROUNDS {
+            if self.try_commit(record, cut, entries).await? {
+                return Ok(true);
+            }
+            if !self.is_next(record).await? {
+                break;
+            }
+        }
+        Ok(false)
+    }
+
+    async fn purge(&self, id: &str, before: Timestamp) -> Result<(), ShelfError> {
+        Ok(self.try_purge(id, before).await?)
     }
 }
 

@@ -66,8 +66,39 @@ async fn a_channel_that_is_larger_than_an_item_lasts_and_leaves_nothing_behind()
     let log = shelf.log("one", Timestamp(0), Timestamp(u64::MAX)).await.unwrap();
     assert_eq!(log, [entry(1, 110), entry(2, 120), entry(3, 130)]);
     assert!(!shelf.commit(&channel_record("one", 3), None, &[entry(9, 900)]).await.unwrap());
+    shelf.purge("one", Timestamp(0)).await.unwrap();
     assert_eq!(items(&config, "table", "page#one#").await, 1 + 2, "a page and what is apart");
     let gone = ChannelRecord { gone: true, ..channel_record("one", 4) };
     assert!(shelf.commit(&gone, None, &[]).await.unwrap());
+    shelf.purge("one", Timestamp(0)).await.unwrap();
     assert_eq!(items(&config, "table", "page#one#").await, 0, "nothing is left of it");
+}
+
+#[tokio::test]
+async fn what_is_over_leaves_nothing_behind_in_the_table() {
+    let stack = MiniStack::start();
+    let config = aws::sdk_at(&stack.url).await;
+    let shelf = made(&config, "table").await;
+    let entries: Vec<_> = (0..640).map(|number| entry(number, 10 * number)).collect();
+    assert!(shelf.commit(&channel_record("one", 1), None, &entries).await.unwrap());
+    let pages = async || items(&config, "table", "page#one#").await;
+    assert_eq!(pages().await, 10);
+    let half = Timestamp(3_200_000_000);
+    let early = shelf.log("one", Timestamp(0), half).await.unwrap();
+    shelf.purge("one", half).await.unwrap();
+    assert_eq!(pages().await, 10, "who read before may read on");
+    assert!(shelf.log("one", Timestamp(0), half).await.unwrap().is_empty(), "of {}", early.len());
+    // A commit in between does not forget them, and what it replaced goes with them.
+    let more = [entry(640, 6_400), entry(641, 6_410)];
+    assert!(shelf.commit(&channel_record("one", 2), None, &more[..1]).await.unwrap());
+    assert!(shelf.commit(&channel_record("one", 3), None, &more[1..]).await.unwrap());
+    assert_eq!(pages().await, 12);
+    shelf.purge("one", half).await.unwrap();
+    assert_eq!(pages().await, 6);
+    // Nor does the end of the channel.
+    shelf.purge("one", Timestamp(4_000_000_000)).await.unwrap();
+    let gone = ChannelRecord { gone: true, ..channel_record("one", 4) };
+    assert!(shelf.commit(&gone, None, &[]).await.unwrap());
+    shelf.purge("one", half).await.unwrap();
+    assert_eq!(pages().await, 0);
 }

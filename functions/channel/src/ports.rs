@@ -124,6 +124,15 @@ pub trait Shelf: Send + Sync {
         cut: Option<Timestamp>,
         entries: &[Entry],
     ) -> impl Future<Output = Result<bool, ShelfError>> + Send;
+
+    /// Takes the oldest entries from a channel's log, as far as they ended by `before`; never the last of all, as
+    /// what comes next is counted from it. What is stored together goes together, and only so much at a time:
+    /// some may stay until the next call. It is no new version of the channel, and no commit fails by it.
+    fn purge(
+        &self,
+        id: &str,
+        before: Timestamp,
+    ) -> impl Future<Output = Result<(), ShelfError>> + Send;
 }
 
 /// The shelf could not be asked; it may answer later.

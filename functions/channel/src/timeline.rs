@@ -38,6 +38,10 @@ pub enum Unread {
 /// How far the renditions of a programme may lie apart at its ends, and some more.
 const APART: Micros = Micros::from_secs(12);
 
+/// How long a log keeps what has left the channel's window: what was on yesterday can be looked up, and a
+/// reader may be as far behind.
+const KEPT: Micros = Micros::from_secs(86_400);
+
 impl Channel {
     /// The multivariant playlist. It never changes.
     #[must_use]
@@ -83,6 +87,12 @@ impl Channel {
     #[must_use]
     pub fn window(&self) -> Micros {
         self.window.max(self.launch())
+    }
+
+    /// Since when the log is kept: no reader is shown anything of an entry that ended before.
+    #[must_use]
+    pub fn kept_since(&self, now: Timestamp) -> Timestamp {
+        Timestamp(now.0.saturating_sub(self.window().0).saturating_sub(KEPT.0))
     }
 
     /// What a player wants to see before it begins: three target durations.

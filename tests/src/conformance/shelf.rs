@@ -21,6 +21,8 @@ pub async fn shelf<S: Shelf, F: Future<Output = S>>(make: impl Fn() -> F) {
     a_log_is_read_by_time(&make().await).await;
     a_log_is_cut_and_goes_on(&make().await).await;
     a_log_may_be_long(&make().await).await;
+    what_ended_goes_from_a_log_and_the_last_never(&make().await).await;
+    a_purge_takes_nothing_from_commits(&make().await).await;
     a_channel_that_is_gone_has_no_log_and_can_be_made_anew(&make().await).await;
     one_of_many_commits_wins(&make().await).await;
     half_a_commit_is_never_seen(&make().await).await;
@@ -227,6 +229,82 @@ async fn a_log_may_be_long(shelf: &impl Shelf) {
         assert_eq!(ids(shelf, "one", at(MANY * 3), at(MANY * 3)).await, [id]);
     }
     assert_eq!(ids(shelf, "one", 0, at(2 * MANY)).await.len() as u64, middle + MANY + 5);
+}
+
+/// More entries than are stored together.
+const TOGETHER: u64 = 100;
+
+async fn purge(shelf: &impl Shelf, channel: &str, before: u64) {
+    // It takes only so much at a time.
+    for _ in 0..5 {
+        shelf.purge(channel, seconds(before)).await.expect("purged, or not");
+    }
+}
+
+async fn what_ended_goes_from_a_log_and_the_last_never(shelf: &impl Shelf) {
+    let at = |number: u64| 1_000 + 10 * number;
+    let all: Vec<Entry> = (0..MANY).map(|number| entry(number, at(number))).collect();
+    let one = channel_record("one", 1);
+    assert!(commit(shelf, &one, None, &all).await);
+    assert!(commit(shelf, &channel_record("other", 1), None, &all[..3]).await);
+    for before in [0, 999, 1_009] {
+        purge(shelf, "one", before).await;
+        assert_eq!(ids(shelf, "one", 0, at(MANY)).await.len() as u64, MANY, "{before}");
+    }
+    // In the middle of an entry.
+    let middle = MANY / 2;
+    purge(shelf, "one", at(middle) + 5).await;
+    let left = ids(shelf, "one", 0, at(MANY)).await;
+    let first = left.first().copied().expect("some are left");
+    assert!((middle - TOGETHER..=middle).contains(&first), "{first} is the oldest of {middle}");
+    assert_eq!(left, (first..MANY).collect::<Vec<_>>(), "the rest stays, in its order");
+    assert_eq!(shelf.channel("one").await.expect("read"), Some(one), "it is no new version");
+    let late = ids(shelf, "one", at(middle), at(middle + 3)).await;
+    assert_eq!(late, (middle..middle + 3).collect::<Vec<_>>());
+
+    // All that there is is over, but what comes next follows the last.
+    purge(shelf, "one", 1_000_000).await;
+    let left = ids(shelf, "one", 0, at(MANY)).await;
+    assert!(left.len() as u64 <= TOGETHER && left.last() == Some(&(MANY - 1)), "{left:?}");
+    assert_eq!(ids(shelf, "one", 900_000, 900_001).await, [MANY - 1]);
+    let next = [entry(MANY, at(MANY))];
+    assert!(commit(shelf, &channel_record("one", 2), None, &next).await, "it goes on");
+    assert_eq!(ids(shelf, "one", at(MANY), at(MANY + 1)).await, [MANY]);
+    assert_eq!(ids(shelf, "other", 0, at(MANY)).await, [0, 1, 2], "another channel's stays");
+    purge(shelf, "nobody", 1_000_000).await;
+    assert_eq!(shelf.channel("nobody").await.expect("read"), None);
+}
+
+async fn a_purge_takes_nothing_from_commits(shelf: &impl Shelf) {
+    const COMMITS: u64 = 40;
+    let of = |round: u64| (0..10).map(move |number| (round - 1) * 10 + number);
+    let write = async {
+        for round in 1..=COMMITS {
+            let entries: Vec<Entry> = of(round).map(|number| entry(number, number * 10)).collect();
+            assert!(commit(shelf, &channel_record("one", round), None, &entries).await, "{round}");
+            give_way().await;
+        }
+    };
+    let purge = async {
+        for before in 0..2 * COMMITS {
+            shelf.purge("one", seconds(before * 50)).await.expect("purged, or not");
+            give_way().await;
+        }
+    };
+    let read = async {
+        let mut rounds = 0;
+        while rounds < COMMITS {
+            let log = ids(shelf, "one", 0, 1_000_000).await;
+            assert!(log.windows(2).all(|pair| pair[0] + 1 == pair[1]), "a hole in {log:?}");
+            let known = log.last().map_or(0, |last| last / 10 + 1);
+            assert!(known >= rounds, "it went back");
+            rounds = known;
+            give_way().await;
+        }
+    };
+    futures_util::future::join3(write, purge, read).await;
+    let record = shelf.channel("one").await.expect("read").expect("there");
+    assert_eq!(record.revision, COMMITS);
 }
 
 async fn a_channel_that_is_gone_has_no_log_and_can_be_made_anew(shelf: &impl Shelf) {

@@ -46,7 +46,9 @@ pub async fn remove<H: Shelf, V: Vods, C: Clock>(
 ) -> Result<StatusCode, Problem> {
     let record = channels.find(&id).await?;
     let revision = record.revision + 1;
-    let record = ChannelRecord { gone: true, revision, ..record };
+    // What is kept of it is that it was there.
+    let (channel, fill, cycle) = (None, None, Vec::new());
+    let record = ChannelRecord { gone: true, revision, channel, fill, cycle, ..record };
     let done = channels.shelf.commit(&record, None, &[]).await.map_err(|error| failed(&error))?;
     channels.air.change(&id);
     if done { Ok(StatusCode::NO_CONTENT) } else { Err(overtaken(&id)) }

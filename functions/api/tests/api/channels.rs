@@ -2,8 +2,11 @@
 
 use crate::world::{Answer, World};
 use axum::http::Method;
-use hls::Micros;
+use channel::Entry;
+use channel::ports::{ChannelRecord, Shelf};
+use hls::{Micros, Timestamp};
 use serde_json::{Value, json};
+use tests::conformance::shelf::entry;
 
 impl World {
     async fn put(&self, path: &str, body: &Value) -> Answer {
@@ -352,19 +355,47 @@ async fn other_ads_play_where_some_are_gone_and_the_slate_where_segments_cannot_
 }
 
 #[tokio::test]
+async fn what_is_over_for_more_than_a_day_and_a_window_is_in_the_schedule_no_more() {
+    let world = World::new();
+    world.channel(&json!({ "slate": "slate3", "window_seconds": 3_600 })).await;
+    let shelf = &world.channels.shelf;
+    let record = shelf.channel("one").await.unwrap().unwrap();
+    let record = ChannelRecord { revision: record.revision + 1, ..record };
+    // Entries of 10 s: 2 days old and less, up to the moment, by the clock of the test.
+    let now = 1_700_000_000;
+    let entries: Vec<Entry> = (0..17_280).map(|at| entry(at, now - 172_800 + at * 10)).collect();
+    assert!(shelf.commit(&record, None, &entries).await.unwrap());
+    let log = async || shelf.log("one", Timestamp(0), Timestamp(u64::MAX)).await.unwrap();
+    assert_eq!(log().await.len(), 17_280);
+    world.channels.tend(Micros::from_secs(30)).await.unwrap();
+    let left = log().await;
+    let kept = 24 * 3_600 + 3_600;
+    let oldest = left[0].end().0 / 1_000_000;
+    assert!((now - kept..now - kept + 120).contains(&oldest), "{oldest} at {now}");
+    assert_eq!(left, entries[entries.len() - left.len()..], "the rest is as it was");
+    // Of a schedule that ended long ago, the last stays: what comes next is counted from it.
+    let over = ChannelRecord { revision: record.revision + 1, ..record };
+    let cut = Some(Timestamp(0));
+    assert!(shelf.commit(&over, cut, &[entry(1, 1_000), entry(2, 1_010)]).await.unwrap());
+    world.channels.tend(Micros::from_secs(30)).await.unwrap();
+    assert_eq!(log().await, [entry(2, 1_010)]);
+}
+
+#[tokio::test]
 async fn the_slate_plays_where_what_was_scheduled_is_gone() {
     let world = World::new();
     world.channel(&json!({ "slate": "slate3" })).await;
     let items =
         json!({ "items": [{ "asset": "show5" }, { "asset": "show5" }, { "asset": "film10" }] });
     assert_eq!(world.post("/channels/one/schedule", &items).await.status, 201);
-    let before = world.get("/channels/one/schedule").await.json();
+    let all = "/channels/one/schedule?from=2023-11-14T22:13:00Z";
+    let before = world.get(all).await.json();
     world.channels.tend(Micros::from_secs(30)).await.unwrap();
-    assert_eq!(world.get("/channels/one/schedule").await.json(), before, "all is well");
+    assert_eq!(world.get(all).await.json(), before, "all is well");
 
     world.channels.vods.gone.lock().unwrap().insert("show5".to_owned());
     world.channels.tend(Micros::from_secs(30)).await.unwrap();
-    let after = world.get("/channels/one/schedule").await.json();
+    let after = world.get(all).await.json();
     // The first was settled by then. The slate is as long as what it stands for.
     let played: Vec<String> = roles(&after).into_iter().map(|(_, asset)| asset).collect();
     assert_eq!(played, ["slate3", "show5", "slate3", "slate3", "film10"], "{after:#}");

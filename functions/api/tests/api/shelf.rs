@@ -84,6 +84,14 @@ impl Shelf for MemoryShelf {
         log.extend(entries.iter().cloned());
         Ok(true)
     }
+
+    async fn purge(&self, id: &str, before: Timestamp) -> Result<(), ShelfError> {
+        let mut inside = self.0.lock().unwrap();
+        let log = inside.logs.entry(id.to_owned()).or_default();
+        let past = log.iter().take_while(|entry| entry.end() <= before).count();
+        log.drain(..past.min(log.len().saturating_sub(1)));
+        Ok(())
+    }
 }
 
 #[tokio::test]

@@ -1,11 +1,11 @@
 //! What a channel keeps when a live source plays between programmes, whatever the source does and whoever is behind.
 
 use crate::vod::{
-    EPOCH, LADDER, Programme, Told, media, millis, moment, programme, read_media, told,
+    EPOCH, LADDER, Programme, Told, media, millis, moment, programme, purged, read_media, told,
 };
 use channel::{
-    AssetHash, Change, Channel, Edit, Entry, Event, Library, Slate, Source, Unread, Wish, append,
-    edit, gap,
+    AssetHash, Change, Channel, Edit, Entry, Event, Item, Library, Slate, Source, Unread, Wish,
+    append, edit, gap,
 };
 use hls::{Limits, MediaPlaylist, Micros, Playlist, Seconds};
 use proptest::collection::vec;
@@ -203,8 +203,12 @@ impl World {
     }
 
     fn list(&self, rendition: usize, now: i64) -> Option<Vec<Told>> {
-        let items: Vec<_> = self.log.iter().flat_map(|entry| entry.items.clone()).collect();
-        match self.channel.media_playlist(&items, &self.indexes, moment(now), rendition) {
+        let items: Vec<Item> = self.log.iter().flat_map(|entry| entry.items.clone()).collect();
+        let list = |items: &[Item]| {
+            self.channel.media_playlist(items, &self.indexes, moment(now), rendition)
+        };
+        assert_eq!(list(&purged(&self.channel, &self.log, now)), list(&items), "purged");
+        match list(&items) {
             Ok(playlist) => {
                 let read = read_media(&playlist.text);
                 assert_eq!(read.target_duration, Seconds(2));
@@ -389,6 +393,15 @@ fn the_slate_stands_in_where_a_source_fails_and_the_next_programme_follows_one_t
     let show = world.log.iter().find(|entry| entry.items[0].asset == world.hashes[1]).unwrap();
     let start = millis(show.start());
     assert!((36_000..52_000).contains(&start), "the show follows at {start}");
+}
+
+#[test]
+fn of_a_log_that_is_purged_little_is_left_and_viewers_see_all() {
+    let world = followed(&even(), |it| vec![it.event(Some(20_000), 100_000)], 110_000);
+    let left = purged(&world.channel, &world.log, 100_000);
+    assert!(left.len() * 2 < world.log.len(), "{} of {}", left.len(), world.log.len());
+    // 15 s of window, in segments of 2 s.
+    assert_eq!(world.list(0, 100_000).unwrap().len(), 8);
 }
 
 #[test]

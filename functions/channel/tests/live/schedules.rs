@@ -1,6 +1,8 @@
 //! What a scheduled channel keeps, whatever is scheduled, changed and asked, and by whoever is behind.
 
-use crate::vod::{EPOCH, Playhead, Programme, Told, millis, moment, programme, read_media, told};
+use crate::vod::{
+    EPOCH, Playhead, Programme, Told, millis, moment, programme, purged, read_media, told,
+};
 use channel::{
     AssetHash, Break, Change, Channel, Edit, Entry, FREEZE, Item, Library, Marker, Role, Slate,
     Unread, Wish, edit,
@@ -84,7 +86,11 @@ impl World {
 
     fn read(&self, rendition: usize, now: i64) -> Option<Vec<Told>> {
         let items = self.items();
-        match self.channel.media_playlist(&items, &self.indexes, moment(now), rendition) {
+        let list = |items: &[Item]| {
+            self.channel.media_playlist(items, &self.indexes, moment(now), rendition)
+        };
+        assert_eq!(list(&purged(&self.channel, &self.log, now)), list(&items), "purged");
+        match list(&items) {
             Ok(playlist) => {
                 let read = read_media(&playlist.text);
                 assert_eq!(read.target_duration, Seconds(2));

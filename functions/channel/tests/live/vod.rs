@@ -1,7 +1,7 @@
 //! VODs for tests, written as playlists, and what a playhead would publish of them.
 
-use channel::{Asset, Flaw, media_playlists};
-use hls::{Limits, MediaPlaylist, Playlist, Timestamp, parse};
+use channel::{Asset, Channel, Entry, Flaw, Item, media_playlists};
+use hls::{Limits, MediaPlaylist, Micros, Playlist, Timestamp, parse};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -257,4 +257,12 @@ pub fn millis(moment: Timestamp) -> i64 {
 
 pub fn moment(millis: i64) -> Timestamp {
     Timestamp(u64::try_from(i64::try_from(EPOCH.0).unwrap() + millis * 1_000).unwrap())
+}
+
+/// What is left of a log for a reader at `now` when it was purged by a clock that is almost a day ahead.
+pub fn purged(channel: &Channel, log: &[Entry], now: i64) -> Vec<Item> {
+    let before = channel.kept_since(moment(now) + Micros::from_secs(86_400 - 17));
+    let past = log.iter().take_while(|entry| entry.end() <= before).count();
+    let left = log.iter().skip(past.min(log.len().saturating_sub(1)));
+    left.flat_map(|entry| entry.items.clone()).collect()
 }

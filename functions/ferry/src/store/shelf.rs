@@ -24,6 +24,8 @@ const LOG: TableDefinition<(&str, u64, u64), &[u8]> = TableDefinition::new("log"
 const PACKING: u8 = 6;
 /// The largest index that is unpacked: a week of segments in ten renditions.
 const INDEX_BYTES: usize = 256 << 20;
+/// Entries that go in one transaction at most: others wait for it.
+const PURGED: usize = 10_000;
 
 /// Makes the tables, so that a reader finds them.
 pub fn prepare(writing: &WriteTransaction) -> Result<(), redb::Error> {
@@ -120,6 +122,22 @@ impl Shelf for Store {
         let commit = move |writing: &WriteTransaction| commit(writing, &record, cut, &entries);
         self.writer.write(commit).await.map_err(failed)
     }
+
+    async fn purge(&self, id: &str, before: Timestamp) -> Result<(), ShelfError> {
+        let past = self.disk.read(|reading| {
+            let log = reading.open_table(LOG)?;
+            // Entries follow each other: of those that begin by then, the last alone may end later.
+            let all = log.range((id, 0, 0)..=(id, before.0, u64::MAX))?.rev().skip(1);
+            Ok(all.map(|it| it.map(|_| ())).next().transpose()?.is_some())
+        });
+        // Nothing is written where nothing goes.
+        if !past.map_err(failed)? {
+            return Ok(());
+        }
+        let id = id.to_owned();
+        let purge = move |writing: &WriteTransaction| purge(writing, &id, before);
+        self.writer.write(purge).await.map_err(failed)
+    }
 }
 
 fn commit(
@@ -145,6 +163,15 @@ fn commit(
         log.insert((id, entry.start().0, entry.id), encode(entry).as_slice())?;
     }
     Ok(true)
+}
+
+fn purge(writing: &WriteTransaction, id: &str, before: Timestamp) -> Result<(), redb::Error> {
+    let mut log = writing.open_table(LOG)?;
+    let last = log.range((id, 0, 0)..=(id, before.0, u64::MAX))?.next_back().transpose()?;
+    let Some(last) = last.map(|(key, _)| (key.value().1, key.value().2)) else { return Ok(()) };
+    let past = log.extract_from_if((id, 0, 0)..(id, last.0, last.1), |_, _| true)?;
+    past.take(PURGED).try_for_each(|entry| entry.map(|_| ()))?;
+    Ok(())
 }
 
 /// The revision of a stored channel, and whether it is gone.
