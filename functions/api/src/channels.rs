@@ -119,16 +119,7 @@ where
     V: Vods + 'static,
     C: Clock + 'static,
 {
-    Router::new()
-        .route(
-            "/channels/{id}/{playlist}",
-            get(playlists::of_channel::<H, V, C>).options(playlists::preflight),
-        )
-        .route(
-            "/channels/{id}/{viewer}/{playlist}",
-            get(playlists::of_viewer::<H, V, C>).options(playlists::preflight),
-        )
-        .route("/live/master.m3u8", get(playlists::of_peer).options(playlists::preflight))
+    playlists::routes()
         .fallback(problem::no_route)
         .method_not_allowed_fallback(problem::no_method)
         .with_state(channels)
@@ -156,15 +147,7 @@ where
             "/channels/{id}/schedule",
             get(schedule::show::<H, V, C>).merge(post(schedule::change::<H, V, C>)),
         )
-        .route(
-            "/channels/{id}/{playlist}",
-            get(playlists::of_channel::<H, V, C>).options(playlists::preflight),
-        )
-        .route(
-            "/channels/{id}/{viewer}/{playlist}",
-            get(playlists::of_viewer::<H, V, C>).options(playlists::preflight),
-        )
-        .route("/live/master.m3u8", get(playlists::of_peer).options(playlists::preflight))
+        .merge(playlists::routes())
         .method_not_allowed_fallback(problem::no_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .with_state(channels)

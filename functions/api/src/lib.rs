@@ -7,6 +7,7 @@ mod answers;
 pub mod channels;
 mod fetcher;
 mod fields;
+pub mod inside;
 mod problem;
 mod request;
 mod sessions;

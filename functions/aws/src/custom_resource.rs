@@ -117,9 +117,10 @@ impl Request {
             (None, "") => NOT_MADE,
             (_, id) => id,
         };
+        let reason: String = reason.chars().take(REASON).collect();
         let answer = Answer {
             status,
-            reason,
+            reason: &reason,
             physical_resource_id: id,
             stack_id: &self.stack_id,
             request_id: &self.request_id,
@@ -132,6 +133,9 @@ impl Request {
 
 /// What a resource is called that was not made.
 pub const NOT_MADE: &str = "not-made";
+
+/// The longest reason, in characters: a stack takes an answer of 4 KB in all.
+const REASON: usize = 800;
 
 #[cfg(test)]
 mod tests {
@@ -166,6 +170,9 @@ mod tests {
             (&json!("FAILED"), &json!("it is not there"))
         );
         assert_eq!(failed["PhysicalResourceId"], NOT_MADE);
+
+        let long = request().body(&Err("ä".repeat(5_000)));
+        assert!(long.len() < 4_096 && long.contains("ääää"), "{long}");
     }
 
     #[test]

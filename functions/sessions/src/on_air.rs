@@ -1,14 +1,10 @@
 //! A session that is a resource of a stack: on air after the deploy, and gone with it.
 
+use api::inside::{ask, reason};
 use aws::custom_resource::{Kind, NOT_MADE, Request, Resource};
 use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::http::{Method, Request as HttpRequest, StatusCode, header};
+use axum::http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
-use tower::ServiceExt;
-
-/// More than any answer of the API.
-const MOST: usize = 1 << 20;
 
 /// Makes the session what the stack wants it to be.
 pub async fn change(router: &Router, request: &Request) -> Result<Resource, String> {
@@ -73,27 +69,4 @@ async fn stop(router: &Router, id: &str) -> Result<(), String> {
 
 fn resource(id: &str) -> Resource {
     Resource { id: id.to_owned(), data: Map::new() }
-}
-
-fn reason(answer: &Value) -> String {
-    answer["detail"].as_str().unwrap_or("the session API gave no reason").to_owned()
-}
-
-async fn ask(
-    router: &Router,
-    method: Method,
-    path: &str,
-    body: Option<&Value>,
-) -> Result<(StatusCode, Value), String> {
-    let request = HttpRequest::builder()
-        .method(method)
-        .uri(path)
-        .header(header::CONTENT_TYPE, "application/json")
-        .body(body.map_or_else(Body::empty, |body| Body::from(body.to_string())))
-        .map_err(|_| "the session's id is not one".to_owned())?;
-    let Ok(response) = router.clone().oneshot(request).await;
-    let status = response.status();
-    let unread = |_| "the session API's answer cannot be read".to_owned();
-    let body = to_bytes(response.into_body(), MOST).await.map_err(unread)?;
-    Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
 }

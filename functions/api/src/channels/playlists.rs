@@ -3,6 +3,7 @@
 use super::air::Rendered;
 use super::{Channels, Vods};
 use crate::problem::{self, Problem};
+use axum::Router;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::header::{
     ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
@@ -11,6 +12,7 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use channel::EMPTY_SUBTITLES;
 use channel::ports::Shelf;
 use hls::Timestamp;
@@ -25,8 +27,23 @@ const MULTIVARIANT_SECONDS: u64 = 60;
 /// The longest name of a viewer.
 const VIEWER_BYTES: usize = 256;
 
+/// Where they are.
+pub fn routes<H, V, C>() -> Router<Channels<H, V, C>>
+where
+    H: Shelf + 'static,
+    V: Vods + 'static,
+    C: Clock + 'static,
+{
+    let of_channel = get(of_channel::<H, V, C>).options(preflight);
+    let of_viewer = get(of_viewer::<H, V, C>).options(preflight);
+    Router::new()
+        .route("/channels/{id}/{playlist}", of_channel)
+        .route("/channels/{id}/{viewer}/{playlist}", of_viewer)
+        .route("/live/master.m3u8", get(of_peer).options(preflight))
+}
+
 /// `GET /channels/{id}/{playlist}`
-pub async fn of_channel<H: Shelf, V: Vods, C: Clock>(
+async fn of_channel<H: Shelf, V: Vods, C: Clock>(
     State(channels): State<Channels<H, V, C>>,
     Path((id, playlist)): Path<(String, String)>,
     uri: Uri,
@@ -36,7 +53,7 @@ pub async fn of_channel<H: Shelf, V: Vods, C: Clock>(
 }
 
 /// `GET /channels/{id}/{viewer}/{playlist}`
-pub async fn of_viewer<H: Shelf, V: Vods, C: Clock>(
+async fn of_viewer<H: Shelf, V: Vods, C: Clock>(
     State(channels): State<Channels<H, V, C>>,
     Path((id, viewer, playlist)): Path<(String, String, String)>,
     uri: Uri,
@@ -49,7 +66,7 @@ pub async fn of_viewer<H: Shelf, V: Vods, C: Clock>(
 }
 
 /// `GET /live/master.m3u8?channel={id}`: where players of Eyevinn's channel-engine look.
-pub async fn of_peer(RawQuery(query): RawQuery, uri: Uri) -> Response {
+async fn of_peer(RawQuery(query): RawQuery, uri: Uri) -> Response {
     let query = query.unwrap_or_default();
     let named = url::form_urlencoded::parse(query.as_bytes())
         .find(|(name, value)| name == "channel" && is_plain(value));
@@ -64,7 +81,7 @@ pub async fn of_peer(RawQuery(query): RawQuery, uri: Uri) -> Response {
 }
 
 /// `OPTIONS` of a playlist: pages of others may read it, with whatever headers their players send.
-pub async fn preflight() -> Response {
+async fn preflight() -> Response {
     let headers = [
         (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
         (ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD"),
