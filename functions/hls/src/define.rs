@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn values_within_values_grow_to_a_limit() {
-        // Found by a fuzzer: thirty such lines made a gigabyte.
+        // Found by a fuzzer: 3 KB of such lines made more than a gigabyte.
         let doubled = |doublings: usize| {
             let mut text = "#EXTM3U\n#EXT-X-DEFINE:NAME=\"a\",VALUE=\"0123456789\"\n".to_owned();
             for _ in 0..doublings {

@@ -59,17 +59,6 @@ impl fmt::Debug for Opener {
     }
 }
 
-/// The bytes that were encrypted.
-///
-/// # Errors
-/// [`CryptError`], when the key is none, or another one.
-pub fn decrypt(key: &[u8], iv: Iv, encrypted: &[u8]) -> Result<Vec<u8>, CryptError> {
-    let mut bytes = encrypted.to_vec();
-    let length = Opener::new(key, iv)?.open(&mut bytes)?;
-    bytes.truncate(length);
-    Ok(bytes)
-}
-
 /// The IV of a segment that states none: its number, as a big-endian number of 16 bytes.
 #[must_use]
 pub fn iv_of(sequence: MediaSequence) -> Iv {
@@ -95,6 +84,13 @@ mod tests {
         0x3c,
     ];
 
+    fn open(key: &[u8], iv: Iv, encrypted: &[u8]) -> Result<Vec<u8>, CryptError> {
+        let mut bytes = encrypted.to_vec();
+        let length = Opener::new(key, iv)?.open(&mut bytes)?;
+        bytes.truncate(length);
+        Ok(bytes)
+    }
+
     #[test]
     fn what_openssl_encrypted_is_decrypted() {
         // printf 'eleven byte' | openssl enc -aes-128-cbc -K 2b7e..4f3c -iv 0..5a
@@ -103,7 +99,7 @@ mod tests {
             0x8c, 0xe3,
         ];
         let iv = iv_of(MediaSequence(90));
-        assert_eq!(decrypt(&KEY, iv, &encrypted).unwrap(), b"eleven byte");
+        assert_eq!(open(&KEY, iv, &encrypted).unwrap(), b"eleven byte");
         let mut other = KEY;
         other[0] ^= 1;
         for (key, encrypted, error) in [
@@ -113,7 +109,7 @@ mod tests {
             (&KEY, &encrypted[..15], CryptError::Padding),
             (&KEY, &[], CryptError::Padding),
         ] {
-            assert_eq!(decrypt(key, iv, encrypted), Err(error));
+            assert_eq!(open(key, iv, encrypted), Err(error));
         }
     }
 

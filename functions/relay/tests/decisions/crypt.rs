@@ -3,7 +3,7 @@
 use cbc::cipher::block_padding::Pkcs7;
 use cbc::cipher::{BlockEncryptMut, KeyIvInit};
 use proptest::prelude::*;
-use relay::crypt::{CryptError, Opener, decrypt, read_iv};
+use relay::crypt::{CryptError, Opener, read_iv};
 
 proptest! {
     #[test]
@@ -14,7 +14,6 @@ proptest! {
     ) {
         let cipher = cbc::Encryptor::<aes::Aes128>::new(&key.into(), &iv.into());
         let mut encrypted = cipher.encrypt_padded_vec_mut::<Pkcs7>(&clear);
-        prop_assert_eq!(decrypt(&key, iv, &encrypted), Ok(clear.clone()));
         let length = Opener::new(&key, iv).unwrap().open(&mut encrypted).unwrap();
         prop_assert_eq!(&encrypted[..length], &clear[..]);
     }
@@ -23,12 +22,12 @@ proptest! {
     fn anything_else_is_an_error_or_shorter(
         key in proptest::collection::vec(any::<u8>(), 0..20),
         iv in any::<[u8; 16]>(),
-        bytes in proptest::collection::vec(any::<u8>(), 0..100),
+        mut bytes in proptest::collection::vec(any::<u8>(), 0..100),
     ) {
-        match decrypt(&key, iv, &bytes) {
+        match Opener::new(&key, iv).and_then(|opener| opener.open(&mut bytes)) {
             Err(CryptError::KeyLength { bytes }) => prop_assert!(bytes == key.len() && bytes != 16),
             Err(CryptError::Padding) => {}
-            Ok(clear) => prop_assert!(clear.len() < bytes.len() && bytes.len() % 16 == 0),
+            Ok(length) => prop_assert!(length < bytes.len() && bytes.len() % 16 == 0),
         }
     }
 
