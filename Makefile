@@ -91,7 +91,7 @@ deploy: build $(call installed,infra) ## Build the functions and deploy every st
 
 deploy-code: build ## Give the deployed functions new code, and change nothing else
 	for function in advance dispatch sessions channels credentials; do \
-		PATH="$$PWD/target/cargo-lambda/bin:$$PATH" cargo lambda deploy --binary-name "$$function" $(ARGS); \
+		PATH="$$PWD/target/pypi/cargo-lambda/bin:$$PATH" cargo lambda deploy --binary-name "$$function" $(ARGS); \
 	done
 
 destroy: $(call installed,infra) ## Take every stack away from AWS

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the Lambda functions into <folder>/<function>/bootstrap.zip, and says how large they are.
 #   infra/build.sh [arm64|x86_64] [folder]
-# Needs Rust (rustup) and Python 3; cargo-lambda, and zig to link with, come from PyPI into target/.
+# Needs Rust (rustup) and Python 3; cargo-lambda, and zig to link with, come from PyPI.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 arch=${1:-arm64}
@@ -16,19 +16,7 @@ case $arch in
   *) echo "ARCH must be arm64 or x86_64, not '$arch'" >&2; exit 2 ;;
 esac
 
-tools=target/cargo-lambda
-pins='cargo-lambda==1.9.2 ziglang==0.17.0'
-mkdir -p target
-exec 9>target/cargo-lambda.lock
-flock 9
-if [ "$(cat $tools/version 2>/dev/null)" != "$pins" ]; then
-  echo "installing $pins" >&2
-  rm -rf $tools
-  python3 -m venv $tools >&2
-  # shellcheck disable=SC2086 # two words
-  $tools/bin/pip install --quiet --disable-pip-version-check $pins >&2
-  echo "$pins" >$tools/version
-fi
+tools=$(tests/pypi.sh cargo-lambda cargo-lambda==1.9.2 ziglang==0.17.0)
 if ! rustup target list --installed | grep -qx $target; then
   echo "adding Rust's target $target" >&2
   rustup target add $target
@@ -36,7 +24,7 @@ fi
 
 # One invocation, so that what they share is compiled once. Zips of two architectures never lie side by side.
 rm -rf "$into"
-PATH="$PWD/$tools/bin:$PATH" cargo lambda build --locked --target $target --profile function \
+PATH="$tools:$PATH" cargo lambda build --locked --target $target --profile function \
   --output-format zip --lambda-dir "$into" "${functions[@]/#/--package=}"
 echo "$arch" >"$into/architecture"
 

@@ -18,10 +18,7 @@ export class Store extends Construct {
     super(scope, id);
     const { STRING } = dynamodb.AttributeType;
     this.table = new dynamodb.TableV2(this, 'Table', {
-      ...kept(removal),
-      partitionKey: { name: 'PK', type: STRING },
-      sortKey: { name: 'SK', type: STRING },
-      billing: dynamodb.Billing.onDemand(),
+      ...items(removal),
       timeToLiveAttribute: 'expires',
       globalSecondaryIndexes: [
         {
@@ -66,13 +63,7 @@ export class Shelf extends Construct {
 
   constructor(scope: Construct, id: string, { removal }: StoreProps) {
     super(scope, id);
-    const { STRING } = dynamodb.AttributeType;
-    this.table = new dynamodb.TableV2(this, 'Table', {
-      ...kept(removal),
-      partitionKey: { name: 'PK', type: STRING },
-      sortKey: { name: 'SK', type: STRING },
-      billing: dynamodb.Billing.onDemand(),
-    });
+    this.table = new dynamodb.TableV2(this, 'Table', items(removal));
   }
 
   /** Lets `who` read and write it, item by item; a whole partition at most. */
@@ -85,9 +76,13 @@ export class Shelf extends Construct {
   }
 }
 
-/** What keeps a table from being lost by mistake. */
-function kept(removal: StoreProps['removal']): Partial<dynamodb.TablePropsV2> {
+/** A table of items by `PK` and `SK`, which is not lost by mistake. */
+function items(removal: StoreProps['removal']): dynamodb.TablePropsV2 {
+  const { STRING } = dynamodb.AttributeType;
   return {
+    partitionKey: { name: 'PK', type: STRING },
+    sortKey: { name: 'SK', type: STRING },
+    billing: dynamodb.Billing.onDemand(),
     pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
     deletionProtection: removal === 'retain',
     removalPolicy: removal === 'retain' ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
