@@ -124,6 +124,8 @@ const played = z
     title: z.string().optional(),
     /** What plays when nothing else does. */
     slate: id.optional(),
+    /** The asset whose renditions the channel has; without it, that of those named here which has most. */
+    ladder: id.optional(),
     /** What fills breaks. */
     ads: assets.optional(),
     /** How breaks and programmes are marked. */
@@ -171,9 +173,11 @@ const playout = z
         }
       }
     }
-    for (const [at, { slate, ads, loop, fill }] of channels.entries()) {
+    for (const [at, { slate, ladder, ads, loop, fill }] of channels.entries()) {
       const named: [PropertyKey[], string][] = [
-        ...(slate ? [[['slate'], slate] as [PropertyKey[], string]] : []),
+        ...Object.entries({ slate, ladder })
+          .filter(([, name]) => name)
+          .map(([field, name]): [PropertyKey[], string] => [[field], name as string]),
         ...(ads ?? []).map((ad, n): [PropertyKey[], string] => [['ads', n], ad]),
         ...(loop ?? []).map((one, n): [PropertyKey[], string] => [['loop', n], one]),
         ...(fill?.assets ?? []).map((one, n): [PropertyKey[], string] => [['fill', 'assets', n], one]),

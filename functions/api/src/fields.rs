@@ -92,6 +92,17 @@ impl Object {
         }
     }
 
+    /// The text in a field that may hold something else as well.
+    pub fn take_text(&mut self, name: &str) -> Option<String> {
+        match self.fields.get_mut(name)?.take() {
+            Value::String(text) => Some(text),
+            other => {
+                self.fields.insert(name.to_owned(), other);
+                None
+            }
+        }
+    }
+
     /// The number in a field.
     pub fn number(&mut self, name: &str, errors: &mut Errors) -> Option<u64> {
         let number = self.take(name)?.as_u64();

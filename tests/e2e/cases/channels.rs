@@ -57,7 +57,8 @@ impl Stage {
             let url = self.origin.url(&format!("{id}/{name}/main.m3u8"));
             self.ask(Method::POST, "/assets", json!({ "id": name, "url": url })).await;
         }
-        let channel = json!({ "slate": slate, "ads": [ad], "window_seconds": 20 });
+        let channel =
+            json!({ "slate": slate, "ads": [ad], "target_duration": 2, "window_seconds": 20 });
         self.ask(Method::PUT, &format!("/channels/{id}"), channel).await;
         let path = format!("/channels/{id}/schedule");
         self.ask(Method::POST, &path, json!({ "items": items })).await;

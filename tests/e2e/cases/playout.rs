@@ -27,7 +27,8 @@ async fn channel(cloud: &'static Cloud, id: &str) {
         let url = cloud.library.url(&format!("{name}/main.m3u8"));
         ask(cloud, Method::POST, "/assets", json!({ "id": name, "url": url })).await;
     }
-    let channel = json!({ "slate": "slate", "ads": ["advert"], "window_seconds": 20 });
+    let channel =
+        json!({ "slate": "slate", "ads": ["advert"], "target_duration": 2, "window_seconds": 20 });
     ask(cloud, Method::PUT, &format!("/channels/{id}"), channel).await;
     let breaks = json!([{ "at": 16, "duration": 8 }]);
     let items = json!([{ "asset": "clock", "offset": 14, "breaks": breaks }, { "asset": "bars", "duration": 4 }]);

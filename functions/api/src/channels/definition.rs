@@ -31,8 +31,8 @@ pub(crate) const RENDITION_FIELDS: [&str; 2] = ["name", "language"];
 const WINDOW_SECONDS: u64 = 60;
 const MAX_WINDOW_SECONDS: u64 = 86_400;
 const MAX_TARGET_DURATION: u64 = 60;
-/// Where nothing shows what it should be.
-const TARGET_DURATION: u64 = 6;
+/// What is scheduled later may have longer segments than what is known: packagers make them of up to 10 s.
+const TARGET_DURATION: u64 = 10;
 const AHEAD_SECONDS: u64 = 4 * 3_600;
 const MAX_AHEAD_SECONDS: u64 = 14 * 86_400;
 const MAX_NAMES: usize = 10_000;
@@ -58,6 +58,9 @@ pub struct Fixed {
     pub markers: Option<BTreeSet<Marker>>,
     /// The multivariant playlist that the ladder is described by.
     pub ladder: Option<String>,
+    /// The asset whose ladder it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub like: Option<String>,
 }
 
 /// How a schedule is to be extended.
@@ -96,6 +99,7 @@ impl Asked {
             }
             markers
         });
+        fixed.like = fields.take_text("ladder");
         fixed.ladder = ladder(&mut fields, errors);
         if let Some(mut fill) = fields.object("fill", errors) {
             fill.only(&FILL_FIELDS, errors);
@@ -169,7 +173,7 @@ fn ladder(fields: &mut Object, errors: &mut Errors) -> Option<String> {
             write!(groups, ",{kind}=\"{name}\"").expect("a String takes all that is written to it");
         }
         if !all.is_empty() && variants.is_empty() {
-            errors.add(fields.field(name), "is taken with ladder only");
+            errors.add(fields.field(name), "is taken with a ladder that is described only");
         }
         for (place, (path, value)) in all.into_iter().enumerate().take(MAX_RENDITIONS) {
             let Some(mut of) = Object::of(&path, value, errors) else { continue };
@@ -242,6 +246,8 @@ pub struct Named {
 impl Fixed {
     /// The channel that it makes with the assets that are known of it, the slate first where it has one.
     ///
+    /// Unless its ladder is said, it is that of the asset with most renditions.
+    ///
     /// # Errors
     /// Which of them it cannot play, and why.
     pub fn channel(
@@ -259,11 +265,15 @@ impl Fixed {
                 Ok(Playlist::Media(_)) | Err(_) => None,
             }
         });
-        let of_first = first.map(|it| it.asset.ladder().clone());
-        let Some(mut ladder) = described.or(of_first) else { return Ok(None) };
-        let longest = named.iter().map(|it| it.asset.longest()).max();
-        let seconds = |micros: Micros| (micros.0.saturating_add(500_000) / 1_000_000).max(1);
-        let target = self.target_duration.unwrap_or(longest.map_or(TARGET_DURATION, seconds));
+        let like = named.iter().find(|it| it.field == "ladder");
+        // The first of those that have most.
+        let richest = named.iter().rev().max_by_key(|it| it.asset.ladder().renditions.len());
+        let of_asset = like.or(richest).map(|it| it.asset.ladder().clone());
+        let Some(mut ladder) = described.or(of_asset) else { return Ok(None) };
+        let seconds = |it: &Named| it.asset.longest().0.saturating_add(500_000) / 1_000_000;
+        let longest = named.iter().map(seconds).max();
+        let least = if self.cycle.is_empty() { TARGET_DURATION } else { 1 };
+        let target = self.target_duration.unwrap_or(longest.unwrap_or(least).max(least));
         let target_duration = Seconds(target);
         let (mut errors, mut slate) = (Vec::new(), None);
         for Named { field, hash, asset } in named {

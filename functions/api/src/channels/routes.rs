@@ -99,6 +99,10 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
         if let Some(name) = &asked.fixed.slate {
             slate.extend(self.hash("slate".to_owned(), name, errors).await?);
         }
+        let like = match &asked.fixed.like {
+            Some(name) => self.hash("ladder".to_owned(), name, errors).await?,
+            None => None,
+        };
         let cycle = self.hashes("loop", &asked.fixed.cycle, errors).await?;
         let ads = self.hashes("ads", &asked.ads, errors).await?;
         let picks = match &asked.fill {
@@ -111,7 +115,7 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
         let hash = |all: &[(String, AssetHash)]| all.iter().map(|(_, hash)| hash.clone()).collect();
         let (ads_of, cycle_of, picks_of): (Vec<_>, Vec<_>, Vec<_>) =
             (hash(&ads), hash(&cycle), hash(&picks));
-        let named = slate.into_iter().chain(cycle).chain(picks).chain(ads);
+        let named = slate.into_iter().chain(like).chain(cycle).chain(picks).chain(ads);
         let named: Vec<(String, AssetHash)> = named.collect();
         let indexes = self.indexes(named.iter().map(|(_, hash)| hash.clone())).await?;
         let named = with_indexes(named, &indexes);

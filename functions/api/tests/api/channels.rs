@@ -81,7 +81,7 @@ async fn a_vod_is_added_or_refused_with_every_reason() {
 async fn a_channel_is_made_scheduled_changed_and_deleted() {
     let world = World::new();
     let made = world.channel(&json!({ "slate": "slate3", "ads": ["ad2"] })).await;
-    assert_eq!(made["target_duration"], 2);
+    assert_eq!(made["target_duration"], 10, "what comes may have longer segments");
     assert_eq!(made["renditions"], json!(["video_180p", "video_360p"]));
 
     let items = json!({ "items": [
@@ -197,6 +197,8 @@ async fn what_cannot_be_scheduled_is_refused_by_field() {
         ("/channels/two", json!({ "markers": ["x"] }), "markers"),
         ("/channels/two", json!({ "fill": { "assets": [] } }), "fill.assets"),
         ("/channels/two", json!({ "ladder": [{}] }), "ladder[0].bandwidth"),
+        ("/channels/two", json!({ "ladder": 5 }), "ladder"),
+        ("/channels/two", json!({ "slate": "ad2", "ladder": "none" }), "ladder"),
         ("/channels/t.o", json!({ "slate": "ad2" }), "id"),
     ] {
         let answer = world.put(path, &body).await;
@@ -205,6 +207,36 @@ async fn what_cannot_be_scheduled_is_refused_by_field() {
     }
     assert_eq!(world.post("/channels/none/schedule", &json!({ "items": [] })).await.status, 404);
     assert_eq!(world.get("/channels/one/schedule?from=x").await.status, 400);
+}
+
+#[tokio::test]
+async fn a_channel_offers_what_is_said_or_what_the_richest_of_its_assets_does() {
+    let (poor, rich) = (json!(["video_180p"]), json!(["video_180p", "video_360p"]));
+    for (body, renditions, target) in [
+        (json!({ "slate": "poor3" }), &poor, 10),
+        (json!({ "slate": "poor3", "ads": ["ad2"] }), &rich, 10),
+        (json!({ "slate": "poor3", "ladder": "film10" }), &rich, 10),
+        (json!({ "slate": "slate3", "ladder": "poor3", "target_duration": 4 }), &poor, 4),
+        (json!({ "slate": "poor3", "fill": { "assets": ["slow2"] } }), &rich, 12),
+        (json!({ "loop": ["poor3", "ad2"] }), &rich, 2),
+        (
+            json!({ "slate": "slate3", "ladder": [{ "bandwidth": 1, "resolution": "8x180" }] }),
+            &poor,
+            10,
+        ),
+    ] {
+        let world = World::new();
+        for name in ["poor3", "slow2"] {
+            world.add(name).await;
+        }
+        let made = world.channel(&body).await;
+        assert_eq!(
+            (&made["renditions"], &made["target_duration"]),
+            (renditions, &json!(target)),
+            "{body}"
+        );
+        assert_eq!(world.put("/channels/one", &body).await.status, 200, "{body}");
+    }
 }
 
 #[tokio::test]

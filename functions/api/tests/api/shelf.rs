@@ -99,7 +99,8 @@ async fn it_keeps_the_word_of_the_port() {
     tests::conformance::shelf::shelf(|| std::future::ready(MemoryShelf::default())).await;
 }
 
-/// VODs at `https://vod.example/<name>/main.m3u8`: two variants of as many 2 s segments as the name says.
+/// VODs at `https://vod.example/<name>/main.m3u8`: two variants of as many 2 s segments as the name says. What is
+/// called `poor..` has one, and the segments of `slow..` take 12 s.
 #[derive(Default)]
 pub struct MadeUp {
     /// The names of those that are gone.
@@ -130,6 +131,10 @@ impl Vods for MadeUp {
         }
         let segments: usize = name.trim_matches(char::is_alphabetic).parse().map_err(|_| gone())?;
         let text = match *file {
+            "main.m3u8" if name.starts_with("poor") => {
+                "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=400000,RESOLUTION=320x180\nv0.m3u8\n"
+                    .to_owned()
+            }
             "main.m3u8" => {
                 "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=900000,RESOLUTION=640x360\nv1.m3u8\n\
                  #EXT-X-STREAM-INF:BANDWIDTH=400000,RESOLUTION=320x180\nv0.m3u8\n"
@@ -137,9 +142,11 @@ impl Vods for MadeUp {
             }
             "v0.m3u8" | "v1.m3u8" => {
                 let more = usize::from(name.starts_with("uneven") && *file == "v1.m3u8");
-                let segments = (0..segments + more).map(|n| format!("#EXTINF:2,\n{n}.ts\n"));
+                let seconds = if name.starts_with("slow") { 12 } else { 2 };
+                let segments = 0..segments + more;
+                let segments = segments.map(|n| format!("#EXTINF:{seconds},\n{n}.ts\n"));
                 let segments: String = segments.collect();
-                format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n{segments}#EXT-X-ENDLIST\n")
+                format!("#EXTM3U\n#EXT-X-TARGETDURATION:{seconds}\n{segments}#EXT-X-ENDLIST\n")
             }
             _ => return Err(gone()),
         };

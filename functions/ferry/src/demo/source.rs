@@ -58,6 +58,7 @@ pub async fn make(api: &Router, page: &str) -> Result<(), NoChannel> {
         "title": "Test patterns",
         "slate": "slate",
         "ads": ["advert"],
+        "target_duration": 2,
         // So that there is something to rewind into when the demo starts.
         "window_seconds": 120,
         "fill": {
