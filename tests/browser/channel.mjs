@@ -30,6 +30,8 @@ try {
   }
   const reports = seen.map((looks) => ({
     ...looks.at(-1),
+    // Since the first picture: hls.js 1.7 takes the first sound for none, and has it.
+    errors: looks.at(-1).errors.slice(looks[0].errors.length),
     played: looks.at(-1).at - looks[0].at,
     // A second in which it hardly moved.
     stalls: looks.filter((look, index) => index > 0 && look.at - looks[index - 1].at < 0.3).length,

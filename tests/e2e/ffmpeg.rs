@@ -42,12 +42,12 @@ impl Live {
         Self::start_as("-hls_segment_type fmp4", "m4s", 6).await
     }
 
-    /// Two variants like those of the library, and sound apart, with a window of so many segments.
+    /// Two variants like those of the library, and its sound apart, with a window of so many segments.
     pub async fn start_apart(window: usize) -> (Self, Published) {
         let folder = tempfile::tempdir().unwrap();
         let args = format!(
             "-hide_banner -loglevel error -re -f lavfi -i testsrc2=s=640x360:r={FRAMES_PER_SECOND} \
-             -re -f lavfi -i sine=r=48000 -filter_complex [0:v]split[a][b];[b]scale=320x180[c] \
+             -re -f lavfi -i sine=r=32000 -filter_complex [0:v]split[a][b];[b]scale=320x180[c] \
              -map [a] -map [c] -map 1:a {ENCODER} -b:v:0 200k -b:v:1 60k -c:a aac -ac 2 \
              -b:a 48k -f hls -hls_time 2 -hls_list_size {window} -hls_delete_threshold 20 \
              -hls_flags delete_segments+program_date_time+independent_segments+temp_file -master_pl_name main.m3u8 \

@@ -31,6 +31,7 @@ mod cases {
     mod endpoints;
     mod faults;
     mod formats;
+    mod live;
     mod networks;
     mod overload;
     mod parts;

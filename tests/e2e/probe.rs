@@ -34,6 +34,12 @@ pub async fn decode(input: &str) {
         .await;
 }
 
+/// Decodes all that can be decoded of `input`; a single complaint is an error. Where a TS follows another, its counters
+/// begin anew, which [`decode`] takes for a loss.
+pub async fn plays(input: &str) {
+    run(FFMPEG, ["-v", "error", "-i", input, "-map", "0", "-f", "null", "-"].to_vec()).await;
+}
+
 /// Checks that `carried`, read from its playlist at `url`, has the packets of what was published.
 pub async fn same_packets(carried: &Carried, url: &str, published: &Renditions) {
     let entries = &published[&carried.source][carried.first..=carried.last];

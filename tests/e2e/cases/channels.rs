@@ -20,15 +20,15 @@ use tempfile::TempDir;
 const WATCHED: Duration = Duration::from_secs(32);
 
 /// Two channels, one in TS and one in CMAF, each with programmes that follow each other, a break and a slate.
-struct Stage {
-    ferry: Ferry,
-    origin: Origin,
+pub struct Stage {
+    pub ferry: Ferry,
+    pub origin: Origin,
     /// The VODs, and the page of the browser.
-    folder: TempDir,
+    pub folder: TempDir,
 }
 
 impl Stage {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let folder = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink(here.join("fixtures/library"), folder.path().join("ts"))
@@ -64,12 +64,12 @@ impl Stage {
         self.ask(Method::POST, &path, json!({ "items": items })).await;
     }
 
-    async fn ask(&self, method: Method, path: &str, body: Value) {
+    pub async fn ask(&self, method: Method, path: &str, body: Value) {
         let (status, answer) = self.ferry.ask(method, path, Some(body)).await;
         assert_eq!(status, 201, "{path}: {answer:#}");
     }
 
-    fn playlist(&self, channel: &str, name: &str) -> String {
+    pub fn playlist(&self, channel: &str, name: &str) -> String {
         format!("{}/channels/{channel}/{name}.m3u8", self.ferry.address())
     }
 }
@@ -233,12 +233,12 @@ async fn a_live_source_plays_between_programmes_and_the_slate_where_it_fails() {
 }
 
 /// The number in the name of a segment.
-fn number(address: &str) -> u32 {
+pub fn number(address: &str) -> u32 {
     let name = address.rsplit('/').next().unwrap();
     name.split('.').next().unwrap().parse().unwrap()
 }
 
-async fn watch(watchers: &mut [Watcher], until: Instant) {
+pub async fn watch(watchers: &mut [Watcher], until: Instant) {
     while Instant::now() < until {
         for watcher in &mut *watchers {
             watcher.look().await;
@@ -264,7 +264,7 @@ pub fn decode(url: &str, seconds: u64) -> u64 {
 }
 
 /// Plays the playlists in Chromium for a while, and says what was seen of each.
-fn browse(page: &str, playlists: &[String], seconds: u64) -> Value {
+pub fn browse(page: &str, playlists: &[String], seconds: u64) -> Value {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
     let seconds = seconds.to_string();
     let mut node = Command::new("node");
