@@ -61,8 +61,8 @@ pub enum Why {
     /// There is nothing to fill a break with.
     #[error("needs ads, of its own or the channel's, or a slate")]
     NoAds,
-    /// There is no such entry.
-    #[error("is not an entry of the schedule")]
+    /// There is no such entry, or it is what stands in where nothing was asked for.
+    #[error("is no programme of the schedule")]
     NoEntry,
 }
 

@@ -42,11 +42,16 @@ impl Asset {
         for (playlist, kind) in kinds(multivariant, &mut flaws) {
             match media.get(playlist) {
                 Some(read) => {
-                    flaws.extend(flaws_of(playlist, read));
+                    let mut own = flaws_of(playlist, read);
                     match track(&base, playlist, read) {
-                        Ok((container, track)) => tracks.push((kind, container, track)),
-                        Err(flaw) => flaws.push(flaw),
+                        // What is wrong by itself is not compared with others.
+                        Ok((container, track)) if own.is_empty() => {
+                            tracks.push((kind, container, track));
+                        }
+                        Ok(_) => {}
+                        Err(flaw) => own.push(flaw),
                     }
+                    flaws.append(&mut own);
                 }
                 None => flaws.push(Flaw::Missing { playlist: playlist.to_owned() }),
             }
@@ -55,9 +60,7 @@ impl Asset {
         if multivariant.variants().next().is_none() {
             flaws.push(Flaw::NoVariant);
         }
-        if flaws.is_empty() {
-            flaws = unequal(&tracks);
-        }
+        flaws.extend(unequal(&tracks));
         if !flaws.is_empty() {
             return Err(flaws);
         }
@@ -219,7 +222,8 @@ fn container(segment: &hls::Segment) -> &str {
 
 /// Where tracks of one programme do not go together.
 fn unequal(tracks: &[(Kind, String, Track)]) -> Vec<Flaw> {
-    let Some(first) = tracks.first() else { return Vec::new() };
+    let is_variant = |track: &&(Kind, String, Track)| matches!(track.0, Kind::Variant { .. });
+    let Some(first) = tracks.first().filter(is_variant) else { return Vec::new() };
     tracks.iter().skip(1).flat_map(|track| unlike(track, first)).collect()
 }
 

@@ -179,8 +179,8 @@ async fn what_cannot_be_scheduled_is_refused_by_field() {
             "is required",
         ),
         (json!({ "from": past, "items": [{ "asset": "ad2" }] }), "from", "is settled"),
-        (json!({ "entry": 77, "items": [{ "asset": "ad2" }] }), "entry", "is not an entry"),
-        (json!({ "remove": [77] }), "remove", "is not an entry"),
+        (json!({ "entry": 77, "items": [{ "asset": "ad2" }] }), "entry", "is no programme"),
+        (json!({ "remove": [77] }), "remove", "is no programme"),
         (json!({ "remove": [1], "before": 2 }), "body", "at most"),
     ] {
         let answer = world.post("/channels/one/schedule", &body).await;

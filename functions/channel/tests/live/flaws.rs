@@ -79,6 +79,15 @@ fn a_programme_that_cannot_be_played_is_refused_with_every_reason() {
             index("/a/", LADDER, &[("v1/main.m3u8", video())]),
             "en/main.m3u8: missing\nv0/main.m3u8: missing",
         ),
+        (
+            "one that is missing, and others that are unequal",
+            index(
+                "/a/",
+                LADDER,
+                &[("v0/main.m3u8", video()), ("v1/main.m3u8", media("s", "ts", &[2_000, 2_000]))],
+            ),
+            "en/main.m3u8: missing\nv1/main.m3u8: has 2 segments where v0/main.m3u8 has 3",
+        ),
     ] {
         let flaws = found.expect_err(name);
         let said: Vec<String> = flaws.iter().map(ToString::to_string).collect();
