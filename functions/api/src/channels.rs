@@ -24,7 +24,8 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use hls::Micros;
 pub(crate) use playlists::is_plain;
 use relay::ports::Clock;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use tend::Looked;
 pub use vods::{Origins, Vods};
 
 /// The longest schedule that is taken in one request.
@@ -87,8 +88,8 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
             fill::extend(self, &record.id).await?;
         }
         // A VOD that answers late, or never, holds up its own channel alone.
-        let seen = Mutex::default();
-        let tended = records.iter().map(|record| tend::tend(self, record, every, &seen));
+        let looked = Looked::at(self.shelf.assets().await?);
+        let tended = records.iter().map(|record| tend::tend(self, record, every, &looked));
         stream::iter(tended).buffer_unordered(AT_ONCE).try_collect().await
     }
 

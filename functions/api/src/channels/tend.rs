@@ -19,15 +19,26 @@ const MAX_REPEATS: u64 = 1_000;
 /// How long an origin is left alone that failed before it is asked once more.
 const AGAIN: Micros = Micros::from_secs(3);
 
-/// What is known of assets by now: whether they can be played.
-pub type Seen = Mutex<BTreeMap<AssetHash, bool>>;
+/// Assets, and what is known of them by now.
+pub struct Looked {
+    assets: Vec<AssetRecord>,
+    /// Whether what has this index can be played.
+    good: Mutex<BTreeMap<AssetHash, bool>>,
+}
+
+impl Looked {
+    /// Nothing is known of these yet.
+    pub fn at(assets: Vec<AssetRecord>) -> Self {
+        Self { assets, good: Mutex::default() }
+    }
+}
 
 /// Looks at what begins soon on a channel.
 pub async fn tend<H: Shelf, V: Vods, C: Clock>(
     channels: &Channels<H, V, C>,
     record: &ChannelRecord,
     every: Micros,
-    seen: &Seen,
+    looked: &Looked,
 ) -> Result<(), ShelfError> {
     let settled = channels.clock.now() + FREEZE + MARGIN;
     let log = channels.shelf.log(&record.id, settled, settled + every + LATE).await?;
@@ -35,14 +46,14 @@ pub async fn tend<H: Shelf, V: Vods, C: Clock>(
     let wished = coming.filter_map(|entry| Some((entry, entry.wish.as_ref()?)));
     // A live source is looked at when it plays.
     let wished = wished.filter(|(_, wish)| wish.live.is_none());
-    let lock = || seen.lock().unwrap_or_else(PoisonError::into_inner);
+    let lock = || looked.good.lock().unwrap_or_else(PoisonError::into_inner);
     for (entry, wish) in wished {
         let mut gone = BTreeSet::new();
         for item in entry.items.iter().filter(|item| item.role != Role::Slate) {
             let known = lock().get(&item.asset).copied();
             let good = match known {
                 Some(good) => good,
-                None => is_good(channels, item).await?,
+                None => is_good(channels, &looked.assets, item).await,
             };
             lock().insert(item.asset.clone(), good);
             if !good {
@@ -61,26 +72,26 @@ pub async fn tend<H: Shelf, V: Vods, C: Clock>(
 /// Whether an item can be played: its VOD is there and still what it was, and so is its first segment.
 async fn is_good<H: Shelf, V: Vods, C: Clock>(
     channels: &Channels<H, V, C>,
+    assets: &[AssetRecord],
     item: &Item,
-) -> Result<bool, ShelfError> {
-    let all = channels.shelf.assets().await?;
+) -> bool {
     // One that was removed since is not known to be anywhere: it plays as it was.
-    let known = all.into_iter().find(|asset| asset.hash == item.asset);
+    let known = assets.iter().find(|asset| asset.hash == item.asset);
     if let Some(asset) = known
-        && !is_same(&*channels.vods, &asset).await
+        && !is_same(&*channels.vods, asset).await
     {
-        return Ok(false);
+        return false;
     }
     let Ok(indexes) = channels.indexes(std::iter::once(item.asset.clone())).await else {
-        return Ok(true);
+        return true;
     };
     let address = indexes.get(&item.asset).and_then(|it| it.address(&item.tracks, item.first));
     // A path is one of the server that serves the channel.
-    let Some(url) = address.and_then(|address| Url::parse(address).ok()) else { return Ok(true) };
+    let Some(url) = address.and_then(|address| Url::parse(address).ok()) else { return true };
     for again in [true, false] {
         match channels.vods.segment(&url).await {
-            Ok(()) => return Ok(true),
-            Err(OriginError::Gone { .. } | OriginError::Refused { .. }) => return Ok(false),
+            Ok(()) => return true,
+            Err(OriginError::Gone { .. } | OriginError::Refused { .. }) => return false,
             // It may be that a signature has expired, or that it fails for a moment.
             Err(OriginError::Unavailable { .. }) if again => {
                 channels.clock.sleep_until(channels.clock.now() + AGAIN).await;
@@ -88,7 +99,7 @@ async fn is_good<H: Shelf, V: Vods, C: Clock>(
             Err(OriginError::Unavailable { .. }) => {}
         }
     }
-    Ok(false)
+    false
 }
 
 /// Whether a VOD is there and still what it was; it is until its origin says otherwise.
