@@ -8,12 +8,13 @@ use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The ids of assets by the hash of their content.
+/// The ids of assets by the hash of their content. Of those with the same, the one that was added first stands for all.
 pub struct Names(BTreeMap<AssetHash, AssetRecord>);
 
 impl Names {
     pub async fn read(shelf: &impl Shelf) -> Result<Self, ShelfError> {
-        let assets = shelf.assets().await?;
+        let mut assets = shelf.assets().await?;
+        assets.sort_by_key(|asset| std::cmp::Reverse(asset.added));
         Ok(Self(assets.into_iter().map(|asset| (asset.hash.clone(), asset)).collect()))
     }
 

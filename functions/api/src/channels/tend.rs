@@ -76,10 +76,14 @@ async fn is_good<H: Shelf, V: Vods, C: Clock>(
     item: &Item,
 ) -> bool {
     // One that was removed since is not known to be anywhere: it plays as it was.
-    let known = assets.iter().find(|asset| asset.hash == item.asset);
-    if let Some(asset) = known
-        && !is_same(&*channels.vods, asset).await
-    {
+    let mut same = None;
+    for asset in assets.iter().filter(|asset| asset.hash == item.asset) {
+        // It may have been added twice, from two places.
+        if same != Some(true) {
+            same = Some(is_same(&*channels.vods, asset).await);
+        }
+    }
+    if same == Some(false) {
         return false;
     }
     let Ok(indexes) = channels.indexes(std::iter::once(item.asset.clone())).await else {

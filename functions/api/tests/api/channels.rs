@@ -436,6 +436,33 @@ async fn the_slate_plays_where_what_was_scheduled_is_gone() {
 }
 
 #[tokio::test]
+async fn of_two_assets_with_the_same_content_either_plays_and_the_first_is_shown() {
+    let world = World::new();
+    world.channel(&json!({ "slate": "slate3" })).await;
+    let twin = json!({ "id": "again", "url": "https://vod.example/show5/again.m3u8" });
+    assert_eq!(world.post("/assets", &twin).await.status, 201);
+    let items =
+        json!({ "items": [{ "asset": "film10" }, { "asset": "again" }, { "asset": "show5" }] });
+    assert_eq!(world.post("/channels/one/schedule", &items).await.status, 201);
+    let played = async || {
+        let schedule = world.get("/channels/one/schedule?from=2023-11-14T22:13:00Z").await.json();
+        let played: Vec<String> = roles(&schedule).into_iter().map(|(_, asset)| asset).collect();
+        played.join(" ")
+    };
+    assert_eq!(played().await, "slate3 film10 show5 show5");
+    let lose = |name: &str| world.channels.vods.gone.lock().unwrap().insert(name.to_owned());
+    lose("show5/main.m3u8");
+    world.channels.tend(Micros::from_secs(60)).await.unwrap();
+    assert_eq!(played().await, "slate3 film10 show5 show5", "it is there at the other address");
+    let answer = world.ask(Method::DELETE, "/assets/show5").await;
+    assert_eq!(answer.status, 204);
+    assert_eq!(played().await, "slate3 film10 again again");
+    lose("show5/again.m3u8");
+    world.channels.tend(Micros::from_secs(60)).await.unwrap();
+    assert_eq!(played().await, "slate3 film10 slate3 slate3 slate3 slate3", "it is nowhere");
+}
+
+#[tokio::test]
 async fn a_vod_that_does_not_answer_holds_up_its_own_channel_alone() {
     let world = World::new();
     for name in ["show5", "film10", "slate3"] {

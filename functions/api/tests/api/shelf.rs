@@ -100,7 +100,7 @@ async fn it_keeps_the_word_of_the_port() {
 }
 
 /// VODs at `https://vod.example/<name>/main.m3u8`: two variants of as many 2 s segments as the name says. What is
-/// called `poor..` has one, and the segments of `slow..` take 12 s.
+/// called `poor..` has one, and the segments of `slow..` take 12 s. Each is at `again.m3u8` as well.
 #[derive(Default)]
 pub struct MadeUp {
     /// The names of those that are gone.
@@ -126,7 +126,8 @@ impl Vods for MadeUp {
         if self.silent.lock().unwrap().contains(*name) {
             std::future::pending::<()>().await;
         }
-        if self.gone.lock().unwrap().contains(*name) {
+        let lost = self.gone.lock().unwrap().clone();
+        if lost.contains(*name) || lost.contains(&format!("{name}/{file}")) {
             return Err(gone());
         }
         let segments: usize = name.trim_matches(char::is_alphabetic).parse().map_err(|_| gone())?;
@@ -135,7 +136,7 @@ impl Vods for MadeUp {
                 "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=400000,RESOLUTION=320x180\nv0.m3u8\n"
                     .to_owned()
             }
-            "main.m3u8" => {
+            "main.m3u8" | "again.m3u8" => {
                 "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=900000,RESOLUTION=640x360\nv1.m3u8\n\
                  #EXT-X-STREAM-INF:BANDWIDTH=400000,RESOLUTION=320x180\nv0.m3u8\n"
                     .to_owned()
