@@ -130,6 +130,30 @@ impl Ferry {
     }
 }
 
+/// A wall clock that is set while a program runs under it; time itself passes as it does.
+pub struct Clock(TempDir, String);
+
+impl Clock {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = format!("FAKETIME_TIMESTAMP_FILE={}", folder.path().join("clock").display());
+        let clock = Self(folder, file);
+        clock.set(0);
+        clock
+    }
+
+    /// Sets it to so many seconds after what is right.
+    pub fn set(&self, seconds: i32) {
+        std::fs::write(self.0.path().join("clock"), format!("{seconds:+}")).unwrap();
+    }
+
+    /// What a program is started by.
+    pub fn under(&self) -> [&str; 5] {
+        let library = "LD_PRELOAD=/usr/$LIB/faketime/libfaketimeMT.so.1";
+        ["env", library, &self.1, "FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"]
+    }
+}
+
 impl Program for Ferry {
     async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
         let mut request = self.client.request(method, format!("{}{path}", self.address()));

@@ -1,5 +1,6 @@
 //! Sessions that last under a directory, and this process that carries them.
 
+use crate::noted::Noted;
 use crate::runner::{Handle, Runner};
 use crate::store::{self, Store};
 use api::channels::{Channels, Origins};
@@ -28,6 +29,7 @@ pub struct Ferry {
     runner: Arc<Runner<Store, Connector, TokioClock>>,
     connector: Connector,
     clock: Arc<TokioClock>,
+    noted: Noted,
     channels: Channels<Store, Origins<HttpOrigin>, TokioClock>,
     /// Where this process serves.
     here: Option<Url>,
@@ -72,7 +74,11 @@ impl Ferry {
     pub fn open(data: &Path, settings: Settings) -> Result<Self, OpenError> {
         let here = settings.own.and_then(|own| Url::parse(&format!("http://{own}/")).ok());
         let (store, connector) = (Arc::new(Store::open(data)?), Connector::new(settings)?);
-        let clock = Arc::new(TokioClock::new());
+        let (clock, noted) = (Arc::new(TokioClock::new()), Noted::open(data));
+        if let Some(moment) = noted.goes_on(clock.now()) {
+            tracing::warn!(%moment, "the clock of this machine was set back: time goes on where it was");
+            clock.go_on_from(moment);
+        }
         let runner = Runner::new(Arc::clone(&store), connector.clone(), Arc::clone(&clock));
         let (refuser, reader) = (connector.clone(), connector.clone());
         let channels = Channels::new(
@@ -82,7 +88,7 @@ impl Ferry {
             Arc::new(move |url| refuser.refuses(url)),
             None,
         );
-        Ok(Self { store, runner: Arc::new(runner), connector, clock, channels, here })
+        Ok(Self { store, runner: Arc::new(runner), connector, clock, noted, channels, here })
     }
 
     /// Takes up all active sessions, oldest first.
@@ -129,7 +135,7 @@ impl Ferry {
         api::router(api).merge(channels).layer(from_fn(to_its_end))
     }
 
-    /// Looks after the schedules of channels, and plays live sources between programmes, for as long as it is polled.
+    /// Looks after the schedules of channels, plays live sources between programmes, and notes the time, for as long as it is polled.
     pub async fn keep_schedules(&self) {
         let tend = async {
             loop {
@@ -147,7 +153,7 @@ impl Ferry {
                 tokio::time::sleep(Duration::from_micros(TEND.0)).await;
             }
         };
-        tokio::join!(tend, follow);
+        tokio::join!(tend, follow, self.noted.keep(&self.clock));
     }
 
     /// Publishes what is under way and carries nothing more; that may take as long as `within`. The

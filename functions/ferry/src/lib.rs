@@ -7,6 +7,7 @@
 //! ```
 
 mod ferry;
+mod noted;
 mod runner;
 pub mod store;
 

@@ -22,6 +22,12 @@ impl TokioClock {
     pub fn new() -> Self {
         Self { started: Instant::now(), offset: AtomicU64::new(wall_micros()) }
     }
+
+    /// Goes on from `moment`, unless it is further than that.
+    pub fn go_on_from(&self, moment: Timestamp) {
+        let offset = moment.0.saturating_sub(micros(self.started.elapsed()));
+        self.offset.fetch_max(offset, Ordering::Relaxed);
+    }
 }
 
 impl Default for TokioClock {
@@ -56,6 +62,7 @@ fn micros(span: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use relay::Micros;
 
     #[tokio::test]
     async fn time_passes_and_never_steps_back() {
@@ -78,8 +85,10 @@ mod tests {
     fn a_wall_clock_that_was_set_back_does_not_stop_the_clock() {
         let clock = TokioClock::new();
         // As if the wall clock had been an hour ahead when it was last seen.
-        clock.offset.fetch_add(3_600_000_000, Ordering::Relaxed);
+        let hour = clock.now() + Micros::from_secs(3_600);
+        clock.go_on_from(hour);
         let before = clock.now();
+        assert!(before >= hour && before.since(hour).0 < 1_000_000);
         std::thread::sleep(Duration::from_millis(5));
         assert!(clock.now().since(before).0 >= 5_000);
     }

@@ -1,7 +1,7 @@
 //! What happens to machines: endpoints and names that are away for long, full disks, clocks that are set.
 
 use crate::apache::{Apache, DIGEST};
-use crate::ferry::Ferry;
+use crate::ferry::{Clock, Ferry};
 use crate::ffmpeg::Live;
 use crate::network::{Network, Weather};
 use crate::program::Program;
@@ -160,27 +160,21 @@ async fn a_disk_that_is_full_holds_up_what_is_published_and_loses_nothing() {
 
 #[tokio::test]
 async fn a_clock_that_is_set_by_an_hour_either_way_changes_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("clock");
-    let set = |hours: i32| std::fs::write(&file, format!("{:+}", hours * 3600)).unwrap();
-    set(0);
-    let library = "LD_PRELOAD=/usr/$LIB/faketime/libfaketimeMT.so.1";
-    let clock = format!("FAKETIME_TIMESTAMP_FILE={}", file.display());
-    let under = ["env", library, &clock, "FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"];
+    let clock = Clock::new();
     let apaches = vec![Apache::start(DIGEST).await];
-    let ferry = Ferry::serve_under(&under).await;
+    let ferry = Ferry::serve_under(&clock.under()).await;
     let mut scene = Scene::of(ferry, apaches, Live::start().await).await;
     let mut request = scene.request();
     request["source"]["fallbacks"] = json!(["http://127.0.0.1:1/main.m3u8"]);
     let id = scene.ferry.make(request).await;
     scene.caught_up(RECOVERY).await;
     for hours in [1, 0, -1, 1] {
-        set(hours);
+        clock.set(hours * 3600);
         scene.publish(2).await;
         scene.caught_up(RECOVERY).await;
         // And while it does not run.
         scene.ferry.stop().await;
-        set(-hours);
+        clock.set(-hours * 3600);
         scene.ferry.up().await;
         scene.publish(1).await;
         scene.caught_up(RECOVERY).await;

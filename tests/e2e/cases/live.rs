@@ -2,6 +2,7 @@
 
 use super::channels::{Stage, Watcher, browse, watch};
 use crate::apache::{Apache, DIGEST};
+use crate::ferry::{Clock, Ferry};
 use crate::ffmpeg::Live;
 use crate::http;
 use crate::observer::Observer;
@@ -21,12 +22,12 @@ fn at(seconds: u64) -> String {
 }
 
 /// A stage on whose channel `ts` a live source plays between programmes.
-async fn stage() -> (Stage, Live, Published) {
-    let (stage, (live, published)) = tokio::join!(Stage::new(), Live::start_apart(12));
+async fn stage(ferry: Ferry) -> (Stage, Live, Published) {
+    let (stage, (live, published)) = tokio::join!(Stage::of(ferry), Live::start_apart(12));
     std::os::unix::fs::symlink(live.folder.path(), stage.folder.path().join("live")).unwrap();
     let items = json!([
         { "live": stage.origin.url("live/main.m3u8"), "title": "Match", "start": at(14), "end": at(40) },
-        { "asset": "clock" },
+        { "asset": "clock", "breaks": [{ "at": 8, "duration": 8 }] },
         { "asset": "bars" },
     ]);
     let path = "/channels/ts/schedule";
@@ -36,7 +37,7 @@ async fn stage() -> (Stage, Live, Published) {
 
 #[tokio::test]
 async fn a_live_programme_is_carried_to_an_ingest_and_plays_in_a_browser() {
-    let (stage, _live, published) = stage().await;
+    let (stage, _live, published) = stage(Ferry::serve().await).await;
     let apache = Apache::start(DIGEST).await;
     let observer = Observer::watch(&apache.playlist());
     let session = json!({
@@ -79,6 +80,33 @@ async fn a_live_programme_is_carried_to_an_ingest_and_plays_in_a_browser() {
         let source = sources.iter().find(|(part, _)| rendition.contains(part)).unwrap().1;
         let published = published.so_far().remove(&format!("{source}/index.m3u8")).unwrap();
         arrived(&apache.playlist().replace("channel.m3u8", &rendition), &published).await;
+    }
+}
+
+#[tokio::test]
+async fn kills_and_a_clock_that_is_set_back_change_nothing_for_those_who_watch() {
+    let clock = Clock::new();
+    let (mut stage, _live, _) = stage(Ferry::serve_under(&clock.under()).await).await;
+    let names = ["video_180p", "video_360p", "audio_en"];
+    let mut watchers = names.map(|name| Watcher::new(stage.playlist("ts", name)));
+    for watcher in &mut watchers {
+        // Each time it is behind what was noted, it goes on a second after that.
+        watcher.ahead = Duration::from_secs(3);
+    }
+    // Before the live programme, twice while it plays, after it, and in the break.
+    for (seconds, set) in [(6, 0), (14, 0), (10, -20), (20, -40), (14, -40)] {
+        watch(&mut watchers, Instant::now() + Duration::from_secs(seconds)).await;
+        stage.ferry.kill().await;
+        clock.set(set);
+        stage.ferry.up().await;
+    }
+    watch(&mut watchers, Instant::now() + Duration::from_secs(4)).await;
+    for watcher in &watchers {
+        let (numbers, parts) = watcher.live();
+        assert!(numbers.len() > 10 && parts.len() == 1, "{numbers:?} in {parts:?}");
+        assert!(numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{numbers:?}");
+        let adverts = watcher.known.values().filter(|(address, ..)| address.contains("/advert/"));
+        assert!(adverts.count() >= 4, "a break: {:#?}", watcher.known);
     }
 }
 
