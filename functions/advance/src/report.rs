@@ -190,7 +190,7 @@ mod tests {
     }
 
     /// The metrics that `infra/causes.json` promises to those who operate it. What is degraded is counted
-    /// by `dispatch`, once a minute.
+    /// by `dispatch`, once a minute, and held against the table there.
     #[test]
     fn what_ends_a_session_early_and_what_breaks_a_turn_is_counted() {
         let table: Vec<Value> =

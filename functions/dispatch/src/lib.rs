@@ -3,7 +3,7 @@
 mod pack;
 
 use aws::metrics::{Metrics, Unit};
-use aws::{Error, Executions, Input, Table};
+use aws::{Error, Executions, Input, Load, Table};
 use futures_util::{StreamExt, stream};
 pub use pack::pack;
 use relay::Timestamp;
@@ -34,10 +34,7 @@ impl Dispatch {
     pub async fn minute(&self, now: Timestamp, print: &dyn Fn(&str)) -> Result<(), Error> {
         let active = self.table.active().await?;
         let shards = pack(&active);
-        let mut metrics = Metrics::default();
-        metrics.add("ActiveSessions", Unit::Count, active.len() as u64);
-        let degraded = active.iter().filter(|load| load.degraded).count();
-        metrics.add("DegradedSessions", Unit::Count, degraded as u64);
+        let mut metrics = counted(&active);
         metrics.add("Runs", Unit::Count, shards.len() as u64);
         print(&metrics.line(&self.metrics, now, None, Map::new()));
         let starts = shards.into_iter().enumerate().map(|(number, sessions)| {
@@ -51,6 +48,17 @@ impl Dispatch {
         let started: Vec<_> = stream::iter(starts).buffer_unordered(AT_ONCE).collect().await;
         started.into_iter().collect()
     }
+}
+
+/// How many sessions there are, and how many of them are unwell: the metric of the causes that
+/// `infra/causes.json` gives it.
+#[must_use]
+pub fn counted(active: &[Load]) -> Metrics {
+    let mut metrics = Metrics::default();
+    metrics.add("ActiveSessions", Unit::Count, active.len() as u64);
+    let degraded = active.iter().filter(|load| load.degraded).count();
+    metrics.add("DegradedSessions", Unit::Count, degraded as u64);
+    metrics
 }
 
 /// The name of a shard's run in this minute. A minute that is dispatched twice gives the same names.
