@@ -1,11 +1,18 @@
 #!/usr/bin/env bash
-# Installs the Debian packages of programs that are missing, given as program=package.
+# Installs the Debian packages of programs and libraries that are missing, given as program=package, library.so=package.
 set -euo pipefail
 PATH=$PATH:/usr/sbin
 
+there() {
+  case $1 in
+    *.so) compgen -G "/usr/lib/*/$1" >/dev/null ;;
+    *) command -v "$1" >/dev/null ;;
+  esac
+}
+
 missing=()
 for each; do
-  command -v "${each%%=*}" >/dev/null || missing+=("${each#*=}")
+  there "${each%%=*}" || missing+=("${each#*=}")
 done
 if [ ${#missing[@]} = 0 ]; then exit; fi
 

@@ -11,10 +11,11 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
-use relay::ports::{Clock, CreateError, Query, Record, Runs, Sessions};
+use relay::ports::{Clock, CreateError, Page, Query, Record, Runs, Sessions};
 use relay::progress::{Progress, Status};
 use relay::session::{Session, SessionId};
 use serde_json::Value;
+use std::cmp::Reverse;
 
 /// Sessions on a page unless the request says how many.
 const LIMIT: usize = 50;
@@ -76,11 +77,27 @@ pub async fn list<S: Sessions, R: Runs, C>(
     if !errors.0.is_empty() {
         return Err(Problem::fields(StatusCode::BAD_REQUEST, errors.0));
     }
-    let mut page = api.sessions.list(&query).await.map_err(|error| problem::store(&error))?;
+    let mut page = match api.sessions.list(&query).await {
+        Ok(page) => page,
+        Err(error) => carried(&*api.runs, &query).ok_or_else(|| problem::store(&error))?,
+    };
     for record in &mut page.sessions {
         bring_up_to_date(&*api.runs, record);
     }
     Ok(Json(ListAnswer::new(page)))
+}
+
+/// The same page where the store does not answer, of what this process carries: all that are in an active state.
+/// Absent: those asked for are not told by that.
+fn carried(runs: &impl Runs, query: &Query) -> Option<Page> {
+    let wanted = query.status.filter(|status| status.is_active())?;
+    let mut sessions = runs.carried();
+    sessions.retain(|record| record.progress.status == wanted);
+    sessions.sort_by_key(|record| Reverse((record.session.created, record.session.id.clone())));
+    let next = sessions.get(query.limit).and_then(|_| sessions.get(query.limit - 1));
+    let next = next.map(|last| last.session.id.clone());
+    sessions.truncate(query.limit);
+    (!sessions.is_empty()).then_some(Page { sessions, next })
 }
 
 /// `GET /sessions/{id}`
@@ -88,7 +105,14 @@ pub async fn show<S: Sessions, R: Runs, C>(
     State(api): State<Api<S, R, C>>,
     Path(id): Path<String>,
 ) -> Result<impl IntoResponse, Problem> {
-    let mut record = find(&*api.sessions, &id).await?;
+    let mut record = match find(&*api.sessions, &id).await {
+        Ok(record) => record,
+        Err(problem) => {
+            // What it says of the store is on the session, where it is carried here.
+            let carried = api.runs.carried().into_iter().find(|one| one.session.id.0 == id);
+            carried.ok_or(problem)?
+        }
+    };
     bring_up_to_date(&*api.runs, &mut record);
     Ok(Json(SessionAnswer::new(record)))
 }

@@ -119,7 +119,7 @@ where
     /// Carries a session from where its cursor is.
     pub fn take_up(&self, record: Record) -> Handle {
         let Record { session, progress } = record;
-        let (id, mut carried) = (session.id.clone(), self.carried());
+        let (id, mut carried) = (session.id.clone(), lock(&self.carried));
         if let Some(handle) = carried.get(&id) {
             return handle.clone();
         }
@@ -150,7 +150,7 @@ where
     /// Ends all tasks, but for what is under way; that may take until `deadline`. The sessions stay
     /// active.
     pub async fn finish(&self, deadline: Timestamp) {
-        let handles: Vec<_> = self.carried().values().cloned().collect();
+        let handles: Vec<_> = lock(&self.carried).values().cloned().collect();
         let finished = handles.into_iter().map(|handle| handle.finish(deadline));
         futures_util::future::join_all(finished).await;
     }
@@ -166,10 +166,6 @@ where
         self.store.report(id, &stopped).await?;
         tracing::info!(session = %id, "session is stopped");
         Ok(())
-    }
-
-    fn carried(&self) -> MutexGuard<'_, Carried> {
-        lock(&self.carried)
     }
 }
 
@@ -206,7 +202,7 @@ where
     }
 
     async fn stop(&self, id: &SessionId) -> Result<(), StoreError> {
-        let handle = self.carried().get(id).cloned();
+        let handle = lock(&self.carried).get(id).cloned();
         let Some(handle) = handle else {
             let Some(record) = self.store.get(id).await? else { return Ok(()) };
             return self.report_stopped(id, &record.progress).await;
@@ -222,6 +218,14 @@ where
     }
 
     fn progress(&self, id: &SessionId) -> Option<Progress> {
-        self.carried().get(id).map(Handle::progress)
+        lock(&self.carried).get(id).map(Handle::progress)
+    }
+
+    fn carried(&self) -> Vec<Record> {
+        let record = |handle: &Handle| Record {
+            session: handle.session.clone(),
+            progress: handle.progress(),
+        };
+        lock(&self.carried).values().map(record).collect()
     }
 }

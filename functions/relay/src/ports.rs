@@ -237,6 +237,12 @@ pub trait Runs: Send + Sync {
 
     /// How a session is doing at this moment; absent when this process does not carry it.
     fn progress(&self, id: &SessionId) -> Option<Progress>;
+
+    /// Every session that this process carries, and how it is doing: what there is to be told of them while the
+    /// store does not answer.
+    fn carried(&self) -> Vec<Record> {
+        Vec::new()
+    }
 }
 
 /// Counts the versions of a cursor.

@@ -133,6 +133,24 @@ async fn a_table_that_is_asked_for_too_much_holds_up_and_loses_nothing() {
 }
 
 #[tokio::test]
+async fn an_endpoint_that_is_stopped_delays_nothing_at_the_other_and_catches_up() {
+    let mut scene = scene().await;
+    let (cloud, id) = (scene.ferry, scene.carry().await);
+    scene.caught_up(CATCH_UP).await;
+    scene.apaches[1].down().await;
+    scene.publish(10).await;
+    let unwell = |session: &Value| session["causes"] == json!(["endpoint"]);
+    let session = cloud.until(&id, "degraded", CATCH_UP, unwell).await;
+    assert_eq!(session["status"], "degraded", "{session:#}");
+    let published = scene.published.so_far().values().map(Vec::len).min().unwrap();
+    let listed = scene.observers[0].segments();
+    assert!(listed + 5 >= published, "the other lists {listed} of {published}");
+    scene.apaches[1].up().await;
+    scene.caught_up(CATCH_UP).await;
+    scene.end(&id).await.is_whole();
+}
+
+#[tokio::test]
 async fn two_minutes_without_a_dispatch_and_a_run_that_is_stopped_by_hand_lose_nothing() {
     let scene = scene().await;
     let (cloud, id) = (scene.ferry, scene.carry().await);

@@ -13,6 +13,10 @@ use std::time::{Duration, Instant};
 /// How soon after the end of a fault all must be well: an endpoint is tried every four seconds, and then catches up.
 const RECOVERY: Duration = Duration::from_secs(30);
 
+/// How soon it must be where nothing hangs: the source has target durations of 2 s, and its newest segment is listed
+/// by two polls at most; what an endpoint lacks is sent within the longest wait for it.
+const TWO_POLLS: Duration = Duration::from_secs(6);
+
 fn running(session: &Value) -> bool {
     session["status"] == "running"
 }
@@ -135,6 +139,61 @@ async fn a_source_whose_name_is_not_known_is_told_and_another_takes_over() {
     }
 }
 
+/// How long `ferry` takes the address of a name for true.
+const KNOWN: Duration = Duration::from_secs(11);
+
+#[tokio::test]
+async fn names_that_are_not_found_for_a_while_lose_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("hosts");
+    let names = ["source.test", "endpoint.test"];
+    // A file without an entry would not be read again.
+    let lose = |lost: &str| {
+        let kept = names.iter().chain(&["other.test"]).filter(|name| **name != lost);
+        let text: String = kept.map(|name| format!("127.0.0.1 {name}\n")).collect();
+        let new = file.with_extension("new");
+        std::fs::write(&new, text).unwrap();
+        std::fs::rename(new, &file).unwrap();
+    };
+    lose("");
+    let hosts = format!("NSS_WRAPPER_HOSTS={}", file.display());
+    let ferry = Ferry::serve_under(&["env", "LD_PRELOAD=libnss_wrapper.so", &hosts]).await;
+    let apaches = vec![Apache::start(DIGEST).await, Apache::start(DIGEST).await];
+    let scene = Scene::of(ferry, apaches, Live::listing(30).await).await;
+    let mut request = scene.request();
+    let networks = [
+        Network::before(scene.origin.port()).await,
+        Network::before(scene.apaches[1].port()).await,
+    ];
+    for (at, address) in ["/source/url", "/output/endpoints/1/url"].iter().enumerate() {
+        let url = request.pointer_mut(address).unwrap();
+        let through = networks[at].address(url.as_str().unwrap());
+        *url = through.replace("127.0.0.1", names[at]).into();
+    }
+    let id = scene.ferry.make(request).await;
+    scene.caught_up(RECOVERY).await;
+    for (at, cause) in ["source", "endpoint"].into_iter().enumerate() {
+        lose(names[at]);
+        tokio::time::sleep(KNOWN).await;
+        // A connection needs no name.
+        networks[at].set(Weather::Resets(0));
+        let found = |session: &Value| {
+            let reason = session["reason"].as_str().unwrap_or_default();
+            session["causes"] == json!([cause]) && reason.contains(" cannot be looked up")
+        };
+        scene.ferry.until(&id, "without a name", RECOVERY, found).await;
+        networks[at].set(Weather::Fair);
+        scene.publish(2).await;
+        lose("");
+        let ended = Instant::now();
+        scene.caught_up(RECOVERY).await;
+        println!("{} was back for {:?} until all had arrived", names[at], ended.elapsed());
+        assert!(ended.elapsed() <= TWO_POLLS, "{}: {:?}", names[at], ended.elapsed());
+    }
+    scene.ferry.until(&id, "running", RECOVERY, running).await;
+    scene.end(&id).await.is_whole();
+}
+
 #[tokio::test]
 async fn a_disk_that_is_full_holds_up_what_is_published_and_loses_nothing() {
     // What would end it is to be an error.
@@ -145,9 +204,11 @@ async fn a_disk_that_is_full_holds_up_what_is_published_and_loses_nothing() {
     scene.caught_up(RECOVERY).await;
     scene.ferry.limit_files(Some(4096));
     scene.publish(2).await;
-    // What cannot be stored may not be read either; the log says why.
-    let (status, session) = scene.ferry.ask(Method::GET, &format!("/sessions/{id}"), None).await;
-    assert!(status == 503 || session["causes"] == json!(["store"]), "{status} {session:#}");
+    let session = unwell(&scene, &id, "store").await;
+    let reason = session["reason"].as_str().unwrap();
+    assert!(reason.contains("File too large"), "{reason}");
+    let unwell = scene.ferry.ask(Method::GET, "/sessions?status=degraded", None).await.1;
+    assert_eq!(unwell["sessions"][0]["id"], *id, "{unwell:#}");
     let before = scene.observers[0].segments();
     scene.publish(4).await;
     let after = scene.observers[0].segments();

@@ -128,7 +128,8 @@ async fn every_answer_is_as_described() {
     body["source"]["fallbacks"] = json!(["https://other.example/main.m3u8"]);
     let made = world.post("/sessions", &body).await.json();
     let id = made["id"].as_str().unwrap().to_owned();
-    world.process.carried.lock().unwrap().insert(SessionId(id.clone()), full_progress());
+    let carried = SessionId(id.clone());
+    world.process.carried.lock().unwrap().get_mut(&carried).unwrap().progress = full_progress();
     check(&document, &schema("Session"), &world.get(&format!("/sessions/{id}")).await.json(), "");
     check(&document, &schema("SessionList"), &world.get("/sessions").await.json(), "");
     check(&document, &schema("Health"), &world.get("/health").await.json(), "");

@@ -55,7 +55,8 @@ async fn a_session_shows_how_it_is_doing_now() {
         lag_ms: Some(431),
         last_error: Some(fault),
     };
-    world.process.carried.lock().unwrap().insert(SessionId(id.clone()), progress);
+    let carried = SessionId(id.clone());
+    world.process.carried.lock().unwrap().get_mut(&carried).unwrap().progress = progress;
     let seen = world.get(&format!("/sessions/{id}")).await.json();
     let fault = json!({ "what": "endpoint answered 500", "at": "1970-01-01T00:00:01.000Z" });
     assert_eq!(
@@ -395,6 +396,7 @@ async fn a_store_that_is_away_is_said_without_its_secrets() {
     let id = world.make("a").await;
     assert_eq!(world.get("/health").await.json(), json!({ "status": "ok" }));
     world.sessions.broken.store(true, Ordering::Relaxed);
+    world.process.carried.lock().unwrap().clear();
     for answer in [
         world.post("/sessions", &request("b")).await,
         world.get("/sessions").await,
@@ -410,4 +412,34 @@ async fn a_store_that_is_away_is_said_without_its_secrets() {
     assert_eq!(world.get("/api/v1/fetcher").await.status, StatusCode::SERVICE_UNAVAILABLE);
     world.sessions.broken.store(false, Ordering::Relaxed);
     assert_eq!(world.get(&format!("/sessions/{id}")).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn what_is_carried_is_told_while_the_store_does_not_answer() {
+    let world = World::new();
+    let ids = [world.make("a").await, world.make("b").await, world.make("c").await];
+    for record in world.process.carried.lock().unwrap().values_mut() {
+        let well = record.session.id.0 == ids[1];
+        record.progress.status = if well { Status::Running } else { Status::Degraded };
+        record.progress.causes = if well { [].into() } else { [Cause::Store].into() };
+    }
+    world.sessions.broken.store(true, Ordering::Relaxed);
+    let session = world.get(&format!("/sessions/{}", ids[0])).await.json();
+    assert_eq!((&session["status"], &session["causes"]), (&json!("degraded"), &json!(["store"])));
+    for (query, expected, more) in [
+        ("status=degraded", &[2, 0][..], None),
+        ("status=degraded&limit=1", &[2], Some(2)),
+        ("status=running", &[1], None),
+    ] {
+        let page = world.get(&format!("/sessions?{query}")).await.json();
+        let listed: Vec<_> =
+            page["sessions"].as_array().unwrap().iter().map(|it| &it["id"]).collect();
+        assert_eq!(listed, expected.iter().map(|&at| &ids[at]).collect::<Vec<_>>(), "{query}");
+        assert_eq!(page["next"], json!(more.map(|at: usize| &ids[at])), "{query}");
+    }
+    // What is over, and what none that is carried here is, only the store knows.
+    for path in ["", "?status=ended", "?status=starting", "/other"] {
+        let answer = world.get(&format!("/sessions{path}")).await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
+    }
 }

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use relay::Timestamp;
-use relay::ports::{Clock, Runs, Sessions, StoreError};
+use relay::ports::{Clock, Record, Runs, Sessions, StoreError};
 use relay::progress::{Progress, Status};
 use relay::session::{Access, Session, SessionId};
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ use url::Url;
 /// A process that carries what it is told to, and says what it was told to say.
 pub struct Process {
     sessions: Arc<Memory>,
-    pub carried: Mutex<BTreeMap<SessionId, Progress>>,
+    pub carried: Mutex<BTreeMap<SessionId, Record>>,
 }
 
 /// A source that no output takes.
@@ -34,17 +34,23 @@ impl Runs for Process {
     }
 
     async fn start(&self, session: &Session) {
-        self.carried.lock().unwrap().insert(session.id.clone(), Progress::default());
+        let record = Record { session: session.clone(), progress: Progress::default() };
+        self.carried.lock().unwrap().insert(session.id.clone(), record);
     }
 
     async fn stop(&self, id: &SessionId) -> Result<(), StoreError> {
-        let progress = self.carried.lock().unwrap().remove(id).unwrap_or_default();
+        let carried = self.carried.lock().unwrap().remove(id);
+        let progress = carried.map(|record| record.progress).unwrap_or_default();
         let reason = Some("stopped on request".to_owned());
         self.sessions.report(id, &Progress { status: Status::Stopped, reason, ..progress }).await
     }
 
     fn progress(&self, id: &SessionId) -> Option<Progress> {
-        self.carried.lock().unwrap().get(id).cloned()
+        self.carried.lock().unwrap().get(id).map(|record| record.progress.clone())
+    }
+
+    fn carried(&self) -> Vec<Record> {
+        self.carried.lock().unwrap().values().cloned().collect()
     }
 }
 

@@ -17,7 +17,8 @@ type Opener = Box<dyn Fn(&Path) -> Result<Database, redb::Error> + Send + Sync>;
 pub struct Disk {
     path: PathBuf,
     open: Opener,
-    database: RwLock<Option<Database>>,
+    /// Or why it could not be opened again.
+    database: RwLock<Result<Database, StoreError>>,
 }
 
 impl Disk {
@@ -34,7 +35,7 @@ impl Disk {
             }
             other => OpenError::Unusable { path: path.clone(), reason: other.to_string() },
         })?;
-        Ok(Self { path, open, database: RwLock::new(Some(database)) })
+        Ok(Self { path, open, database: RwLock::new(Ok(database)) })
     }
 
     /// What `look` finds in the database as it is now.
@@ -43,7 +44,7 @@ impl Disk {
         look: impl FnOnce(&ReadTransaction) -> Result<T, redb::Error>,
     ) -> Result<T, StoreError> {
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        let database = database.as_ref().ok_or_else(closed)?;
+        let database = database.as_ref().map_err(Clone::clone)?;
         let reading = database.begin_read().map_err(failed)?;
         look(&reading).map_err(failed)
     }
@@ -51,16 +52,16 @@ impl Disk {
     /// Begins to write.
     pub fn write(&self) -> Result<WriteTransaction, StoreError> {
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        database.as_ref().ok_or_else(closed)?.begin_write().map_err(failed)
+        database.as_ref().map_err(Clone::clone)?.begin_write().map_err(failed)
     }
 
     /// Opens the database afresh, after a failure.
     pub fn reopen(&self) -> Result<(), StoreError> {
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         // It lets go of the file first: it is locked.
-        *database = None;
-        *database = Some((self.open)(&self.path).map_err(failed)?);
-        Ok(())
+        *database = Err(StoreError { reason: "the database is being opened again".to_owned() });
+        *database = (self.open)(&self.path).map_err(failed);
+        database.as_ref().map(|_| ()).map_err(Clone::clone)
     }
 }
 
@@ -93,8 +94,4 @@ pub fn prepare(database: Result<Database, DatabaseError>) -> Result<Database, re
 
 pub fn failed(error: impl Into<redb::Error>) -> StoreError {
     StoreError { reason: error.into().to_string() }
-}
-
-fn closed() -> StoreError {
-    StoreError { reason: "the database is closed after a failure".to_owned() }
 }

@@ -7,8 +7,8 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
-/// One write, and whom to tell that it has lasted.
-type Job = Box<dyn FnOnce(&WriteTransaction) -> (Tell, Result<(), redb::Error>) + Send>;
+/// One write, unless nothing can be written, and whom to tell that it has lasted.
+type Job = Box<dyn FnOnce(Option<&WriteTransaction>) -> (Tell, Result<(), redb::Error>) + Send>;
 type Tell = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 /// A thread that writes all that waits in one transaction, so that many sessions share one fsync.
@@ -36,8 +36,8 @@ impl Writer {
     ) -> Result<T, StoreError> {
         let (tell, told) = oneshot::channel();
         let job: Job = Box::new(move |writing| {
-            let (done, result) = match write(writing) {
-                Ok(done) => (Some(done), Ok(())),
+            let (done, result) = match writing.map(write).transpose() {
+                Ok(done) => (done, Ok(())),
                 Err(error) => (None, Err(error)),
             };
             let tell: Tell = Box::new(move |lasted: Result<(), StoreError>| {
@@ -83,18 +83,16 @@ fn write_all(disk: &Disk, waiting: &mpsc::Receiver<Job>) {
 fn write(disk: &Disk, jobs: impl Iterator<Item = Job>) -> (Vec<Tell>, Result<(), StoreError>) {
     let writing = match disk.write() {
         Ok(writing) => writing,
-        // Those who wait are told when their job is dropped.
-        Err(error) => return (Vec::new(), Err(error)),
+        Err(error) => return (jobs.map(|job| job(None).0).collect(), Err(error)),
     };
-    let mut told = Vec::new();
+    let (mut told, mut failure) = (Vec::new(), None);
     for job in jobs {
-        let (tell, result) = job(&writing);
+        let (tell, result) = job(failure.is_none().then_some(&writing));
         told.push(tell);
-        if let Err(error) = result {
-            return (told, Err(failed(error)));
-        }
+        failure = failure.or(result.err());
     }
-    (told, writing.commit().map_err(failed))
+    let lasted = failure.map_or_else(|| writing.commit().map_err(failed), |it| Err(failed(it)));
+    (told, lasted)
 }
 
 fn reopen(disk: &Disk) -> bool {
@@ -184,7 +182,8 @@ mod tests {
         let first = store.commit(&session.id, None, b"one").await.unwrap();
         faults.full.store(true, Ordering::Relaxed);
         for _ in 0..3 {
-            store.commit(&session.id, Some(first), b"two").await.unwrap_err();
+            let refused = store.commit(&session.id, Some(first), b"two").await.unwrap_err();
+            assert!(refused.to_string().contains("no storage space"), "{refused}");
         }
         faults.full.store(false, Ordering::Relaxed);
         let second = store.commit(&session.id, Some(first), b"two").await.unwrap();
