@@ -30,7 +30,13 @@ fn rows() -> Vec<Row> {
         row(
             "TS, packed AAC",
             audible.map(holds).to_vec(),
-            &[(CARRY, "a_video_with_sound_and_subtitles_apart_is_carried_to_its_end")],
+            &[
+                (
+                    E2E,
+                    "sound_in_aac_ac3_and_eac3_arrives_packed_in_transport_streams_and_in_fragments",
+                ),
+                (CARRY, "a_video_with_sound_and_subtitles_apart_is_carried_to_its_end"),
+            ],
         ),
         row(
             "WebVTT in segments",
@@ -84,6 +90,10 @@ fn rows() -> Vec<Row> {
             Vec::new(),
             &[
                 (E2E, "hevc_arrives_in_fragments_and_in_transport_streams"),
+                (
+                    E2E,
+                    "sound_in_aac_ac3_and_eac3_arrives_packed_in_transport_streams_and_in_fragments",
+                ),
                 (OUTPUTS, "a_codec_goes_by_the_name_that_people_give_it"),
             ],
         ),

@@ -104,23 +104,81 @@ pub fn video(folder: &Path) {
 
 /// The same in another form, which arguments of ffmpeg's hls muxer say.
 pub fn video_as(folder: &Path, form: &str, extension: &str) {
-    coded_video(folder, ENCODER, form, extension);
+    coded_video(folder, (ENCODER, "aac"), APART, form, extension);
 }
 
 /// The same in HEVC.
 pub fn hevc(folder: &Path, form: &str, extension: &str) {
-    coded_video(folder, HEVC, form, extension);
+    coded_video(folder, (HEVC, "aac"), APART, form, extension);
 }
 
-fn coded_video(folder: &Path, encoder: &str, form: &str, extension: &str) {
+/// The same with sound of a codec, apart.
+pub fn sound_apart(folder: &Path, codec: &str, form: &str, extension: &str) {
+    coded_video(folder, (ENCODER, codec), APART, form, extension);
+}
+
+/// The same in the segments of the picture.
+pub fn sound_within(folder: &Path, codec: &str) {
+    coded_video(folder, (ENCODER, codec), WITHIN, "-hls_segment_type mpegts", "ts");
+}
+
+/// The same packed: frames of sound after a tag that says when they begin (RFC 8216 section 3.4).
+pub fn sound_packed(folder: &Path, codec: &str) {
+    sound_apart(folder, codec, "-hls_segment_type mpegts", "ts");
+    let format = if codec == "aac" { "adts" } else { codec };
+    let playlist = folder.join("audio/index.m3u8");
+    let text = std::fs::read_to_string(&playlist).unwrap();
+    // ffmpeg's transport streams begin at 1.4 s, in parts of 90,000.
+    let (mut begins, mut next) = (0, 126_000);
+    for line in text.lines() {
+        if let Some(duration) = line.strip_prefix("#EXTINF:") {
+            (begins, next) =
+                (next, next + hls::duration(duration.trim_end_matches(',')).unwrap().0 * 9 / 100);
+        } else if let Some(name) = line.strip_suffix(".ts") {
+            let of = |extension: &str| {
+                let path = playlist.with_file_name(format!("{name}.{extension}"));
+                path.to_str().unwrap().to_owned()
+            };
+            let args = ["-v", "error", "-i", &of("ts"), "-c", "copy", "-f", format];
+            let output = Command::new(FFMPEG).args(args).arg("-").output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            let bytes = [began_at(begins), output.stdout].concat();
+            std::fs::write(of(codec), bytes).unwrap();
+        }
+    }
+    std::fs::write(&playlist, text.replace(".ts", &format!(".{codec}"))).unwrap();
+}
+
+/// The ID3 tag with which a segment of packed sound begins.
+fn began_at(timestamp: u64) -> Vec<u8> {
+    const OWNER: &[u8] = b"com.apple.streaming.transportStreamTimestamp\0";
+    let length = |length: usize| [0, 0, (length >> 7) as u8, (length & 0x7F) as u8];
+    let frame = [OWNER, &timestamp.to_be_bytes()].concat();
+    let head = [b"PRIV", &length(frame.len())[..], &[0, 0]].concat();
+    let tag = [b"ID3\x04\0\0", &length(head.len() + frame.len())[..]].concat();
+    [tag, head, frame].concat()
+}
+
+/// Which streams a video's renditions have: picture and sound apart, or together.
+const APART: &str =
+    "v:0,agroup:sound,s:0,sgroup:text,language:en,name:video|a:0,agroup:sound,name:audio";
+const WITHIN: &str = "v:0,a:0,s:0,sgroup:text,language:en,name:video";
+
+fn coded_video(
+    folder: &Path,
+    (encoder, sound): (&str, &str),
+    streams: &str,
+    form: &str,
+    extension: &str,
+) {
     let cue = |at| format!("{at}\n00:00:{at:02},000 --> 00:00:{at:02},900\nLine {at}\n\n");
     let cues = folder.join("cues.srt");
     std::fs::write(&cues, (0..24).step_by(3).map(cue).collect::<String>()).unwrap();
     let mut args = split(&format!(
         "-hide_banner -loglevel error -f lavfi -i testsrc2=s=320x180:r={FRAMES_PER_SECOND}:d=24 \
-         -f lavfi -i sine=r=32000:d=24 -i {} -map 0:v -map 1:a -map 2:s {encoder} -c:a aac \
+         -f lavfi -i sine=r=32000:d=24 -i {} -map 0:v -map 1:a -map 2:s {encoder} -c:a {sound} \
          -f hls {form} -hls_time 2 -hls_playlist_type vod -master_pl_name main.m3u8 -var_stream_map \
-         v:0,agroup:sound,s:0,sgroup:text,language:en,name:video|a:0,agroup:sound,name:audio",
+         {streams}",
         cues.display(),
     ));
     args.extend(out(folder, extension));

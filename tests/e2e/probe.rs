@@ -12,7 +12,7 @@ const FFPROBE: &str = "/usr/bin/ffprobe";
 /// The packets of each stream in `input`, by codec.
 pub async fn packets(input: &str) -> BTreeMap<String, u64> {
     let entries = ["-show_entries", "stream=codec_name,nb_read_packets", "-of", "csv=p=0"];
-    let args = [&["-v", "error", "-count_packets"], &entries[..], &[input]].concat();
+    let args = [&["-v", "error", "-count_packets"], &entries[..], names(input), &[input]].concat();
     let lines = run(FFPROBE, args).await;
     let line = |line: &str| {
         let (codec, count) = line.split_once(',')?;
@@ -24,14 +24,20 @@ pub async fn packets(input: &str) -> BTreeMap<String, u64> {
 
 /// How long `input` plays, in milliseconds.
 pub async fn milliseconds(input: &str) -> u64 {
-    let args = ["-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0", input];
-    hls::duration(&run(FFPROBE, args.to_vec()).await).unwrap().as_millis()
+    let entries = ["-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0"];
+    let args = [&entries[..], names(input), &[input]].concat();
+    hls::duration(&run(FFPROBE, args).await).unwrap().as_millis()
 }
 
 /// Decodes every frame of `input`; a single complaint is an error.
 pub async fn decode(input: &str) {
-    run(FFMPEG, ["-v", "error", "-xerror", "-i", input, "-map", "0", "-f", "null", "-"].to_vec())
-        .await;
+    let to_nowhere = ["-i", input, "-map", "0", "-f", "null", "-"];
+    run(FFMPEG, [&["-v", "error", "-xerror"], names(input), &to_nowhere].concat()).await;
+}
+
+/// Debian's ffmpeg knows E-AC-3 as `.eac3` only, and players know it as `.ec3`.
+fn names(input: &str) -> &'static [&'static str] {
+    if input.ends_with(".m3u8") { &["-extension_picky", "0"] } else { &[] }
 }
 
 /// Decodes all that can be decoded of `input`; a single complaint is an error. Where a TS follows another, its counters

@@ -3,7 +3,10 @@
 
 use crate::apache::{Apache, DIGEST, Request};
 use crate::ferry::{Ferry, binary};
-use crate::ffmpeg::{Live, add_iframes, hevc, into_one_file, video, video_as};
+use crate::ffmpeg::{
+    Live, add_iframes, hevc, into_one_file, sound_apart, sound_packed, sound_within, video,
+    video_as,
+};
 use crate::observer::Observer;
 use crate::origin::Origin;
 use crate::probe;
@@ -100,6 +103,41 @@ async fn hevc_arrives_in_fragments_and_in_transport_streams() {
         let (_, apache) = Stage::of(folder).await.carry_whole(output, &published).await;
         let packets = probe::packets(&apache.playlist()).await;
         assert_eq!(packets.get("hevc"), Some(&288), "{form} {output}: {packets:?}");
+    }
+}
+
+#[tokio::test]
+async fn sound_in_aac_ac3_and_eac3_arrives_packed_in_transport_streams_and_in_fragments() {
+    const FMP4: &str = "-hls_segment_type fmp4";
+    // 24 s of 32,000 samples, of which a frame has so many.
+    for (codec, samples) in [("aac", 1024), ("ac3", 1536), ("eac3", 1536)] {
+        let packed: &dyn Fn(&Path) = &|at| sound_packed(at, codec);
+        let within: &dyn Fn(&Path) = &|at| sound_within(at, codec);
+        let apart: &dyn Fn(&Path) = &|at| sound_apart(at, codec, "-hls_segment_type mpegts", "ts");
+        let fragments: &dyn Fn(&Path) = &|at| sound_apart(at, codec, FMP4, "m4s");
+        let cases = [
+            ("packed", packed, "webdav"),
+            ("packed", packed, "mediapackage"),
+            ("within", within, "mediapackage"),
+            ("apart", apart, "mediapackage"),
+            ("fragments", fragments, "webdav"),
+        ];
+        // Of AAC the other cases have the rest.
+        let new = if codec == "aac" { 2 } else { cases.len() };
+        for (form, make, output) in cases.into_iter().take(new) {
+            let folder = folder();
+            make(folder.path());
+            let published = published(folder.path());
+            let (_, apache) = Stage::of(folder).await.carry_whole(output, &published).await;
+            let sound = probe::packets(&apache.playlist()).await[codec];
+            // An encoder of AAC begins with a frame of silence.
+            let whole = 24_u64 * 32_000 / samples + u64::from(codec == "aac");
+            assert_eq!(sound, whole, "{codec} {form} {output}");
+            let stored = apache.requests();
+            let ending = if codec == "eac3" { ".ec3".to_owned() } else { format!(".{codec}") };
+            let is_packed = |put: &Request| put.method == "PUT" && put.path.ends_with(&ending);
+            assert_eq!(stored.iter().any(is_packed), form == "packed", "{codec} {form} {output}");
+        }
     }
 }
 
