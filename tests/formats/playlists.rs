@@ -82,7 +82,7 @@ fn what_is_wrong_with_a_playlist_is_said_and_the_rest_goes_on() {
         "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-DEFINE:NAME=\"a\",VALUE=\"b\"\n";
     for (text, reason) in [
         (MAIN.to_owned(), "a multivariant playlist where a media playlist should be"),
-        (format!("{DEFINED}#EXTINF:2,\n{{$c}}.ts\n"), "line 5: a variable that is not defined"),
+        (format!("{DEFINED}#EXTINF:2,\n{{$c}}.ts\n"), "line 5: the variable c is not defined"),
         (format!("{DEFINED}#EXT-X-ENDLIST\n"), "it ends, and lists nothing"),
         (DEFINED.to_owned(), "source has listed nothing new of video-5 for"),
         (

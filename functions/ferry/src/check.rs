@@ -5,6 +5,7 @@ mod container;
 mod read;
 mod report;
 mod rules;
+mod sample;
 mod seen;
 mod show;
 #[cfg(test)]

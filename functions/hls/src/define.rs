@@ -37,8 +37,8 @@ pub fn substitute<'a>(
         // It stays, so that every line keeps its number.
         let Some((tags::DEFINE, value)) = tags::tag(line.trim_end()) else {
             let filled = filled(line, &known).map_err(at)?;
-            if refers(&filled) {
-                return Err(at(ErrorKind::UndefinedVariable));
+            if let Some(name) = refers(&filled) {
+                return Err(at(ErrorKind::UndefinedVariable { name: name.to_owned() }));
             }
             lines.push_str(&filled);
             continue;
@@ -59,8 +59,8 @@ pub fn substitute<'a>(
     Ok((Cow::Owned(lines.into_bytes()), known))
 }
 
-/// Whether a line still refers to a variable: an address, or the attributes of a tag. Comments and titles do not.
-fn refers(line: &str) -> bool {
+/// The variable that a line still refers to: an address, or the attributes of a tag. Comments and titles do not.
+fn refers(line: &str) -> Option<&str> {
     let names = |name: &str| {
         !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
     };
@@ -68,8 +68,8 @@ fn refers(line: &str) -> bool {
         Some((name, _)) => name != tags::INF,
         None => tags::is_address(line),
     };
-    let reference = |after: &str| after.split_once('}').is_some_and(|(name, _)| names(name));
-    matters && line.split("{$").skip(1).any(reference)
+    let references = line.split("{$").skip(1).filter_map(|after| after.split_once('}'));
+    references.map(|(name, _)| name).find(|name| matters && names(name))
 }
 
 /// A line with the values of variables in the places of `{$name}`.
@@ -113,16 +113,19 @@ mod tests {
                 "#EXT-X-DEFINE:IMPORT=\"cdn\"\n# {$x}\n#EXTINF:2,{$x}\n{$cdn}/a.ts\n",
                 Ok("# {$x}\n#EXTINF:2,{$x}\nhttps://c.example/a.ts\n"),
             ),
-            ("#EXT-X-DEFINE:IMPORT=\"cdn\"\n{$cdn}/a.ts?{$x}\n", Err(2)),
+            ("#EXT-X-DEFINE:IMPORT=\"cdn\"\n{$cdn}/a.ts?{$x}\n", Err((2, "x"))),
             ("#EXT-X-DEFINE:QUERYPARAM=\"token\"\r\na.ts?{$token}{$\r\n", Ok("a.ts?t=1{$\r\n")),
             (
                 "#EXT-X-DEFINE:NAME=\"a\",VALUE=\"1\"\n#EXT-X-DEFINE:NAME=\"b\",VALUE=\"{$a}2\"\n\
                  #EXT-X-MAP:URI=\"{$b}/{$a}\"\n{$b}",
                 Ok("#EXT-X-MAP:URI=\"12/1\"\n12"),
             ),
-            ("{$a}\n#EXT-X-DEFINE:NAME=\"a\",VALUE=\"1\"\n{$a}", Err(1)),
-            ("#EXT-X-DEFINE:NAME=\"a\",VALUE=\"{$a}\"\n{$a}", Err(2)),
-            ("#EXT-X-DEFINE:\n#EXT-X-DEFINE:IMPORT=\"none\"\n#EXT-X-MAP:URI=\"{$none}\"", Err(3)),
+            ("{$a}\n#EXT-X-DEFINE:NAME=\"a\",VALUE=\"1\"\n{$a}", Err((1, "a"))),
+            ("#EXT-X-DEFINE:NAME=\"a\",VALUE=\"{$a}\"\n{$a}", Err((2, "a"))),
+            (
+                "#EXT-X-DEFINE:\n#EXT-X-DEFINE:IMPORT=\"none\"\n#EXT-X-MAP:URI=\"{$none}\"",
+                Err((3, "none")),
+            ),
         ] {
             let filled = substitute(text.as_bytes(), &imported, query);
             let without = |text: &str| {
@@ -130,7 +133,10 @@ mod tests {
                 lines.filter(|line| !tags::is_define(line)).collect::<String>()
             };
             let filled = filled.map(|(text, _)| without(str::from_utf8(&text).unwrap()));
-            let undefined = |line| Error { line, kind: ErrorKind::UndefinedVariable };
+            let undefined = |(line, name): (usize, &str)| {
+                let name = name.to_owned();
+                Error { line, kind: ErrorKind::UndefinedVariable { name } }
+            };
             assert_eq!(filled, expected.map(str::to_owned).map_err(undefined), "{text}");
         }
         let defined = substitute(b"#EXT-X-DEFINE:NAME=\"a\",VALUE=\"1\"\n", &imported, query);

@@ -90,9 +90,13 @@ pub enum ErrorKind {
         /// `EXTINF` or `EXT-X-STREAM-INF`.
         tag: &'static str,
     },
-    /// A variable is referred to that no `EXT-X-DEFINE` before defines.
-    #[error("a variable that is not defined")]
-    UndefinedVariable,
+    /// A variable is referred to that no `EXT-X-DEFINE` before defines, or that has no value: the playlist's own address
+    /// lacks the parameter, or the multivariant playlist does not define it.
+    #[error("the variable {name} is not defined")]
+    UndefinedVariable {
+        /// Its name.
+        name: String,
+    },
     /// `EXT-X-SKIP`: segments are left out, which only a client that asked for it can put back.
     #[error("the playlist is a delta update")]
     DeltaUpdate,

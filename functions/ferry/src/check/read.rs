@@ -4,12 +4,9 @@ use super::seen::{Seen, Snapshot, Watched};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use hls::{Limits, MediaPlaylist, Micros, Playlist, Timestamp, Variables, parse};
-use relay::ports::{Clock, Fetched, Origin, OriginError, Slice, Validators};
+use relay::ports::{Clock, Fetched, Origin, OriginError, Validators};
 use std::borrow::Cow;
 use url::Url;
-
-/// What is kept of a segment: the tables of a transport stream are in it, behind any ID3 tag.
-const SAMPLE_BYTES: usize = 64 << 10;
 
 /// Between two readings: a quarter of the target duration, within these limits. Players read less
 /// often (RFC 8216 section 6.3.4); this is to see when segments come.
@@ -107,8 +104,12 @@ impl Watching {
         self.watched.looked_at = snapshot.at;
         let last = self.watched.versions.last();
         if last.is_none_or(|last| last.text != snapshot.text) {
-            if let Ok(Playlist::Media(playlist)) = parse(&snapshot.text, &Limits::default()) {
-                self.newest = Some(playlist);
+            match parse(&snapshot.text, &Limits::default()) {
+                Ok(Playlist::Media(playlist)) => self.newest = Some(playlist),
+                Ok(Playlist::Multivariant(_)) => self
+                    .failed("a multivariant playlist where a media playlist should be".to_owned()),
+                // It is found with its line.
+                Err(_) => {}
             }
             self.watched.versions.push(snapshot);
         }
@@ -185,31 +186,12 @@ impl<O: Origin, C: Clock> Reader<'_, O, C> {
         }
     }
 
-    /// Reads the beginning of the newest segment.
+    /// Reads the beginning of the newest segment, and what it needs.
     async fn sample(&self, watching: &mut Watching) {
-        let segments = watching.newest.iter().flat_map(|newest| &newest.segments);
-        // An encrypted segment says nothing.
-        let plain = |it: &&hls::Segment| it.keys.is_empty() && !it.gap;
-        let Some(newest) = segments.rev().find(plain) else { return };
-        let slice = newest.byte_range.map(|range| {
-            let length = range.length.min(SAMPLE_BYTES as u64);
-            Some(Slice { offset: range.offset?, length }).filter(|_| length > 0)
-        });
-        if slice == Some(None) {
-            watching.failed("the byte range of the newest segment is none".to_owned());
-            return;
-        }
-        let url = watching.base.as_ref().and_then(|base| base.join(&newest.uri).ok());
-        let Some(url) = url else {
-            watching.failed("the address of the newest segment is not one".to_owned());
-            return;
-        };
-        match self.origin.segment(&url, slice.flatten()).await {
-            Ok(bytes) => {
-                let head = bytes.get(..SAMPLE_BYTES).unwrap_or(&bytes);
-                watching.watched.sample = Some(Bytes::copy_from_slice(head));
-            }
-            Err(error) => watching.failed(error.to_string()),
+        let (Some(newest), Some(base)) = (&watching.newest, &watching.base) else { return };
+        match super::sample::newest(self.origin, base, newest).await {
+            Ok(sample) => watching.watched.sample = sample,
+            Err(reason) => watching.failed(reason),
         }
     }
 }
@@ -217,6 +199,8 @@ impl<O: Origin, C: Clock> Reader<'_, O, C> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::sample::SAMPLE_BYTES;
+    use relay::ports::Slice;
     use std::sync::atomic::{AtomicU64, Ordering};
 
     /// A clock that is as late as anyone has slept.

@@ -32,7 +32,9 @@ impl Display for Shown<'_> {
         let markers = if markers.is_empty() { "none seen".to_owned() } else { markers.join(", ") };
         writeln!(f, "\nAd markers\n  {markers}\n\nRFC 8216")?;
         if report.findings.is_empty() {
-            writeln!(f, "  nothing found against it")?;
+            let read = report.renditions.iter().all(|rendition| rendition.failures.is_empty());
+            let what = if read { "it" } else { "what could be read" };
+            writeln!(f, "  nothing found against {what}")?;
         }
         for finding in &report.findings {
             let severity = match finding.severity {

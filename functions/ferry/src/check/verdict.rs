@@ -40,8 +40,9 @@ fn facet(rendition: &Rendition) -> Option<Facet> {
             ..Facet::default()
         });
     };
-    // Fragments are recognised by their map even where no segment was read.
-    let container = if media.maps { Some(Container::Fmp4) } else { media.container };
+    // Fragments are recognised by their map even where no segment was read; a transport stream may have one too.
+    let fragments = media.maps && media.container != Some(Container::Ts);
+    let container = if fragments { Some(Container::Fmp4) } else { media.container };
     let sampled = media.sampled_codecs.iter().map(|codec| (*codec).to_owned());
     Some(Facet {
         name: rendition.name.clone(),
