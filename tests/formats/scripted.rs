@@ -53,6 +53,7 @@ pub struct Scripted {
     script: Arc<Script>,
     clock: Hands,
     held: Option<Asked>,
+    slow: Duration,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
@@ -126,6 +127,7 @@ impl Origin for Scripted {
     }
 
     async fn segment(&self, url: &Url, slice: Option<Slice>) -> Result<Bytes, OriginError> {
+        tokio::time::sleep(self.slow).await;
         let body = self.ask(url).await?;
         let Some(Slice { offset, length }) = slice else { return Ok(body) };
         let (from, length) = (usize::try_from(offset).unwrap(), usize::try_from(length).unwrap());
@@ -178,6 +180,8 @@ pub struct World {
     pub session: Session,
     pub sources: Vec<Url>,
     pub held: Option<Asked>,
+    /// How long a segment takes beside all else.
+    pub slow: Duration,
     /// When the clock is set, and by how much.
     pub set: Option<(Micros, Micros)>,
     pub seconds: u64,
@@ -200,6 +204,7 @@ impl World {
             session,
             sources: vec![Url::parse("http://a/main.m3u8").unwrap()],
             held: None,
+            slow: Duration::ZERO,
             set: None,
             seconds,
         }
@@ -218,8 +223,8 @@ impl World {
         runtime.block_on(async {
             let clock = Hands(Instant::now(), None);
             let (script, asked) = (Arc::new(script), Arc::default());
-            let held = self.held;
-            let origin = Scripted { script, clock, held, asked: Arc::clone(&asked) };
+            let (held, slow) = (self.held, self.slow);
+            let origin = Scripted { script, clock, held, slow, asked: Arc::clone(&asked) };
             let (shelf, store) = (Shelf::default(), Arc::new(Memory::default()));
             let (_, access) = tests::conformance::session("a", 1, &["https://in.example/channel"]);
             store.create(&self.session, &access).await.unwrap();

@@ -6,6 +6,7 @@
 
 mod commit;
 mod copies;
+mod ending;
 mod event;
 mod fallback;
 mod fit;
@@ -18,6 +19,7 @@ mod source;
 mod sweep;
 mod watch;
 
+use crate::abilities::Facet;
 use crate::cursor::Cursor;
 use crate::layout::Layout;
 use crate::names::{Epoch, RenditionName, Stem};
@@ -39,6 +41,7 @@ use std::sync::Arc;
 use url::Url;
 
 use commit::News;
+use ending::Lost;
 pub use event::Event;
 use fallback::Sources;
 use master::Master;
@@ -79,6 +82,12 @@ pub struct Carrier<O, I, S, C> {
     progress: Progress,
     reported: Status,
     events: Vec<Event>,
+    /// Renditions that the output does not take, and when that was first asked.
+    unfit: BTreeMap<RenditionName, (Timestamp, Facet)>,
+    /// When something last landed at an endpoint.
+    moved: Timestamp,
+    /// What of a recording could not be read.
+    lost: Lost,
     closing: bool,
     /// Whether servers that can may hold their answers back.
     holds: bool,
@@ -212,6 +221,9 @@ where
             next_copy: 0,
             reported: Status::Starting,
             events: Vec::new(),
+            unfit: BTreeMap::new(),
+            moved: Timestamp::default(),
+            lost: Lost::default(),
             closing: false,
             holds: false,
             held: 0,
@@ -262,6 +274,9 @@ where
         loop {
             let now = self.clock.now();
             self.sources.looks(now);
+            if !self.closing && self.progress.status.is_active() {
+                self.judge(now);
+            }
             if !self.closing && self.progress.status.is_active() {
                 self.choose_source(now);
                 self.start_polls(now);

@@ -28,7 +28,8 @@ pub enum Cause {
     Unfit,
     /// The session's addresses and credentials are gone.
     Forgotten,
-    /// The source ended, and not all of it could be carried.
+    /// The source ended, and not all of it could be carried: segments that cannot be read were left out, or nothing more
+    /// arrived for ten minutes.
     Incomplete,
     /// The program met what it did not expect, and takes the session up again; or what only a later
     /// version knows.

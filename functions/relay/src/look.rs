@@ -19,7 +19,9 @@ pub async fn objection<O: Origin>(origin: &O, session: &Session, source: &Url) -
         Ok(Fetched::Changed { text, url, .. }) => (text, url),
         Err(OriginError::Refused { reason }) => return Some(reason),
         Ok(Fetched::Unchanged)
-        | Err(OriginError::Gone { .. } | OriginError::Unavailable { .. }) => return None,
+        | Err(
+            OriginError::Gone { .. } | OriginError::Unavailable { .. } | OriginError::Spoilt { .. },
+        ) => return None,
     };
     let (playlist, variables) = read(&text, &Variables::new(), &at).ok()?;
     let (abilities, output) = (session.output.abilities(), session.output.name());

@@ -4,7 +4,7 @@ use crate::cursor::{Rendition, Track};
 use crate::names::{Epoch, RenditionName};
 use crate::parts::Along;
 use crate::settle::{Fate, segments_from};
-use hls::{MediaPlaylist, MediaSequence, Timestamp};
+use hls::{MediaPlaylist, MediaSequence, Micros, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Names a segment within its rendition.
@@ -30,10 +30,38 @@ pub struct Fates {
 pub struct Failure {
     /// How often it was tried.
     pub tries: u32,
+    /// When it first could not be read.
+    pub since: Timestamp,
     /// When to try again.
     pub retry_at: Timestamp,
     /// Why it could not be read the last time.
     pub reason: String,
+    /// Whether another try will find the same.
+    pub spoilt: bool,
+}
+
+/// A recording is not mended: by then its server has been asked seven times for what is spoilt.
+const SPOILT: Micros = Micros::from_secs(15);
+
+/// A segment that cannot be read for so long, although others can be, never will be.
+const ALONE: Micros = Micros::from_secs(60);
+
+/// The server of a recording that gives nothing for so long does not come back. A minute less than the end waits for
+/// endpoints, so that these learn of the end.
+const OUTAGE: Micros = Micros::from_secs(540);
+
+impl Failure {
+    /// Whether the segment is left out from now on: what follows is not to wait for it for ever.
+    ///
+    /// `ended` says that the playlist is a recording, which does not drop it, `read` when another segment of the
+    /// rendition was last read.
+    #[must_use]
+    pub fn is_hopeless(&self, ended: bool, read: Option<Timestamp>, now: Timestamp) -> bool {
+        let failing = now.since(self.since);
+        let alone = read.is_some_and(|read| read > self.since);
+        (alone && failing >= ALONE)
+            || (ended && failing >= if self.spoilt { SPOILT } else { OUTAGE })
+    }
 }
 
 impl Fates {

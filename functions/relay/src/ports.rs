@@ -105,6 +105,12 @@ pub enum OriginError {
         /// Such as `origin answered 403 for v0/812.ts`.
         reason: String,
     },
+    /// It is there and of no use, as another try will find: a key that is none, bytes that a key does not open.
+    #[error("{reason}")]
+    Spoilt {
+        /// Such as `its key has 15 bytes, and a key has 16`.
+        reason: String,
+    },
     /// It may not be asked: an address that is not allowed.
     #[error("{reason}")]
     Refused {
@@ -115,7 +121,7 @@ pub enum OriginError {
 
 impl From<CryptError> for OriginError {
     fn from(error: CryptError) -> Self {
-        Self::Unavailable { reason: error.to_string() }
+        Self::Spoilt { reason: error.to_string() }
     }
 }
 

@@ -17,7 +17,7 @@ pub enum Status {
     Running,
     /// Something is wrong and being retried.
     Degraded,
-    /// The source ended and all of it was carried.
+    /// The source ended, and what there is of it was carried.
     Ended,
     /// Stopped on request.
     Stopped,

@@ -206,6 +206,7 @@ fn unread(error: &OriginError) -> String {
     match error {
         OriginError::Gone { reason, .. }
         | OriginError::Unavailable { reason }
+        | OriginError::Spoilt { reason }
         | OriginError::Refused { reason } => format!("cannot be read: {reason}"),
     }
 }

@@ -95,7 +95,9 @@ async fn is_good<H: Shelf, V: Vods, C: Clock>(
     for again in [true, false] {
         match channels.vods.segment(&url).await {
             Ok(()) => return true,
-            Err(OriginError::Gone { .. } | OriginError::Refused { .. }) => return false,
+            Err(
+                OriginError::Gone { .. } | OriginError::Spoilt { .. } | OriginError::Refused { .. },
+            ) => return false,
             // It may be that a signature has expired, or that it fails for a moment.
             Err(OriginError::Unavailable { .. }) if again => {
                 channels.clock.sleep_until(channels.clock.now() + AGAIN).await;
@@ -110,7 +112,7 @@ async fn is_good<H: Shelf, V: Vods, C: Clock>(
 async fn is_same<V: Vods>(vods: &V, asset: &AssetRecord) -> bool {
     let Ok(url) = Url::parse(&asset.url) else { return true };
     match vods.playlist(&url).await {
-        Err(OriginError::Gone { .. }) => false,
+        Err(OriginError::Gone { .. } | OriginError::Spoilt { .. }) => false,
         Err(OriginError::Unavailable { .. } | OriginError::Refused { .. }) => true,
         // Its playlists may fail for a moment: only another index is another VOD.
         Ok(_) => assets::read(vods, &url).await.map_or(true, |now| now.hash() == asset.hash),

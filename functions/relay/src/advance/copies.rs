@@ -45,7 +45,8 @@ where
             let (url, recipe, ingredients) = match self.recipe(&copy.rendition, copy.key) {
                 Ok(found) => found,
                 Err(reason) => {
-                    self.try_again(&copy.rendition, copy.key, reason, now);
+                    let error = OriginError::Spoilt { reason };
+                    self.try_again(&copy.rendition, copy.key, &error, now);
                     continue;
                 }
             };
@@ -121,6 +122,7 @@ where
         if let Some(watch) = self.watches.get_mut(&rendition) {
             watch.fates.failed.remove(&key);
             watch.fates.along.insert(key, along);
+            watch.read_at = Some(now);
         }
         for endpoint in endpoints {
             let before = self.store_parts(&rendition, endpoint, &files);
@@ -201,27 +203,61 @@ where
         let settled = seen.is_some_and(|seen| seen.ended || seen.last_sequence() > Some(key.1));
         let gone = match error {
             OriginError::Gone { for_good, .. } => *for_good || settled,
-            OriginError::Unavailable { .. } | OriginError::Refused { .. } => false,
+            OriginError::Unavailable { .. }
+            | OriginError::Spoilt { .. }
+            | OriginError::Refused { .. } => false,
         };
         if gone {
-            watch.fates.gone.insert(key);
-            watch.fates.failed.remove(&key);
-            self.events.push(Event::Gone(rendition.clone(), key.1, error.to_string()));
-            super::report::note(&mut self.progress, &error.to_string(), now);
-            return self.settle(rendition);
+            return self.leave_segment_out(rendition, key, error, now);
         }
-        self.try_again(rendition, key, error.to_string(), now);
+        self.try_again(rendition, key, error, now);
     }
 
-    /// Notes that a segment could not be read, to be tried again later.
-    fn try_again(&mut self, rendition: &RenditionName, key: Key, reason: String, now: Timestamp) {
+    /// Notes that a segment could not be read, to be tried again later; or that it never will be.
+    fn try_again(
+        &mut self,
+        rendition: &RenditionName,
+        key: Key,
+        error: &OriginError,
+        now: Timestamp,
+    ) {
         let Some(watch) = self.watches.get_mut(rendition) else { return };
-        let tries = watch.fates.failed.get(&key).map_or(0, |failure| failure.tries);
+        let known = watch.fates.failed.get(&key);
+        let (tries, since) = known.map_or((0, now), |failure| (failure.tries, failure.since));
         let wait = Micros(RETRY.0 << tries.min(6)).min(LONGEST_RETRY);
-        let reason = format!("segment {} of {rendition}: {reason}", key.1);
-        let failure = Failure { tries: tries + 1, retry_at: now + wait, reason: reason.clone() };
+        let reason = format!("segment {} of {rendition}: {error}", key.1);
+        let failure = Failure {
+            tries: tries + 1,
+            since,
+            retry_at: now + wait,
+            reason: reason.clone(),
+            spoilt: matches!(error, OriginError::Spoilt { .. }),
+        };
+        if failure.is_hopeless(watch.ended(), watch.read_at, now) {
+            return self.leave_segment_out(rendition, key, error, now);
+        }
         watch.fates.failed.insert(key, failure);
         self.fault(now, reason);
+    }
+
+    /// Goes on without a segment: a discontinuity marks its place.
+    fn leave_segment_out(
+        &mut self,
+        rendition: &RenditionName,
+        key: Key,
+        error: &OriginError,
+        now: Timestamp,
+    ) {
+        let Some(watch) = self.watches.get_mut(rendition) else { return };
+        watch.fates.gone.insert(key);
+        watch.fates.failed.remove(&key);
+        let reason = format!("segment {} of {rendition} is left out: {error}", key.1);
+        super::report::note(&mut self.progress, &reason, now);
+        if watch.ended() {
+            self.lost.note(reason);
+        }
+        self.events.push(Event::Gone(rendition.clone(), key.1, error.to_string()));
+        self.settle(rendition);
     }
 
     /// Takes in a segment that was written, or not, at one endpoint.
@@ -245,6 +281,7 @@ where
         }
         self.outlets[endpoint].succeeded(bytes);
         self.endpoint_is_well(endpoint);
+        self.moved = now;
         let Some(watch) = self.watches.get_mut(rendition) else { return };
         let Some(mark) = self.working.renditions.get(rendition) else { return };
         if mark.epoch != key.0 {

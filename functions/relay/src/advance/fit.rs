@@ -1,13 +1,14 @@
 //! Whether the output takes the source.
 
-use super::{Carrier, Event};
+use super::{Carrier, Event, Watch};
 use crate::abilities::Role;
+use crate::cause::Cause;
 use crate::layout::Layout;
 use crate::look::{facet, refusal};
 use crate::names::RenditionName;
 use crate::ports::{Clock, Ingest, Origin, Sessions};
 use crate::progress::LeftOut;
-use hls::MediaPlaylist;
+use hls::{MediaPlaylist, Timestamp};
 
 impl<O, I, S, C> Carrier<O, I, S, C>
 where
@@ -29,16 +30,22 @@ where
         Ok(layout)
     }
 
-    /// Why the session cannot go on with this playlist. One that it can do without is left out.
+    /// Whether the output takes this playlist, which was asked for at `sent`. One that the session can do without is
+    /// left out.
     pub(super) fn fits(
         &mut self,
         name: &RenditionName,
         playlist: &MediaPlaylist,
-    ) -> Result<bool, String> {
+        sent: Timestamp,
+    ) -> bool {
         let role = self.watches.get(name).map_or(Role::Variant, |watch| watch.role);
         let facet = facet(name.to_string(), role, playlist);
-        let verdict = self.session.output.abilities().verdict(&[facet]);
-        refusal(&verdict, self.session.output.name())?;
+        let verdict = self.session.output.abilities().verdict(std::slice::from_ref(&facet));
+        if !verdict.refused.is_empty() {
+            self.unfit.entry(name.clone()).or_insert((sent, facet));
+            return false;
+        }
+        self.unfit.remove(name);
         for (name, reason) in verdict.left_out {
             self.leave_out(name, reason);
         }
@@ -48,7 +55,24 @@ where
             self.watches.remove(name);
             self.place(layout);
         }
-        Ok(fits)
+        fits
+    }
+
+    /// Ends the session when the output does not take a rendition: once the others were looked at as well, so that all
+    /// that are not taken are named.
+    pub(super) fn judge(&mut self, now: Timestamp) {
+        let Some(since) = self.unfit.values().map(|(sent, _)| *sent).min() else { return };
+        let seen = |(name, watch): (&RenditionName, &Watch)| {
+            self.unfit.contains_key(name) || watch.was_looked_at(since)
+        };
+        if !self.watches.iter().all(seen) {
+            return;
+        }
+        let facets: Vec<_> = self.unfit.values().map(|(_, facet)| facet.clone()).collect();
+        let verdict = self.session.output.abilities().verdict(&facets);
+        if let Err(reason) = refusal(&verdict, self.session.output.name()) {
+            self.fail(now, Cause::Unfit, reason);
+        }
     }
 
     fn leave_out(&mut self, name: String, reason: String) {

@@ -65,7 +65,11 @@ where
             Ok(Fetched::Unchanged) => return self.master.looks.well(now + MASTER_EVERY),
             Err(OriginError::Refused { reason }) => return self.fail(now, Cause::Refused, reason),
             Err(_) if self.master.looks.go_back(now) => return,
-            Err(error @ (OriginError::Gone { .. } | OriginError::Unavailable { .. })) => {
+            Err(
+                error @ (OriginError::Gone { .. }
+                | OriginError::Unavailable { .. }
+                | OriginError::Spoilt { .. }),
+            ) => {
                 return self.master_failed(now, error.to_string());
             }
         };
@@ -127,6 +131,7 @@ where
     fn follow(&mut self, layout: &Layout, now: Timestamp) {
         let endpoints = self.outlets.len();
         self.watches.retain(|name, _| layout.renditions.contains_key(name));
+        self.unfit.retain(|name, _| layout.renditions.contains_key(name));
         for (name, listed) in &layout.renditions {
             let new = || Watch::new(listed, endpoints);
             let watch = self.watches.entry(name.clone()).or_insert_with(new);

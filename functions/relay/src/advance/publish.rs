@@ -156,7 +156,7 @@ where
         media: &[Changed],
         now: Timestamp,
     ) -> Option<(String, u64, Naming)> {
-        let patience = self.patience();
+        let (patience, closed) = (self.patience(), self.has_closed(endpoint));
         let outlet = &mut self.outlets[endpoint];
         let (layout, version) = self.layout.as_ref()?;
         let new = media.iter().map(|changed| &changed.rendition);
@@ -170,7 +170,7 @@ where
         let there: BTreeSet<_> = outlet.there.iter().chain(new).cloned().collect();
         let complete = layout.renditions.keys().all(|name| there.contains(name));
         let patient = outlet.since.is_none_or(|since| now < since + patience);
-        if !complete && patient {
+        if !complete && patient && !closed {
             return None;
         }
         self.renderings += 1;
@@ -232,6 +232,7 @@ where
             self.start_deletes(endpoint, &rendition, listed);
         }
         if any {
+            self.moved = now;
             self.events.push(Event::Published(endpoint));
         }
         match result {

@@ -3,15 +3,13 @@
 use super::commit::STORE_PAUSE;
 use super::{Carrier, Event};
 use crate::cause::Cause;
+use crate::cursor::Rendition;
 use crate::ports::{Clock, Ingest, Origin, Sessions};
 use crate::progress::{EndpointProgress, Fault, Progress, RenditionProgress, Status};
 use crate::session::Session;
 use crate::settle::segments_from;
 use hls::{Micros, Timestamp};
 use std::collections::BTreeSet;
-
-/// How long a source that has ended waits for an endpoint that does not take its last segments.
-const ENDED_PATIENCE: Micros = Micros::from_secs(600);
 
 /// An endpoint that lacks much for so long is too slow; catching up takes less.
 const LACKING: Micros = Micros::from_secs(12);
@@ -20,7 +18,7 @@ const LACKING: Micros = Micros::from_secs(12);
 const MOST_REASONS: usize = 3;
 
 /// The state of a session, and why, in words and for machines.
-type Standing = (Status, Option<String>, BTreeSet<Cause>);
+pub(super) type Standing = (Status, Option<String>, BTreeSet<Cause>);
 
 /// How a session is doing before anything was done.
 pub(super) fn first(session: &Session) -> Progress {
@@ -57,10 +55,12 @@ where
         };
         self.progress.jumps = worst(|track| track.jumps);
         self.progress.missed = worst(|track| track.missed);
-        for watch in self.watches.values() {
+        for (name, watch) in &self.watches {
             // What is not there at the very end has no segment after it to be marked.
             let at_the_end = watch.seen.as_ref().is_some_and(|seen| seen.ended);
-            let count = if at_the_end { watch.fates.gone.len() as u64 } else { 0 };
+            let landed = self.working.renditions.get(name).and_then(Rendition::landed);
+            let last = watch.fates.gone.iter().filter(|key| Some(key.1) > landed);
+            let count = if at_the_end { last.count() as u64 } else { 0 };
             self.progress.jumps += u64::from(count > 0);
             self.progress.missed += count;
         }
@@ -145,8 +145,22 @@ where
         if let Some(ended) = self.ended_state(now) {
             return ended;
         }
-        let published = self.outlets.iter().any(|outlet| outlet.since.is_some());
+        let (causes, reasons) = self.troubles(now);
+        match (reasons.is_empty(), self.has_published()) {
+            (false, _) => (Status::Degraded, Some(reasons.join("; ")), causes),
+            (true, true) => (Status::Running, None, causes),
+            (true, false) => (Status::Starting, None, causes),
+        }
+    }
+
+    fn has_published(&self) -> bool {
+        self.outlets.iter().any(|outlet| outlet.since.is_some())
+    }
+
+    /// What is wrong and lasts, for machines and in words.
+    pub(super) fn troubles(&self, now: Timestamp) -> (BTreeSet<Cause>, Vec<String>) {
         // What passes with the next try is no state; before anything is published, it is all there is.
+        let published = self.has_published();
         let lasts = |tries: u32| tries >= 2 || !published;
         let watches = self.watches.values();
         let master = self.master.looks.error().filter(|_| lasts(self.master.looks.errors()));
@@ -170,36 +184,7 @@ where
             .chain(self.too_slow(now))
             .unzip();
         reasons.truncate(MOST_REASONS);
-        match (reasons.is_empty(), published) {
-            (false, _) => (Status::Degraded, Some(reasons.join("; ")), causes),
-            (true, true) => (Status::Running, None, causes),
-            (true, false) => (Status::Starting, None, causes),
-        }
-    }
-
-    /// Whether everything has been carried to its end, or as much as can be.
-    fn ended_state(&self, now: Timestamp) -> Option<Standing> {
-        if self.watches.is_empty() {
-            return None;
-        }
-        let there = || self.watches.iter().filter(|(_, watch)| !watch.is_lost());
-        let ended = there().all(|(_, watch)| watch.seen.as_ref().is_some_and(|s| s.ended));
-        if !ended {
-            return None;
-        }
-        let finished = |outlet: &super::Outlet<I>| {
-            there().all(|(name, _)| outlet.finished.contains(name)) && outlet.is_idle()
-        };
-        if self.outlets.iter().all(finished) {
-            let reason = "the source ended and all of it was carried";
-            return Some((Status::Ended, Some(reason.into()), BTreeSet::new()));
-        }
-        let seen = self.watches.values().filter_map(|watch| watch.ended_at).max()?;
-        let waited = now.since(seen) >= ENDED_PATIENCE;
-        waited.then(|| {
-            let reason = "the source ended and not all of it could be carried in ten minutes";
-            (Status::Ended, Some(reason.into()), BTreeSet::from([Cause::Incomplete]))
-        })
+        (causes, reasons)
     }
 
     /// Writes the state when it has changed.

@@ -1,6 +1,6 @@
 //! Maps and keys on their way: each is read once, and stored once at an endpoint.
 
-use crate::crypt::Opener;
+use crate::crypt::{CryptError, Opener};
 use crate::names::Epoch;
 use crate::parts::{Along, Kind, Lock, PartId, Recipe};
 use crate::ports::{ContentType, Ingest, IngestError, Origin, OriginError, Slice};
@@ -136,10 +136,9 @@ pub(super) async fn gather<O: Origin>(
 ) -> Result<Parcel, OriginError> {
     let mut keys = BTreeMap::new();
     for (uri, reading) in ingredients.keys {
-        let key = reading.await.map_err(|error| unavailable(&format!("its key: {error}")))?;
+        let key = reading.await.map_err(|error| beside("key", &error))?;
         if key.len() != KEY_BYTES {
-            let what = format!("its key has {} bytes, and a key has {KEY_BYTES}", key.len());
-            return Err(unavailable(&what));
+            return Err(CryptError::KeyLength { bytes: key.len() }.into());
         }
         keys.insert(uri, key);
     }
@@ -150,7 +149,7 @@ pub(super) async fn gather<O: Origin>(
     let mut files = BTreeMap::new();
     let mut along = Along::default();
     if let (Some(reading), Some((_, lock))) = (ingredients.map, &recipe.map) {
-        let map = reading.await.map_err(|error| unavailable(&format!("its map: {error}")))?;
+        let map = reading.await.map_err(|error| beside("map", &error))?;
         let map = match opener(lock)? {
             None => map,
             Some(opener) => {
@@ -185,6 +184,17 @@ pub(super) async fn gather<O: Origin>(
 
 /// How long a key is (RFC 8216 section 5).
 const KEY_BYTES: usize = 16;
+
+/// What it means for a segment that what it needs beside itself cannot be read.
+fn beside(what: &str, error: &OriginError) -> OriginError {
+    let reason = format!("its {what}: {error}");
+    match error {
+        OriginError::Unavailable { .. } => OriginError::Unavailable { reason },
+        OriginError::Gone { .. } | OriginError::Spoilt { .. } | OriginError::Refused { .. } => {
+            OriginError::Spoilt { reason }
+        }
+    }
+}
 
 fn unavailable(reason: &str) -> OriginError {
     OriginError::Unavailable { reason: reason.to_owned() }

@@ -2,7 +2,7 @@
 
 use super::master::MASTER_EVERY;
 use super::watch::{Asked, Watch};
-use super::{Carrier, Done, Event};
+use super::{Carrier, Done, Event, Lost};
 use crate::anchor::{Anchor, take_up};
 use crate::cause::Cause;
 use crate::cursor::Rendition;
@@ -141,10 +141,8 @@ where
         base: Url,
         validators: Validators,
     ) {
-        match self.fits(name, &playlist) {
-            Ok(true) => {}
-            Ok(false) => return,
-            Err(reason) => return self.fail(now, Cause::Unfit, reason),
+        if !self.fits(name, &playlist, sent) {
+            return self.schedule(name, now);
         }
         if playlist.ended && playlist.segments.is_empty() {
             return self.not_seen(
@@ -210,6 +208,7 @@ where
     /// Looks at everything again, as a new run does.
     pub(super) fn forget_source(&mut self) {
         let endpoints = self.outlets.len();
+        self.lost = Lost::default();
         self.watches.values_mut().for_each(|watch| watch.forget(endpoints));
     }
 }

@@ -155,6 +155,8 @@ pub(super) struct Watch {
     /// When ENDLIST was first seen.
     pub(super) ended_at: Option<Timestamp>,
     pub(super) fates: Fates,
+    /// When a segment was last read.
+    pub(super) read_at: Option<Timestamp>,
     /// When segments that are not published everywhere were first seen.
     pub(super) listed_at: BTreeMap<Key, Timestamp>,
     /// Whether this run knows what was last published, per endpoint.
@@ -182,6 +184,7 @@ impl Watch {
             unheld: Timestamp::default(),
             ended_at: None,
             fates: Fates::new(endpoints),
+            read_at: None,
             listed_at: BTreeMap::new(),
             confirmed: vec![false; endpoints],
             deleting: vec![false; endpoints],
@@ -285,10 +288,20 @@ impl Watch {
         self.looks.due().filter(|_| !self.ended())
     }
 
+    /// Whether it was looked at since then, in vain or not; at the end nobody looks any more.
+    pub(super) fn was_looked_at(&self, since: Timestamp) -> bool {
+        self.looked >= since || self.looks.errors() > 0 || self.ended()
+    }
+
     /// Whether a session can do without it, and must: there is no playlist.
     pub(super) fn is_lost(&self) -> bool {
         let can = matches!(self.role, Role::Subtitles | Role::IFrames);
-        can && self.seen.is_none() && self.looks.errors() >= ERRORS_UNTIL_LOST
+        can && self.is_unread()
+    }
+
+    /// Whether there is no playlist, and it was looked for often enough.
+    pub(super) fn is_unread(&self) -> bool {
+        self.seen.is_none() && self.looks.errors() >= ERRORS_UNTIL_LOST
     }
 
     pub(super) fn ended(&self) -> bool {

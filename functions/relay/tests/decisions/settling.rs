@@ -47,6 +47,31 @@ fn a_rendition_moves_up_to_its_first_segment_that_waits() {
 }
 
 #[test]
+fn a_segment_that_cannot_be_read_is_waited_for_as_long_as_it_may_come() {
+    let (recording, live, lasting, spoilt) = (true, false, false, true);
+    for (ended, spoilt, read, seconds, hopeless) in [
+        (live, lasting, None, 10_000, false),
+        (live, spoilt, None, 10_000, false),
+        (live, spoilt, Some(99), 10_000, false),
+        (live, spoilt, Some(101), 59, false),
+        (live, spoilt, Some(101), 60, true),
+        (live, lasting, Some(101), 60, true),
+        (recording, lasting, Some(101), 59, false),
+        (recording, lasting, Some(101), 60, true),
+        (recording, lasting, Some(99), 539, false),
+        (recording, lasting, None, 540, true),
+        (recording, spoilt, None, 14, false),
+        (recording, spoilt, None, 15, true),
+    ] {
+        let at = |seconds| NOW + Micros::from_secs(seconds);
+        let (since, retry_at) = (at(100), at(105));
+        let failure = Failure { tries: 3, since, retry_at, reason: String::new(), spoilt };
+        let found = failure.is_hopeless(ended, read.map(at), at(100 + seconds));
+        assert_eq!(found, hopeless, "recording {ended}, spoilt {spoilt}, {read:?}, {seconds} s");
+    }
+}
+
+#[test]
 fn numbers_go_on_without_a_gap_over_a_jump_and_a_restart() {
     let seen = live(10, 13, "a");
     let mark = moved(take(None, &seen), &seen, |_| Fate::Landed);
@@ -66,7 +91,13 @@ fn copies_begin_with_the_oldest_of_each_rendition_in_turn() {
     let mark = take(None, &seen);
     let mut fates = Fates::new(1);
     fates.landed[0].insert((Epoch(0), MediaSequence(11)));
-    let failure = Failure { tries: 1, retry_at: hls::Timestamp(50), reason: String::new() };
+    let failure = Failure {
+        tries: 1,
+        since: hls::Timestamp(0),
+        retry_at: hls::Timestamp(50),
+        reason: String::new(),
+        spoilt: false,
+    };
     fates.failed.insert((Epoch(0), MediaSequence(12)), failure);
     let layout = relay::layout::Layout::of_media(Url::parse("http://a.example/").unwrap(), 1);
     let name = layout.renditions.keys().next().unwrap();

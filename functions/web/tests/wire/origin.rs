@@ -18,6 +18,7 @@ fn reason(error: OriginError) -> (&'static str, String) {
         OriginError::Gone { reason, for_good: false } => ("gone", reason),
         OriginError::Gone { reason, for_good: true } => ("gone for good", reason),
         OriginError::Unavailable { reason } => ("unavailable", reason),
+        OriginError::Spoilt { reason } => ("spoilt", reason),
         OriginError::Refused { reason } => ("refused", reason),
     }
 }

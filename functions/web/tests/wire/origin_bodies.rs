@@ -20,7 +20,9 @@ fn limited(playlist_bytes: usize, segment_bytes: usize, bytes_in_flight: usize) 
 fn unavailable(error: OriginError) -> String {
     match error {
         OriginError::Unavailable { reason } => reason,
-        OriginError::Gone { .. } | OriginError::Refused { .. } => panic!("{error:?}"),
+        OriginError::Gone { .. } | OriginError::Spoilt { .. } | OriginError::Refused { .. } => {
+            panic!("{error:?}")
+        }
     }
 }
 
