@@ -46,6 +46,14 @@ fn a_recording_goes_on_without_a_segment_that_never_opens_and_ends_soon() {
             "it cannot be decrypted with its key",
         ),
         (
+            &recording("").replace("\n4.ts", "\nfile:///4.ts"),
+            taken,
+            "",
+            Ok(""),
+            20,
+            "file addresses are not supported",
+        ),
+        (
             &recording("#EXT-X-BYTERANGE:9@18446744073709551615\n"),
             taken,
             "",

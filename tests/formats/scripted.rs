@@ -127,6 +127,9 @@ impl Origin for Scripted {
     }
 
     async fn segment(&self, url: &Url, slice: Option<Slice>) -> Result<Bytes, OriginError> {
+        if url.scheme() == "file" {
+            return Err(OriginError::Refused { reason: "file addresses are not supported".into() });
+        }
         tokio::time::sleep(self.slow).await;
         let body = self.ask(url).await?;
         let Some(Slice { offset, length }) = slice else { return Ok(body) };

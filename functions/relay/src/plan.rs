@@ -36,7 +36,7 @@ pub struct Failure {
     pub retry_at: Timestamp,
     /// Why it could not be read the last time.
     pub reason: String,
-    /// Whether another try will find the same.
+    /// Whether another try will find the same: what is of no use, or may not be asked for.
     pub spoilt: bool,
 }
 

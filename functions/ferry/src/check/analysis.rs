@@ -8,8 +8,8 @@ use super::rules;
 use super::seen::{Seen, Snapshot, Watched};
 use super::verdict;
 use hls::{
-    Line, MediaKind, MediaPlaylist, MultivariantPlaylist, Playlist, PlaylistType, Timestamp,
-    is_low_latency, parse,
+    Line, MediaKind, MediaPlaylist, MediaSequence, MultivariantPlaylist, Playlist, PlaylistType,
+    Timestamp, is_low_latency, parse,
 };
 use relay::abilities::{self, Role};
 use relay::layout::Layout;
@@ -309,7 +309,11 @@ fn publishing(track: &Track) -> Option<Publishing> {
         [one, next] => Some(apart_ms(*next, *one)),
         _ => None,
     });
-    let number = |version: &Version| version.playlist.last_sequence().unwrap_or_default();
+    // One that lists nothing yet has the number before its first.
+    let number = |version: &Version| {
+        let first = version.playlist.media_sequence;
+        version.playlist.last_sequence().unwrap_or(MediaSequence(first.0.saturating_sub(1)))
+    };
     Some(Publishing {
         changes: moments.len(),
         new_segments: number(newest).since(number(first)),

@@ -71,6 +71,9 @@ pub async fn read(
     let until = began + watch;
     if playlists().any(|playlist| !playlist.ended) {
         join_all(watches.iter_mut().map(|watching| reader.watch(watching, every, until))).await;
+        // Of those that began with an empty playlist nothing was read yet.
+        let unread = watches.iter_mut().filter(|watching| !watching.was_sampled);
+        join_all(unread.map(|watching| reader.sample(watching))).await;
     }
     Ok(Seen {
         base: Some(base),
@@ -92,12 +95,13 @@ struct Watching {
     base: Option<Url>,
     validators: Option<Validators>,
     newest: Option<MediaPlaylist>,
+    was_sampled: bool,
 }
 
 impl Watching {
     fn new(uri: &str, url: Option<Url>) -> Self {
         let watched = Watched { uri: uri.to_owned(), ..Watched::default() };
-        Self { watched, url, base: None, validators: None, newest: None }
+        Self { watched, url, base: None, validators: None, newest: None, was_sampled: false }
     }
 
     fn take(&mut self, snapshot: Snapshot, base: Url, validators: Validators) {
@@ -189,6 +193,7 @@ impl<O: Origin, C: Clock> Reader<'_, O, C> {
     /// Reads the beginning of the newest segment, and what it needs.
     async fn sample(&self, watching: &mut Watching) {
         let (Some(newest), Some(base)) = (&watching.newest, &watching.base) else { return };
+        watching.was_sampled = !newest.segments.is_empty();
         match super::sample::newest(self.origin, base, newest).await {
             Ok(sample) => watching.watched.sample = sample,
             Err(reason) => watching.failed(reason),

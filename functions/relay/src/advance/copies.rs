@@ -231,7 +231,7 @@ where
             since,
             retry_at: now + wait,
             reason: reason.clone(),
-            spoilt: matches!(error, OriginError::Spoilt { .. }),
+            spoilt: matches!(error, OriginError::Spoilt { .. } | OriginError::Refused { .. }),
         };
         if failure.is_hopeless(watch.ended(), watch.read_at, now) {
             return self.leave_segment_out(rendition, key, error, now);

@@ -113,7 +113,7 @@ async fn what_is_decrypted_takes_no_room_beside_what_was_read() {
     assert!(waits.is_err(), "it counts until it is dropped");
     drop(opened);
     let error = origin.opened(&url, None, opener(key + 1)).await.unwrap_err();
-    assert_eq!(reason(error), ("unavailable", "it cannot be decrypted with its key".into()));
+    assert_eq!(reason(error), ("spoilt", "it cannot be decrypted with its key".into()));
     assert_eq!(origin.segment(&url, None).await.unwrap().len(), 16);
 }
 
