@@ -1,8 +1,9 @@
 //! What a multivariant playlist names, and how it reads at the output.
 
-use crate::abilities::{self, Facet, Role};
+use crate::abilities::{self, Facet, Protection, Role, protection};
 use crate::names::{RenditionName, Stem};
 use crate::redundant::{GROUP_ATTRIBUTES, fold};
+use crate::select::{Filter, Unwanted};
 use hls::{AttributeList, Line, Media, MediaKind, MultivariantPlaylist};
 use std::collections::{BTreeMap, BTreeSet};
 use url::Url;
@@ -37,14 +38,29 @@ struct Placed {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LayoutError {
     /// It names nothing to carry.
-    #[error("the multivariant playlist has no variant that is wanted")]
+    #[error("the multivariant playlist has no variant")]
     NoVariant,
+    /// It names nothing that is wanted.
+    #[error(transparent)]
+    Unwanted(#[from] Unwanted),
     /// An address is not one.
     #[error("the multivariant playlist has an address that cannot be read")]
     BadAddress,
 }
 
 impl Layout {
+    /// What of `playlist`, read from `base`, is wanted.
+    ///
+    /// # Errors
+    /// [`LayoutError`], when nothing is, or it cannot be carried.
+    pub fn wanted(
+        playlist: MultivariantPlaylist,
+        filter: &Filter,
+        base: &Url,
+    ) -> Result<Self, LayoutError> {
+        Self::of(filter.choose(playlist)?, base)
+    }
+
     /// What `playlist`, read from `base`, names.
     ///
     /// Names come from attributes, not from the order of lines. Lines with one address are one
@@ -96,6 +112,13 @@ impl Layout {
     pub fn leave_out(&mut self, name: &str) {
         self.lines.retain(|placed| placed.rendition.as_ref().is_none_or(|it| it.as_ref() != name));
         self.renditions.retain(|it, _| it.as_ref() != name);
+    }
+
+    /// Leaves out what says beforehand which keys segments have.
+    pub fn leave_keys_out(&mut self) {
+        let is_key =
+            |line: &Line| matches!(line, Line::Other(text) if text.starts_with(SESSION_KEY));
+        self.lines.retain(|placed| !is_key(&placed.line));
     }
 
     /// Its renditions, as an output asks for them.
@@ -217,15 +240,18 @@ fn described(line: &Line) -> Option<Described<'_>> {
     }
 }
 
+const SESSION_KEY: &str = "#EXT-X-SESSION-KEY";
+
 /// A line that names no media playlist, as it can stand at the output: addresses that it holds are
 /// the source's, and what only the source can do is left out.
 fn elsewhere(line: Line, base: &Url) -> Option<Line> {
     let Line::Other(text) = line else { return Some(line) };
     let (tag, value) = text.split_once(':').unwrap_or((&text, ""));
     match tag.trim() {
-        // Players find keys in the media playlists; where they lie there is another matter. What is defined is in
-        // its place by now.
-        "#EXT-X-SESSION-KEY" | "#EXT-X-CONTENT-STEERING" | "#EXT-X-DEFINE" => None,
+        // What is defined is in its place by now.
+        "#EXT-X-CONTENT-STEERING" | "#EXT-X-DEFINE" => None,
+        // Other keys are found in the media playlists; where they lie there is another matter.
+        SESSION_KEY if protection(&AttributeList::new(value)) != Protection::Drm => None,
         "#EXT-X-SESSION-DATA" => {
             let mut attributes = AttributeList::new(value);
             let url = attributes.get("URI").and_then(|uri| base.join(uri).ok());

@@ -32,7 +32,7 @@ pub async fn objection<O: Origin>(origin: &O, session: &Session, source: &Url) -
         }
         Playlist::Multivariant(playlist) => playlist,
     };
-    let layout = match Layout::of(session.options.filter.apply(playlist), &at) {
+    let layout = match Layout::wanted(playlist, &session.options.filter, &at) {
         Ok(layout) => layout,
         Err(error) => return Some(error.to_string()),
     };

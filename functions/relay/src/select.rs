@@ -3,6 +3,7 @@
 use hls::{AttributeList, Line, MediaKind, MultivariantPlaylist, Variant};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 /// Which renditions are wanted; what is absent or empty asks for nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,11 +53,55 @@ pub enum Kind {
     IFrames,
 }
 
+/// Why nothing of a source is wanted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unwanted {
+    /// Not one of its variants.
+    #[error("of this source's variants renditions wants none: {}", some(.0))]
+    Variants(Vec<String>),
+    /// What is wanted would have no sound.
+    #[error("of this source's audio renditions.languages wants none: {}", some(.0))]
+    Audio(Vec<String>),
+}
+
+/// As many as one wants to read.
+fn some(all: &[String]) -> String {
+    const MOST: usize = 5;
+    match all.get(MOST..).unwrap_or_default().len() {
+        0 => all.join("; "),
+        more => format!("{}; and {more} more", all[..MOST].join("; ")),
+    }
+}
+
 impl Filter {
     /// Whether it asks for nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// The playlist with the lines of what is wanted.
+    ///
+    /// # Errors
+    /// When that is nothing, or would have lost its sound for its language.
+    pub fn choose(&self, playlist: MultivariantPlaylist) -> Result<MultivariantPlaylist, Unwanted> {
+        let offered: Vec<String> = playlist.variants().map(shown).collect();
+        let spoken = spoken(&playlist);
+        let wanted = self.apply(playlist);
+        if wanted.variants().next().is_none() && !offered.is_empty() {
+            return Err(Unwanted::Variants(offered));
+        }
+        let heard = self::spoken(&wanted);
+        let groups = wanted.variants().filter_map(|it| it.attributes.get("AUDIO"));
+        let mute = groups.filter(|&group| !heard.contains_key(group));
+        let lost = mute.filter_map(|group| spoken.get(group));
+        // Who wants no audio beside the variants has said so.
+        let for_language = !self.languages.is_empty()
+            && (self.kinds.is_empty() || self.kinds.contains(&Kind::Audio));
+        match lost.filter(|_| for_language).min() {
+            Some(languages) => Err(Unwanted::Audio(languages.clone())),
+            None => Ok(wanted),
+        }
     }
 
     /// The playlist with the lines of what is wanted. Groups that no variant refers to any more go.
@@ -133,6 +178,32 @@ impl Filter {
     }
 }
 
+/// What tells a variant from the others.
+fn shown(variant: &Variant) -> String {
+    let stated = ["RESOLUTION", "CODECS"].into_iter().filter_map(|it| variant.attributes.get(it));
+    let bandwidth = format!("{} bit/s", variant.bandwidth);
+    [bandwidth.as_str()].into_iter().chain(stated).collect::<Vec<_>>().join(" ")
+}
+
+/// The groups of audio all of whose renditions lie apart from the variants, and their languages.
+fn spoken(playlist: &MultivariantPlaylist) -> BTreeMap<String, Vec<String>> {
+    let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let audio = || {
+        playlist.lines.iter().filter_map(|line| match line {
+            Line::Media(media) if media.kind == MediaKind::Audio => Some(media),
+            Line::Media(_) | Line::Variant(_) | Line::IFrame(_) | Line::Other(_) => None,
+        })
+    };
+    for media in audio() {
+        let languages = groups.entry(media.group_id().to_owned()).or_default();
+        languages.push(media.language().unwrap_or("no language").to_owned());
+    }
+    for media in audio().filter(|media| media.uri().is_none()) {
+        groups.remove(media.group_id());
+    }
+    groups
+}
+
 fn within(min: Option<u64>, max: Option<u64>) -> impl Fn(u64) -> bool {
     move |number| min.is_none_or(|min| number >= min) && max.is_none_or(|max| number <= max)
 }
@@ -165,6 +236,39 @@ mod tests {
 #EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=1,RESOLUTION=640x360,URI="i"
 "#;
 
+    fn source() -> MultivariantPlaylist {
+        match hls::parse(SOURCE.as_bytes(), &hls::Limits::default()).unwrap() {
+            hls::Playlist::Multivariant(playlist) => playlist,
+            hls::Playlist::Media(_) => panic!("it is multivariant"),
+        }
+    }
+
+    #[test]
+    fn a_filter_that_wants_nothing_of_a_source_says_what_there_is() {
+        let languages = || vec!["fi".to_owned()];
+        let none = Filter::default;
+        for (filter, said) in [
+            (
+                Filter { min_height: Some(2_000), ..none() },
+                "of this source's variants renditions wants none: 3 bit/s 1920x1080 hvc1.1,mp4a.40.2; \
+                 2 bit/s 1280x720 avc1.4,mp4a.40.2; 1 bit/s 640x360 avc1.4,mp4a.40.2",
+            ),
+            (
+                Filter { languages: languages(), ..none() },
+                "of this source's audio renditions.languages wants none: en-GB; sv",
+            ),
+            // The music has no language; and who wants no audio gets none.
+            (Filter { languages: languages(), min_height: Some(1_080), ..none() }, ""),
+            (Filter { languages: languages(), kinds: vec![Kind::Subtitles], ..none() }, ""),
+            (none(), ""),
+        ] {
+            let found = filter.choose(source()).map_or_else(|it| it.to_string(), |_| String::new());
+            assert_eq!(found, said, "{filter:?}");
+        }
+        let many: Vec<String> = (0..7).map(|number| number.to_string()).collect();
+        assert_eq!(some(&many), "0; 1; 2; 3; 4; and 2 more");
+    }
+
     #[test]
     fn a_filter_keeps_what_is_wanted() {
         let text = |text: &str| vec![text.to_owned()];
@@ -186,12 +290,8 @@ mod tests {
             (Filter { limit: Some(9), ..none() }, "en sv music text 1080 720 360 i"),
             (Filter { min_height: Some(2_000), ..none() }, ""),
         ] {
-            let parsed = hls::parse(SOURCE.as_bytes(), &hls::Limits::default()).unwrap();
-            let hls::Playlist::Multivariant(playlist) = parsed else {
-                panic!("it is multivariant")
-            };
             let left: Vec<String> = filter
-                .apply(playlist)
+                .apply(source())
                 .lines
                 .iter()
                 .filter_map(|line| match line {

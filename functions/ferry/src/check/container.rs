@@ -17,6 +17,8 @@ const PACKET: usize = 188;
 /// Tells a segment's container and codecs from its beginning.
 pub fn contents(head: &[u8]) -> Contents {
     let (container, codecs) = match after_id3(head) {
+        // Of all files only subtitles may be empty: where nothing is said.
+        [] if head.is_empty() => (Container::WebVtt, vec!["WebVTT"]),
         packed @ [0x0B, 0x77, ..] if packed.get(5).is_some_and(|byte| byte >> 3 > 10) => {
             (Container::Eac3, vec!["E-AC-3"])
         }
@@ -148,7 +150,7 @@ mod tests {
             ("styp", b"\0\0\0\x18stypmsdh".to_vec(), Container::Fmp4, vec![]),
             ("moof", b"\0\0\0\x18moof".to_vec(), Container::Fmp4, vec![]),
             ("HTML", b"<html>".to_vec(), Container::Unknown, vec![]),
-            ("nothing", vec![], Container::Unknown, vec![]),
+            ("nothing", vec![], Container::WebVtt, vec!["WebVTT"]),
             ("ID3 cut short", b"ID3\x04\0\0\x7F\x7F\x7F\x7F".to_vec(), Container::Unknown, vec![]),
         ] {
             let codecs = codecs.into_iter().collect();

@@ -19,8 +19,12 @@ where
 {
     /// The layout without what the output does not take, or why it takes none of it.
     pub(super) fn fit(&mut self, mut layout: Layout) -> Result<Layout, String> {
-        let verdict = self.session.output.abilities().verdict(&layout.facets());
+        let abilities = self.session.output.abilities();
+        let verdict = abilities.verdict(&layout.facets());
         refusal(&verdict, self.session.output.name())?;
+        if !abilities.encrypted {
+            layout.leave_keys_out();
+        }
         for (name, reason) in verdict.left_out {
             self.leave_out(name, reason);
         }

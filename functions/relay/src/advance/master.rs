@@ -107,7 +107,7 @@ where
     }
 
     fn lay_out(&mut self, playlist: MultivariantPlaylist, url: &Url, now: Timestamp) {
-        let layout = Layout::of(self.session.options.filter.apply(playlist), url);
+        let layout = Layout::wanted(playlist, &self.session.options.filter, url);
         let layout = layout.map_err(|error| error.to_string());
         match layout.and_then(|layout| self.fit(layout)) {
             Ok(layout) => {

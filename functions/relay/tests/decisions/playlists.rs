@@ -105,6 +105,7 @@ fn what_is_beside_the_renditions_survives_where_it_makes_sense() {
     let text = r#"#EXTM3U
 #EXT-X-CONTENT-STEERING:SERVER-URI="/steer",PATHWAY-ID="a"
 #EXT-X-SESSION-KEY:METHOD=AES-128,URI="k?token=t"
+#EXT-X-SESSION-KEY:METHOD=SAMPLE-AES,URI="skd://k",KEYFORMAT="com.apple.streamingkeydelivery"
 #EXT-X-SESSION-DATA:DATA-ID="a",VALUE="b"
 #EXT-X-SESSION-DATA:DATA-ID="c",URI="c.json"
 #EXT-X-START:TIME-OFFSET=-6
@@ -116,6 +117,7 @@ one.m3u8
     let all: BTreeSet<_> = layout.renditions.keys().cloned().collect();
     let shown = layout.render(&stem(), &all).unwrap();
     let expected = r#"#EXTM3U
+#EXT-X-SESSION-KEY:METHOD=SAMPLE-AES,URI="skd://k",KEYFORMAT="com.apple.streamingkeydelivery"
 #EXT-X-SESSION-DATA:DATA-ID="a",VALUE="b"
 #EXT-X-SESSION-DATA:DATA-ID="c",URI="https://origin.example/live/c.json"
 #EXT-X-START:TIME-OFFSET=-6
@@ -124,6 +126,8 @@ channel_video-9.m3u8
 #EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=2,URI="channel_iframes-2.m3u8"
 "#;
     assert_eq!(shown, expected);
+    layout.leave_keys_out();
+    assert!(!layout.render(&stem(), &all).unwrap().contains("SESSION-KEY"));
     layout.leave_out("iframes-2");
     assert_eq!(layout.renditions.len(), 1);
     assert!(!layout.render(&stem(), &all).unwrap().contains("I-FRAME"));
