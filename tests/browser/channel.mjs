@@ -23,6 +23,7 @@ try {
   }
   // From the first picture on.
   for (const view of views) await view.waitForFunction(() => watched().frames > 10, null, { timeout: 20000 });
+  for (const view of views) await view.evaluate(() => { if (hls.subtitleTracks.length > 0) hls.subtitleTrack = 0; });
   const seen = views.map(() => []);
   for (let second = 0; second < Number(seconds); second += 1) {
     await sleep(1000);

@@ -37,4 +37,5 @@ mod cases {
     mod parts;
     mod playout;
     mod sources;
+    mod subtitles;
 }

@@ -29,6 +29,16 @@ pub async fn milliseconds(input: &str) -> u64 {
     hls::duration(&run(FFPROBE, args).await).unwrap().as_millis()
 }
 
+/// The timestamp of the first picture of a TS.
+pub async fn first_pts(input: &str) -> u64 {
+    let args =
+        ["-v", "error", "-select_streams", "v", "-show_entries", "packet=pts", "-of", "csv=p=0"];
+    let lines = run(FFPROBE, [&args[..], &["-read_intervals", "%+#1", input]].concat()).await;
+    let first: i64 = lines.lines().next().unwrap().trim_end_matches(',').parse().unwrap();
+    // One that is about to begin anew is shown as one before zero.
+    first.rem_euclid(1 << 33).unsigned_abs()
+}
+
 /// Decodes every frame of `input`; a single complaint is an error.
 pub async fn decode(input: &str) {
     let to_nowhere = ["-i", input, "-map", "0", "-f", "null", "-"];

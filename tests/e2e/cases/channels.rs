@@ -40,11 +40,7 @@ impl Stage {
         for (name, tone, seconds) in [("low", 330, 10), ("high", 660, 8), ("still", 110, 6)] {
             cmaf(&folder.path().join("cmaf").join(name), tone, seconds);
         }
-        let player = here.join("../functions/ferry/node_modules/hls.js/dist/hls.min.js");
-        for (from, to) in [(here.join("browser/channel.html"), "channel.html"), (player, "hls.js")]
-        {
-            std::fs::copy(from, folder.path().join(to)).unwrap();
-        }
+        put_page(folder.path());
         let origin = Origin::serve(folder.path()).await;
         let stage = Self { ferry, origin, folder };
         let at = |seconds: u64, duration: u64| json!([{ "at": seconds, "duration": duration }]);
@@ -75,6 +71,15 @@ impl Stage {
 
     pub fn playlist(&self, channel: &str, name: &str) -> String {
         format!("{}/channels/{channel}/{name}.m3u8", self.ferry.address())
+    }
+}
+
+/// Puts the page of the browser in a folder.
+pub fn put_page(folder: &Path) {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let player = here.join("../functions/ferry/node_modules/hls.js/dist/hls.min.js");
+    for (from, to) in [(here.join("browser/channel.html"), "channel.html"), (player, "hls.js")] {
+        std::fs::copy(from, folder.join(to)).unwrap();
     }
 }
 
