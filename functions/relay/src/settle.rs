@@ -66,7 +66,7 @@ pub fn settle(
     }
     let head = rows.first().map(|head| (head.epoch, head.sequence));
     drop(rows);
-    forget(&mut next.parts, head);
+    forget(&mut next.parts, head, &tracks);
     next.tracks = tracks;
     next
 }
@@ -81,13 +81,20 @@ fn note(next: &mut Rendition, new: impl Iterator<Item = (MediaSequence, Along)>)
     }
 }
 
-/// Forgets what only segments before the first that can be listed have.
-fn forget(parts: &mut Vec<Parts>, head: Option<(Epoch, MediaSequence)>) {
+/// Forgets what only segments before the first that can be listed have, unless it is all that an endpoint has:
+/// the playlist there may list it still.
+fn forget(parts: &mut Vec<Parts>, head: Option<(Epoch, MediaSequence)>, tracks: &[Track]) {
     let Some(head) = head else { return };
-    let over = |next: &Parts| (next.epoch, next.from) <= head;
-    while parts.get(1).is_some_and(over) {
-        parts.remove(0);
-    }
+    let ends = parts.iter().skip(1).map(|next| Some((next.epoch, next.from)));
+    let mut ends = ends.chain([None]).collect::<Vec<_>>().into_iter();
+    let stretches = || tracks.iter().flat_map(|track| &track.stretches);
+    parts.retain(|parts| {
+        let begin = (parts.epoch, parts.from);
+        let end = ends.next().flatten();
+        let within =
+            |end| stretches().any(|it| (it.epoch, it.to) >= begin && (it.epoch, it.from) < end);
+        end.is_none_or(|end| end > head || within(end))
+    });
     if parts.iter().all(|parts| parts.along == Along::default()) {
         parts.clear();
     }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use relay::anchor::{Anchor, History, anchor, take_up};
 use relay::cursor::Rendition;
 use relay::names::{Epoch, RenditionName, Stem};
-use relay::parts::Keys;
+use relay::parts::{Along, Keys, PartId};
 use relay::plan::{Failure, Fates, View, plan};
 use relay::render::render;
 use relay::session::{Address, Start};
@@ -83,6 +83,32 @@ fn numbers_go_on_without_a_gap_over_a_jump_and_a_restart() {
     let last = track.last().unwrap();
     assert_eq!((last.epoch, last.from.0, last.out.0, last.marked), (Epoch(1), 0, 18, true));
     assert_eq!((track.discontinuities.0, track.jumps, track.missed), (2, 1, 2));
+}
+
+#[test]
+fn what_an_endpoint_lists_still_is_remembered_when_the_source_begins_anew() {
+    let key = |bytes: &[u8]| Along { keys: vec![Some(PartId::of(bytes))], ..Along::default() };
+    let settled =
+        |before: Option<&Rendition>, seen: MediaPlaylist, of: &[u8], landed: [Option<u64>; 2]| {
+            let seen = &seen;
+            let anchor = anchor(before, &History::default(), seen, false, Start::Window, NOW);
+            let mark = take_up(before, seen, anchor, Epoch(0), 2, NOW).unwrap();
+            let fate = |endpoint: usize, sequence: MediaSequence| match landed[endpoint] {
+                Some(landed) if sequence.0 <= landed => Fate::Landed,
+                Some(_) | None => Fate::Waiting,
+            };
+            settle(mark, seen, FOLLOW, fate, |_| Some(key(of)), |_| true)
+        };
+    let has = |mark: &Rendition, bytes| mark.has(&mark.tracks[1], &PartId::of(bytes));
+    let first = settled(None, live(10, 13, "a"), b"a", [Some(13), Some(13)]);
+    let anew = settled(Some(&first), live(0, 2, "b"), b"b", [Some(2), None]);
+    assert!(has(&first, b"a") && has(&anew, b"a") && !has(&anew, b"b"));
+    // Also when the first endpoint is far ahead.
+    let later = settled(Some(&anew), live(8, 9, "b"), b"c", [Some(9), None]);
+    assert!(has(&later, b"a"));
+    let both = settled(Some(&later), live(8, 10, "b"), b"c", [Some(10), Some(10)]);
+    assert!(has(&both, b"c") && !has(&both, b"a"));
+    assert_eq!(both.parts.len(), 1, "{:?}", both.parts);
 }
 
 #[test]
