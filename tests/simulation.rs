@@ -396,12 +396,20 @@ fn died_everywhere(awaits: &[&str]) {
 #[test]
 fn what_failed_once_does_not_fail_again() {
     type Case = (fn(u64) -> Scenario, u64, fn(&Outcome) -> Option<String>, &'static str);
-    let cases: [Case; 5] = [
+    let cases: [Case; 8] = [
         (relieved, 2894, incomplete_in, "what was given was not known after a slow takeover"),
         (relieved, 6594, incomplete_in, "the same"),
         (stormy, 5, endless_in, "of several commits in doubt only the last was known again"),
         (stormy, 5, endless_in, "what was on its way was sent again, and came after it was listed"),
         (stormy_runs, 18, endless_in, "what marks a place was said again after what was doubtful"),
+        (
+            stormy,
+            6353,
+            endless_in,
+            "a map that was listed was stored again when the source began anew",
+        ),
+        (stormy, 10421, endless_in, "the same of a key"),
+        (troubled, 7159, incomplete_in, "a segment was read too seldom while the source listed it"),
     ];
     for (scenario, seed, wrong, why) in cases {
         assert_eq!(wrong(&run(&scenario(seed), seed)), None, "{why}");

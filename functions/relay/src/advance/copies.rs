@@ -15,7 +15,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use url::Url;
 
-/// The first wait before a segment that could not be read is tried again; it doubles up to 5 s.
+/// The first wait before a segment that could not be read is tried again; it doubles up to a target duration, for
+/// the source lists it for a few of these only, and up to 5 s.
 const RETRY: Micros = Micros::from_millis(500);
 
 impl<O, I, S, C> Carrier<O, I, S, C>
@@ -224,7 +225,9 @@ where
         let Some(watch) = self.watches.get_mut(rendition) else { return };
         let known = watch.fates.failed.get(&key);
         let (tries, since) = known.map_or((0, now), |failure| (failure.tries, failure.since));
-        let wait = Micros(RETRY.0 << tries.min(6)).min(LONGEST_RETRY);
+        let target = watch.seen.as_ref().map(|seen| Micros::from(seen.target_duration));
+        let longest = target.unwrap_or(LONGEST_RETRY).clamp(RETRY, LONGEST_RETRY);
+        let wait = Micros(RETRY.0 << tries.min(6)).min(longest);
         let reason = format!("segment {} of {rendition}: {error}", key.1);
         let failure = Failure {
             tries: tries + 1,
