@@ -120,6 +120,7 @@ mod tests {
                  #EXT-X-MAP:URI=\"{$b}/{$a}\"\n{$b}",
                 Ok("#EXT-X-MAP:URI=\"12/1\"\n12"),
             ),
+            ("#EXT-X-DEFINE:\na.ts?{$}&{$a b}", Ok("a.ts?{$}&{$a b}")),
             ("{$a}\n#EXT-X-DEFINE:NAME=\"a\",VALUE=\"1\"\n{$a}", Err((1, "a"))),
             ("#EXT-X-DEFINE:NAME=\"a\",VALUE=\"{$a}\"\n{$a}", Err((2, "a"))),
             (
@@ -165,5 +166,32 @@ mod tests {
         let (line, kind) = filled(&many).unwrap_err();
         let limit = Limits::default().bytes;
         assert!(line > 200 && matches!(kind, ErrorKind::TooLarge { limit: it, .. } if it == limit));
+    }
+    #[test]
+    fn what_is_as_long_as_it_may_be_is_taken() {
+        let Limits { bytes, line_bytes, .. } = Limits::default();
+        // All but the last line, and a value of one byte.
+        let (head, last) = ("#EXT-X-DEFINE:NAME=\"a\",VALUE=\"1\"\n#", "\na.ts\n");
+        let filled = |length| {
+            let text = format!("{head}{}{last}", "x".repeat(length));
+            substitute(text.as_bytes(), &Variables::new(), |_| None).map(|_| ())
+        };
+        let room = bytes - head.len() - "\n".len() - "1".len();
+        assert_eq!(filled(room), Ok(()));
+        let kind = ErrorKind::TooLarge { bytes: bytes + 1, limit: bytes };
+        assert_eq!(filled(room + 1), Err(Error { line: 3, kind }));
+
+        for (length, expected) in [
+            (line_bytes, Ok(())),
+            (
+                line_bytes + 1,
+                Err(ErrorKind::LineTooLong { bytes: line_bytes + 1, limit: line_bytes }),
+            ),
+        ] {
+            let imported = Variables::from([("long".to_owned(), "x".repeat(length))]);
+            let text = b"#EXT-X-DEFINE:IMPORT=\"long\"\n{$long}";
+            let filled = substitute(text, &imported, |_| None).map(|_| ());
+            assert_eq!(filled.map_err(|error| error.kind), expected);
+        }
     }
 }

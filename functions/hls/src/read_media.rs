@@ -188,7 +188,9 @@ fn state<T: PartialEq>(
 /// (RFC 8216 section 4.3.2.4), and a segment is encrypted whole or in its samples, not both.
 fn goes_with(one: &AttributeList, other: &AttributeList) -> bool {
     let format = |key: &AttributeList| key.get("KEYFORMAT").unwrap_or("identity").to_owned();
-    let whole = |key: &AttributeList| key.get("METHOD") == Some("AES-128");
+    let whole = |key: &AttributeList| {
+        key.get("METHOD").filter(|method| *method == "AES-128").map(str::to_owned)
+    };
     format(one) != format(other) && whole(one) == whole(other)
 }
 

@@ -89,6 +89,25 @@ mod tests {
     }
 
     #[test]
+    fn every_day_of_a_cycle_of_the_calendar_shows_as_it_is_called() {
+        for day in 0..=157_600 {
+            let moment = Timestamp((day * 86_400 + day % 86_400) * 1_000_000 + 123_456);
+            let known = DateTime::from_timestamp_micros(i64::try_from(moment.0).unwrap()).unwrap();
+            let expected = known.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
+            assert_eq!(moment.to_string(), expected, "day {day}");
+        }
+        assert_eq!(Timestamp(157_600 * 86_400_000_000).to_string(), "2401-06-30T00:00:00.000Z");
+    }
+
+    #[test]
+    fn a_moment_is_so_long_after_another() {
+        let (earlier, span) = (Timestamp(1_000), Micros(234));
+        assert_eq!(earlier + span, Timestamp(1_234));
+        assert_eq!((earlier + span).since(earlier), span);
+        assert_eq!(earlier.since(earlier + span), Micros(0));
+    }
+
+    #[test]
     fn a_program_date_time_is_a_moment() {
         for (text, micros) in [
             ("1970-01-01T00:00:01Z", Some(1_000_000)),

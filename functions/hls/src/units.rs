@@ -153,7 +153,10 @@ mod tests {
         assert_eq!(Micros(1_999).as_millis(), 1);
         assert_eq!(Micros(2_000).as_millis(), 2);
         assert_eq!(Micros::from(Seconds(u64::MAX)), Micros(u64::MAX));
-        assert_eq!(Micros(1) - Micros(2), Micros(0));
+        assert_eq!((Micros(1) - Micros(2), Micros(5) - Micros(2)), (Micros(0), Micros(3)));
+        let mut sum = Micros(5);
+        sum += Micros(2);
+        assert_eq!(sum, Micros(7));
     }
 
     #[test]

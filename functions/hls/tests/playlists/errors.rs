@@ -73,6 +73,16 @@ fn an_error_names_its_line() {
             "cannot read the value of EXT-X-KEY",
         ),
         (
+            "#EXTM3U\n#EXTINF:6,\n#EXT-X-KEY:METHOD=AES-128,URI=\"k\",IV=0xg\n",
+            3,
+            "cannot read the value of EXT-X-KEY",
+        ),
+        (
+            "#EXTM3U\n#EXTINF:6,\n#EXT-X-KEY:METHOD=AES-128,URI=\"k\",IV=0x000000000000000000000000000000001\n",
+            3,
+            "cannot read the value of EXT-X-KEY",
+        ),
+        (
             "#EXTM3U\n#EXTINF:6,\n#EXT-X-KEY:METHOD=AES-128,URI=\"k\",IV=1\n",
             3,
             "cannot read the value of EXT-X-KEY",

@@ -330,3 +330,37 @@ fn a_daterange_is_readable_whatever_it_states() {
 fn a_playlist_without_segments_has_no_last_one() {
     assert_eq!(read_media(&fixture("no-segments.m3u8")).last_sequence(), None);
 }
+
+#[test]
+fn a_server_says_whether_it_can_hold_its_answer_back() {
+    for (line, can) in [
+        ("#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=1", true),
+        ("#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=NO", false),
+        ("#EXT-X-SERVER-CONTROL:HOLD-BACK=6", false),
+        ("#EXT-X-START:CAN-BLOCK-RELOAD=YES", false),
+    ] {
+        let playlist = read_media(&format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n{line}\n"));
+        assert_eq!(playlist.can_block_reload(), can, "{line}");
+    }
+}
+
+#[test]
+fn a_line_marks_a_place_or_belongs_to_a_segment() {
+    for (line, marks, names_a_file) in [
+        ("#EXT-X-CUE-OUT:30", true, false),
+        ("#EXT-X-CUE-OUT-CONT:2/30", false, false),
+        ("#EXT-X-DATERANGE:ID=\"a\"", true, false),
+        ("#EXT-X-OF-OTHERS", true, false),
+        ("#EXTINF:2,", false, false),
+        ("#EXT-X-GAP", false, false),
+        ("#EXT-X-PART:DURATION=1,URI=\"p\"", false, false),
+        ("#EXT-X-KEY:METHOD=NONE", false, true),
+        ("#EXT-X-MAP:URI=\"i\"", false, true),
+        ("#EXT-X-BYTERANGE:9@0", false, true),
+        ("# a comment", false, false),
+        ("a.ts", false, false),
+    ] {
+        assert_eq!(hls::is_marker(line), marks, "{line}");
+        assert_eq!(hls::names_a_file(line), names_a_file, "{line}");
+    }
+}
