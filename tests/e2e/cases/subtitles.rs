@@ -33,16 +33,17 @@ async fn programme(folder: &Path, name: &str, from: u32, local: Option<u32>) {
     let mut stream = "#EXT-X-STREAM-INF:BANDWIDTH=300000,RESOLUTION=320x180".to_owned();
     if let Some(local) = local {
         let pts = probe::first_pts(&path("000.ts")).await;
-        let clock = |seconds: f64| {
-            let (hours, minutes) = ((seconds / 3600.0) as u32, (seconds / 60.0) as u32 % 60);
-            format!("{hours:02}:{minutes:02}:{:06.3}", seconds % 60.0)
+        let clock = |millis: u32| {
+            let (seconds, millis) = (millis / 1_000, millis % 1_000);
+            let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
+            format!("{hours:02}:{minutes:02}:{:02}.{millis:03}", seconds % 60)
         };
-        let map = format!("X-TIMESTAMP-MAP=MPEGTS:{pts},LOCAL:{}", clock(local.into()));
+        let map = format!("X-TIMESTAMP-MAP=MPEGTS:{pts},LOCAL:{}", clock(local * 1_000));
         let mut text = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n".to_owned();
         for segment in 0..SECONDS / 2 {
-            let begin = f64::from(2 * segment) + 0.5;
-            let at = begin + f64::from(local);
-            let cue = format!("{} --> {}\n{name} {}", clock(at), clock(at + 1.0), begin * 1000.0);
+            let begin = 2_000 * segment + 500;
+            let at = begin + local * 1_000;
+            let cue = format!("{} --> {}\n{name} {begin}", clock(at), clock(at + 1_000));
             std::fs::write(
                 path(&format!("text/{segment}.vtt")),
                 format!("WEBVTT\n{map}\n\n{cue}\n"),
