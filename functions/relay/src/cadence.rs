@@ -157,6 +157,58 @@ mod tests {
         assert_eq!(cadence.next(now, Seconds(2)).since(now), Micros::from_secs(1));
     }
 
+    fn at(millis: u64) -> Timestamp {
+        Timestamp(millis * 1_000)
+    }
+
+    #[test]
+    fn a_look_is_taken_where_the_next_segment_is_expected() {
+        let segment = Micros::from_secs(2);
+        let mut cadence = Cadence::default();
+        let next = |cadence: &Cadence, now| cadence.next(at(now), Seconds(2)).0 / 1_000;
+        assert_eq!(next(&cadence, 10_000), 11_000);
+        // Published in the two seconds before, so the next comes from 9,990 to 12,010.
+        cadence.found(at(10_000), at(10_000), segment, 1);
+        for (now, expected) in [
+            (9_800, 11_000),
+            (9_990, 10_990),
+            (10_000, 11_000),
+            (11_510, 11_760),
+            (11_910, 12_010),
+            (11_950, 12_010),
+            (12_010, 12_060),
+        ] {
+            assert_eq!(next(&cadence, now), expected, "{now}");
+        }
+        cadence.found_nothing(at(11_900));
+        assert_eq!(next(&cadence, 12_010), 12_060, "it is not late yet");
+        let mut late = cadence.clone();
+        late.found_nothing(at(12_010));
+        assert_eq!(next(&late, 12_010), 12_110, "now it is");
+        // Published between 11,900 and 11,980: the next comes from 13,890 to 13,990.
+        cadence.found(at(11_980), at(11_980), segment, 1);
+        assert_eq!(next(&cadence, 12_000), 13_990);
+        // Seen much later, one is one that came when it was expected; of two nothing is known.
+        for (count, expected) in [(1, 15_940), (2, 15_300)] {
+            let mut cadence = cadence.clone();
+            cadence.found(at(14_300), at(14_300), segment, count);
+            assert_eq!(next(&cadence, 14_300), expected, "{count}");
+        }
+    }
+
+    #[test]
+    fn an_answer_ends_what_was_counted_of_errors() {
+        let mut cadence = Cadence::default();
+        for errors in 1..=3 {
+            cadence.failed();
+            assert_eq!(cadence.errors(), errors);
+        }
+        let mut found = cadence.clone();
+        cadence.found_nothing(at(1_000));
+        found.found(at(1_000), at(1_000), Micros::from_secs(2), 1);
+        assert_eq!((cadence.errors(), found.errors()), (0, 0));
+    }
+
     #[test]
     fn errors_are_retried_ever_more_slowly_but_within_a_target_duration() {
         let mut cadence = Cadence::default();

@@ -1,7 +1,7 @@
 use super::{NOW, live, media};
 use hls::{MediaPlaylist, MediaSequence};
 use relay::anchor::{Anchor, History, anchor, take_up};
-use relay::cursor::Rendition;
+use relay::cursor::{Rendition, Track};
 use relay::names::Epoch;
 use relay::session::Start;
 
@@ -46,6 +46,8 @@ fn a_playlist_is_taken_up_for_a_reason() {
     for (seen, expected) in [
         (live(10, 15, "a"), Anchor::Contiguous),
         (live(12, 17, "a"), Anchor::Contiguous),
+        (live(15, 20, "a"), Anchor::Contiguous),
+        (live(15, 20, "b"), Anchor::Restarted),
         (live(16, 21, "a"), Anchor::Restarted),
         (live(19, 24, "a"), Anchor::FellBehind(3)),
         (live(9, 14, "a"), Anchor::Stale),
@@ -99,10 +101,13 @@ fn a_numbering_that_was_left_does_not_come_back_from_a_cache() {
     // The new numbering goes on all the same, also while it is short.
     let on = anchor(Some(&mark), &history(&afresh), &live(0, 3, "b"), true, Start::LiveEdge, NOW);
     assert_eq!(on, Anchor::Contiguous);
-    let later = NOW + hls::Micros::from_secs(60);
+    // From the very moment on at which no cache lags by so much.
+    let later = mark.former.as_ref().unwrap().until;
     let seen =
         anchor(Some(&mark), &history(&afresh), &live(18, 23, "a"), true, Start::LiveEdge, later);
     assert_eq!(seen, Anchor::FellBehind(15));
+    let on = take_up(Some(&mark), &live(0, 3, "b"), Anchor::Contiguous, Epoch(7), 1, later);
+    assert_eq!(on.unwrap().former, None);
 }
 
 #[test]
@@ -168,5 +173,18 @@ fn a_run_remembers_what_is_listed_and_forgets_what_came_long_before() {
         let seen = live(number, number, "a");
         let told = anchor(Some(&mark), &history, &seen, true, Start::LiveEdge, NOW);
         assert_eq!(told, expected, "{number}");
+    }
+}
+
+#[test]
+fn what_an_endpoint_lacks_when_a_source_numbers_afresh_is_counted_with_what_was_missed_before() {
+    let mut mark = joined(&live(10, 15, "a"));
+    mark.tracks = vec![Track { jumps: 3, missed: 5, ..Track::default() }];
+    let mut whole = mark.clone();
+    whole.entry = MediaSequence(16);
+    for (before, jumps, missed) in [(mark, 4, 11), (whole, 3, 5)] {
+        let anew = take_up(Some(&before), &live(0, 2, "b"), Anchor::Restarted, Epoch(7), 1, NOW);
+        let track = &anew.unwrap().tracks[0];
+        assert_eq!((track.jumps, track.missed), (jumps, missed));
     }
 }
