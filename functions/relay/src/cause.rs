@@ -106,6 +106,7 @@ mod tests {
     fn a_cause_is_stored_by_its_name_and_one_of_a_later_version_is_read() {
         for cause in Cause::ALL {
             assert_eq!(json!(cause), json!(cause.name()));
+            assert_eq!(cause.to_string(), cause.name());
             assert_eq!(serde_json::from_value::<Cause>(json!(cause)).unwrap(), cause);
         }
         assert_eq!(serde_json::from_value::<Cause>(json!("later")).unwrap(), Cause::Internal);

@@ -1,6 +1,7 @@
 //! What a channel keeps, held against a playhead that publishes one segment after the other.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod assets;
 mod events;
 mod flaws;
 mod loops;

@@ -38,3 +38,9 @@ proptest! {
         prop_assert_eq!(read_iv(&format!("0X{number:032X}")), Some(number.to_be_bytes()));
     }
 }
+
+#[test]
+fn a_key_is_not_shown() {
+    let opener = Opener::new(&[7; 16], [9; 16]).unwrap();
+    assert_eq!(format!("{opener:?}"), "Opener { .. }");
+}

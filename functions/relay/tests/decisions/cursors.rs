@@ -156,3 +156,39 @@ proptest! {
         let _ = decode(&bytes[..cut.index(bytes.len())]);
     }
 }
+
+#[test]
+fn a_stretch_gives_each_of_its_segments_the_outputs_number() {
+    let stretch = Stretch {
+        epoch: Epoch(7),
+        from: MediaSequence(10),
+        to: MediaSequence(14),
+        out: MediaSequence(100),
+        marked: false,
+    };
+    assert_eq!((stretch.count(), stretch.last_out()), (5, MediaSequence(104)));
+    for (epoch, sequence, out) in [
+        (7, 9, None),
+        (7, 10, Some(100)),
+        (7, 12, Some(102)),
+        (7, 14, Some(104)),
+        (7, 15, None),
+        (6, 12, None),
+        (8, 12, None),
+    ] {
+        let number = stretch.number(Epoch(epoch), MediaSequence(sequence));
+        assert_eq!(number, out.map(MediaSequence), "{epoch}, {sequence}");
+    }
+}
+
+#[test]
+fn what_comes_before_stretches_that_were_given_up_is_past() {
+    let track = Track { past: Some((Epoch(7), 12)), ..Track::default() };
+    for (epoch, sequence, past) in
+        [(7, 11, true), (7, 12, true), (7, 13, false), (6, 99, true), (8, 0, false)]
+    {
+        let is_past = |track: &Track| track.is_past(Epoch(epoch), MediaSequence(sequence));
+        assert_eq!(is_past(&track), past, "{epoch}, {sequence}");
+        assert!(!is_past(&Track::default()), "{epoch}, {sequence}");
+    }
+}
