@@ -221,8 +221,7 @@ fn segments(plan: &SourcePlan, stream: usize) -> Vec<Segment> {
         let (resets, skips) = (passed(&plan.resets), passed(&dress.skips));
         let begins = resets > epoch || skips > skipped;
         if skips > skipped {
-            // Behind a numbering that nobody saw, a few numbers less could be where the one before ended.
-            (skipped, number) = (skips, number + if epoch == 0 { 7 } else { 700 });
+            (skipped, number) = (skips, number + 7);
         }
         if resets > epoch {
             (epoch, number) = (resets, 0);

@@ -95,6 +95,8 @@ pub fn anchor(
         anchor => anchor,
     };
     match (anchor, &before.former) {
+        // It is further on than what was left.
+        (Anchor::FellBehind(_), Some(former)) if former.newest < before.newest => anchor,
         // What does not go on from here may go on from the numbering that was left: an old copy.
         (Anchor::FellBehind(_) | Anchor::Restarted | Anchor::Renumbered(_), Some(former))
             if now < former.until =>
@@ -219,14 +221,9 @@ fn afresh(
     continues: Option<MediaSequence>,
     until: Timestamp,
 ) -> Rendition {
-    let former = Former { newest: before.newest, fingerprints: before.fingerprints.clone(), until };
-    let mut next = Rendition {
-        epoch: before.epoch.next(),
-        entry,
-        continues,
-        former: Some(former),
-        ..before.clone()
-    };
+    let former = Some(left(before, until));
+    let mut next =
+        Rendition { epoch: before.epoch.next(), entry, continues, former, ..before.clone() };
     for (track, old) in next.tracks.iter_mut().zip(&before.tracks) {
         let lacking = before.newest.after(1).since(before.wanted_from(old));
         if lacking > 0 {
@@ -235,6 +232,11 @@ fn afresh(
         }
     }
     next
+}
+
+/// What the source listed until now, and may list once more until then, in an old copy.
+fn left(before: &Rendition, until: Timestamp) -> Former {
+    Former { newest: before.newest, fingerprints: before.fingerprints.clone(), until }
 }
 
 /// The rendition's mark after `seen`, before anything of it has landed.
@@ -277,9 +279,11 @@ pub fn take_up(
         (Some(before), Anchor::Renumbered(entry)) => {
             afresh(before, entry, Some(before.newest), patience)
         }
-        (Some(before), Anchor::Contiguous | Anchor::FellBehind(_) | Anchor::Joined(_)) => {
-            before.clone()
+        // What it lists has nothing in common with what it listed before, as with another numbering.
+        (Some(before), Anchor::FellBehind(_)) => {
+            Rendition { former: Some(left(before, patience)), ..before.clone() }
         }
+        (Some(before), Anchor::Contiguous | Anchor::Joined(_)) => before.clone(),
         (None, _) => return None,
     };
     next.former = next.former.filter(|former| now < former.until);

@@ -111,6 +111,23 @@ fn a_numbering_that_was_left_does_not_come_back_from_a_cache() {
 }
 
 #[test]
+fn what_was_listed_before_a_hole_does_not_come_back_from_a_cache() {
+    let mark = joined(&live(10, 15, "a"));
+    let far = live(40, 42, "a");
+    let hole = anchor(Some(&mark), &History::default(), &far, false, Start::LiveEdge, NOW);
+    let mark = take_up(Some(&mark), &far, hole, Epoch(7), 1, NOW).unwrap();
+    let look =
+        |seen, at| anchor(Some(&mark), &History::default(), &seen, false, Start::LiveEdge, at);
+    assert_eq!(hole, Anchor::FellBehind(24));
+    assert_eq!(look(live(10, 15, "a"), NOW), Anchor::Stale);
+    assert_eq!(look(live(0, 2, "b"), NOW), Anchor::Restarted);
+    assert_eq!(look(live(41, 43, "a"), NOW), Anchor::Contiguous);
+    assert_eq!(look(live(50, 52, "a"), NOW), Anchor::FellBehind(7));
+    // It may be that the source is set back.
+    assert_eq!(look(live(10, 15, "a"), NOW + hls::Micros::from_secs(60)), Anchor::Restarted);
+}
+
+#[test]
 fn a_source_that_numbers_afresh_what_it_listed_goes_on_without_a_break() {
     let mark = joined(&live(10, 15, "a"));
     let text = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\na14.ts\n#EXTINF:2,\na15.ts\n#EXTINF:2,\na16.ts\n";
