@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::timeout;
 
-const FILE: &str = include_str!("../../statemachine/advance.asl.json");
+const FILE: &str = include_str!("../../../statemachine/advance.asl.json");
 
 pub struct Machine(Value);
 
