@@ -1,6 +1,7 @@
 //! A stand-in for AWS on this machine.
 
-use std::io::{Read, Write};
+use serde_json::json;
+use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -64,6 +65,33 @@ impl MiniStack {
         stack
     }
 
+    /// Makes an empty table, as the stack has it.
+    ///
+    /// # Panics
+    /// When it is not made.
+    pub fn table(&self, name: &str) {
+        let text = |name: &str| json!({ "AttributeName": name, "AttributeType": "S" });
+        let key = |name: &str, kind: &str| json!({ "AttributeName": name, "KeyType": kind });
+        let table = json!({
+            "TableName": name,
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [text("PK"), text("SK"), text("active")],
+            "KeySchema": [key("PK", "HASH"), key("SK", "RANGE")],
+            "GlobalSecondaryIndexes": [{
+                "IndexName": "active",
+                "KeySchema": [key("active", "HASH"), key("SK", "RANGE")],
+                "Projection": {
+                    "ProjectionType": "INCLUDE",
+                    "NonKeyAttributes": ["status", "bits_per_second", "tick_ms"],
+                },
+            }],
+        });
+        let call = "X-Amz-Target: DynamoDB_20120810.CreateTable\r\n";
+        let address = self.url.trim_start_matches("http://");
+        let answer = ask(address, "POST /", call, &table.to_string());
+        assert!(answer.as_ref().is_ok_and(|it| it.contains(" 200 ")), "{name}: {answer:?}");
+    }
+
     /// Its process.
     #[must_use]
     pub fn id(&self) -> u32 {
@@ -103,13 +131,20 @@ pub fn free_port() -> u16 {
 }
 
 fn is_ready(port: u16) -> bool {
-    let ask = || -> std::io::Result<String> {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(2)))?;
-        stream.write_all(b"GET /_ministack/health HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
-        let mut answer = [0; 64];
-        let length = stream.read(&mut answer)?;
-        Ok(String::from_utf8_lossy(&answer[..length]).into_owned())
-    };
-    ask().is_ok_and(|answer| answer.contains(" 200"))
+    let answer = ask(&format!("127.0.0.1:{port}"), "GET /_ministack/health", "", "");
+    answer.is_ok_and(|answer| answer.contains(" 200"))
+}
+
+/// The first line of an answer.
+fn ask(address: &str, what: &str, headers: &str, body: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+    let length = body.len();
+    write!(
+        stream,
+        "{what} HTTP/1.0\r\nHost: localhost\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
+    )?;
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line)?;
+    Ok(line)
 }

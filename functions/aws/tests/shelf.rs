@@ -2,8 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod stack;
-
 use aws::{DynamoShelf, SdkConfig};
 use aws_sdk_dynamodb::types::AttributeValue;
 use channel::AssetHash;
@@ -18,8 +16,8 @@ fn stamp() -> u64 {
     STAMP.fetch_add(1, Ordering::Relaxed)
 }
 
-async fn made(config: &SdkConfig, table: &str) -> DynamoShelf {
-    stack::table(config, table).await;
+fn made(stack: &MiniStack, config: &SdkConfig, table: &str) -> DynamoShelf {
+    stack.table(table);
     DynamoShelf::new(config, table.to_owned(), stamp)
 }
 
@@ -29,7 +27,7 @@ async fn it_keeps_the_word_of_the_port() {
     let (config, number) = (aws::sdk_at(&stack.url).await, AtomicUsize::new(0));
     shelf(|| async {
         let number = number.fetch_add(1, Ordering::Relaxed);
-        made(&config, &format!("table{number}")).await
+        made(&stack, &config, &format!("table{number}"))
     })
     .await;
 }
@@ -46,7 +44,7 @@ async fn items(config: &SdkConfig, table: &str, begin: &str) -> usize {
 async fn a_channel_that_is_larger_than_an_item_lasts_and_leaves_nothing_behind() {
     let stack = MiniStack::start();
     let config = aws::sdk_at(&stack.url).await;
-    let shelf = made(&config, "table").await;
+    let shelf = made(&stack, &config, "table");
     let hash = |number: u64| {
         AssetHash(format!("{:032x}", u128::from(number) * 0x9e37_79b9_7f4a_7c15_f39c_c060))
     };
@@ -78,7 +76,7 @@ async fn a_channel_that_is_larger_than_an_item_lasts_and_leaves_nothing_behind()
 async fn what_is_over_leaves_nothing_behind_in_the_table() {
     let stack = MiniStack::start();
     let config = aws::sdk_at(&stack.url).await;
-    let shelf = made(&config, "table").await;
+    let shelf = made(&stack, &config, "table");
     let entries: Vec<_> = (0..640).map(|number| entry(number, 10 * number)).collect();
     assert!(shelf.commit(&channel_record("one", 1), None, &entries).await.unwrap());
     let pages = async || items(&config, "table", "page#one#").await;

@@ -2,8 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod stack;
-
 use aws::{DynamoSessions, Hold, LEASE, RunId, SdkConfig, Secrets, Standing, Table, Weight};
 use aws_sdk_dynamodb::types::AttributeValue;
 use hls::Micros;
@@ -32,7 +30,7 @@ impl Clock for Hands {
 }
 
 struct World {
-    _stack: MiniStack,
+    stack: MiniStack,
     config: SdkConfig,
     tables: AtomicU64,
     clock: Arc<Hands>,
@@ -43,7 +41,7 @@ impl World {
         let stack = MiniStack::start();
         let config = aws::sdk_at(&stack.url).await;
         let clock = Arc::new(Hands(AtomicU64::new(1_700_000_000_000_000)));
-        Self { _stack: stack, config, tables: AtomicU64::new(0), clock }
+        Self { stack, config, tables: AtomicU64::new(0), clock }
     }
 
     fn raw(&self) -> aws_sdk_dynamodb::Client {
@@ -53,7 +51,7 @@ impl World {
     /// An empty table, as the stack makes it.
     async fn made(&self) -> DynamoSessions<Hands> {
         let name = format!("table{}", self.tables.fetch_add(1, Ordering::Relaxed));
-        stack::table(&self.config, &name).await;
+        self.stack.table(&name);
         let secrets = Arc::new(Secrets::new(&self.config, format!("{name}/")));
         let table = Table::new(&self.config, name);
         DynamoSessions::new(table, secrets, Arc::clone(&self.clock))

@@ -2,9 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "../../aws/tests/stack/mod.rs"]
-mod stack;
-
 use aws::Environment;
 use axum::extract::Path;
 use axum::http::StatusCode;
@@ -20,6 +17,7 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
+use tests::events;
 use tests::ministack::MiniStack;
 use web::clock::TokioClock;
 
@@ -68,7 +66,7 @@ impl Scene {
     async fn new() -> Self {
         let stack = MiniStack::start();
         let config = aws::sdk_at(&stack.url).await;
-        stack::table(&config, "shelf").await;
+        stack.table("shelf");
         let look_up = |name: &str| match name {
             "FERRY_SHELF" => Some("shelf".to_owned()),
             "FERRY_ALSO_REACH" => Some("127.0.0.1".to_owned()),
@@ -100,28 +98,7 @@ impl Scene {
         path: &str,
         body: Option<Value>,
     ) -> Value {
-        let (path, query) = path.split_once('?').unwrap_or((path, ""));
-        let event = json!({
-            "version": "2.0",
-            "routeKey": route,
-            "rawPath": path,
-            "rawQueryString": query,
-            "headers": { "content-type": "application/json", "accept-encoding": "gzip;q=0" },
-            "requestContext": {
-                "accountId": "000000000000",
-                "apiId": "api",
-                "domainName": "api.example",
-                "domainPrefix": "api",
-                "http": { "method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "curl" },
-                "requestId": "r",
-                "routeKey": route,
-                "stage": "$default",
-                "time": "12/Mar/2026:19:03:58 +0000",
-                "timeEpoch": 1_583_348_638_390_u64,
-            },
-            "body": body.map(|body| body.to_string()),
-            "isBase64Encoded": false,
-        });
+        let event = events::request(route, method, path, body.as_ref());
         self.worlds[at].invoke(event, Context::default()).await.unwrap()
     }
 
@@ -139,17 +116,8 @@ impl Scene {
 
     /// What a stack asks, and what it is told.
     async fn stack(&self, kind: &str, id: Option<&str>, properties: Value) -> Value {
-        let mut event = json!({
-            "RequestType": kind,
-            "ResponseURL": format!("{}/stack", self.outside),
-            "StackId": "stack",
-            "RequestId": "request",
-            "LogicalResourceId": "Channel",
-            "ResourceProperties": properties,
-        });
-        if let Some(id) = id {
-            event["PhysicalResourceId"] = Value::from(id);
-        }
+        let waits = format!("{}/stack", self.outside);
+        let event = events::resource(kind, id, &waits, &properties, None);
         self.worlds[0].invoke(event, Context::default()).await.unwrap();
         self.told.lock().unwrap().pop().unwrap()
     }

@@ -9,6 +9,7 @@ use axum::{Json, Router};
 use credentials::{Failure, World};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
+use tests::events;
 use tests::ministack::MiniStack;
 
 /// MediaPackage with one channel, and where its stack waits for answers.
@@ -70,14 +71,8 @@ async fn a_channel_has_its_credentials_in_a_secret_and_they_change_in_turn() {
     };
 
     let request = |kind: &str, channel: &str| {
-        json!({
-            "RequestType": kind,
-            "ResponseURL": format!("{url}/stack"),
-            "StackId": "stack",
-            "RequestId": "request",
-            "LogicalResourceId": "Credentials",
-            "ResourceProperties": { "ChannelId": channel, "SecretId": "ferry/channels/main" },
-        })
+        let properties = json!({ "ChannelId": channel, "SecretId": "ferry/channels/main" });
+        events::resource(kind, None, &format!("{url}/stack"), &properties, None)
     };
     for (kind, channel) in [
         ("Create", "ferry-main"),

@@ -1,10 +1,5 @@
 //! A minute over a stand-in for AWS.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-#[path = "../../aws/tests/stack/mod.rs"]
-mod stack;
-
 use aws::{DynamoSessions, Executions, Input, Secrets, Table};
 use aws_sdk_sfn::types::StateMachineType;
 use dispatch::{Dispatch, counted};
@@ -21,7 +16,7 @@ use web::clock::TokioClock;
 async fn a_minute_that_comes_twice_starts_a_run_for_every_active_session_once() {
     let stack = MiniStack::start();
     let config = aws::sdk_at(&stack.url).await;
-    stack::table(&config, "table").await;
+    stack.table("table");
     let states = aws_sdk_sfn::Client::new(&config);
     let definition = r#"{"StartAt":"End","States":{"End":{"Type":"Succeed"}}}"#;
     let machine = states.create_state_machine().name("loop").definition(definition);
@@ -65,7 +60,7 @@ async fn a_minute_that_comes_twice_starts_a_run_for_every_active_session_once() 
 async fn every_cause_that_degrades_a_session_is_counted() {
     let stack = MiniStack::start();
     let config = aws::sdk_at(&stack.url).await;
-    stack::table(&config, "table").await;
+    stack.table("table");
     let table = Table::new(&config, "table".to_owned());
     let secrets = Arc::new(Secrets::new(&config, "ferry/".to_owned()));
     let sessions = DynamoSessions::new(table.clone(), secrets, Arc::new(TokioClock::new()));

@@ -2,9 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "../../aws/tests/stack/mod.rs"]
-mod stack;
-
 use aws::Environment;
 use axum::routing::put;
 use lambda_runtime::Context;
@@ -12,6 +9,7 @@ use serde_json::{Value, json};
 use sessions::World;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
+use tests::events;
 use tests::ministack::MiniStack;
 
 struct Scene {
@@ -31,7 +29,7 @@ impl Scene {
     async fn new() -> Self {
         let stack = MiniStack::start();
         let config = aws::sdk_at(&stack.url).await;
-        stack::table(&config, "table").await;
+        stack.table("table");
         let input = |number: u8| {
             let url = format!("https://in{number}.example/in/v2/x/x/channel");
             let credentials = json!({ "username": "user", "password": format!("word-{number}") });
@@ -70,27 +68,7 @@ impl Scene {
 
     /// A request as an HTTP API hands it on, and the answer's status and body.
     async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> (u64, Value) {
-        let event = json!({
-            "version": "2.0",
-            "routeKey": "$default",
-            "rawPath": path,
-            "rawQueryString": "",
-            "headers": { "content-type": "application/json", "content-length": "9" },
-            "requestContext": {
-                "accountId": "000000000000",
-                "apiId": "api",
-                "domainName": "api.example",
-                "domainPrefix": "api",
-                "http": { "method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "curl" },
-                "requestId": "r",
-                "routeKey": "$default",
-                "stage": "$default",
-                "time": "12/Mar/2026:19:03:58 +0000",
-                "timeEpoch": 1_583_348_638_390_u64,
-            },
-            "body": body.map(|body| body.to_string()),
-            "isBase64Encoded": false,
-        });
+        let event = events::request("$default", method, path, body.as_ref());
         let answer = self.world.invoke(event, Context::default()).await.unwrap();
         let text = answer["body"].as_str().unwrap_or_default();
         let body = serde_json::from_str(text).unwrap_or_default();
@@ -101,18 +79,8 @@ impl Scene {
     async fn stack(&self, kind: &str, id: Option<&str>, source: &str, before: &str) -> Value {
         let properties =
             |source: &str| json!({ "Name": "main", "SourceUrl": source, "Channel": "main" });
-        let mut event = json!({
-            "RequestType": kind,
-            "ResponseURL": self.waits,
-            "StackId": "stack",
-            "RequestId": "request",
-            "LogicalResourceId": "Session",
-            "ResourceProperties": properties(source),
-            "OldResourceProperties": properties(before),
-        });
-        if let Some(id) = id {
-            event["PhysicalResourceId"] = Value::from(id);
-        }
+        let (now, before) = (properties(source), properties(before));
+        let event = events::resource(kind, id, &self.waits, &now, Some(&before));
         self.world.invoke(event, Context::default()).await.unwrap();
         self.told.lock().unwrap().pop().unwrap()
     }

@@ -10,9 +10,9 @@ mod container;
 mod decided;
 mod played;
 mod read;
-#[path = "../../../functions/api/tests/api/shelf.rs"]
-mod shelf;
 mod stored;
+#[path = "../../../functions/api/tests/api/vods.rs"]
+mod vods;
 #[path = "../../../functions/api/tests/api/world.rs"]
 #[expect(dead_code, reason = "the tests of the API need more of it")]
 mod world;

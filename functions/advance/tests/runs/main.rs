@@ -3,8 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod scene;
-#[path = "../../../aws/tests/stack/mod.rs"]
-mod stack;
 
 use advance::{Answer, Failure, Outcome};
 use aws::{Input, RunId};

@@ -1,6 +1,5 @@
 //! A live source, an endpoint with a judge, and a stand-in for AWS whose calls are counted.
 
-use crate::stack;
 use advance::{Answer, Failure, Settings, World};
 use aws::{DynamoSessions, Environment, Input, Run, SdkConfig, Secrets, Table};
 use axum::Router;
@@ -53,7 +52,7 @@ impl Scene {
     pub async fn new() -> Self {
         let stack = MiniStack::start();
         let direct = aws::sdk_at(&stack.url).await;
-        stack::table(&direct, "table").await;
+        stack.table("table");
         let calls = Arc::new(Mutex::default());
         let counting = listen(counting(stack.url.clone(), Arc::clone(&calls))).await;
         let clock = Arc::new(TokioClock::new());

@@ -7,5 +7,5 @@ mod described;
 mod fetcher;
 mod secrets;
 mod sessions;
-mod shelf;
+mod vods;
 mod world;

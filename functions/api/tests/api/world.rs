@@ -1,6 +1,6 @@
 //! A service to ask.
 
-use crate::shelf::{MadeUp, MemoryShelf};
+use crate::vods::MadeUp;
 use api::Api;
 use api::channels::Channels;
 use axum::Router;
@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tests::memory::Memory;
+use tests::shelf::MemoryShelf;
 use tower::ServiceExt;
 use url::Url;
 

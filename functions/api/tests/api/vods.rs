@@ -1,0 +1,64 @@
+//! VODs that are made up.
+
+use api::channels::Vods;
+use bytes::Bytes;
+use relay::ports::OriginError;
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use url::Url;
+
+/// VODs at `https://vod.example/<name>/main.m3u8`: two variants of as many 2 s segments as the name says. What is
+/// called `poor..` has one, and the segments of `slow..` take 12 s. Each is at `again.m3u8` as well.
+#[derive(Default)]
+pub struct MadeUp {
+    /// The names of those that are gone.
+    pub gone: Mutex<BTreeSet<String>>,
+    /// The names of those that never answer.
+    pub silent: Mutex<BTreeSet<String>>,
+}
+
+impl Vods for MadeUp {
+    async fn segment(&self, url: &Url) -> Result<(), OriginError> {
+        let name = url.path_segments().into_iter().flatten().next().unwrap_or_default();
+        if self.gone.lock().unwrap().contains(&format!("segments of {name}")) {
+            return Err(OriginError::Unavailable { reason: "origin answered 403".to_owned() });
+        }
+        Ok(())
+    }
+
+    async fn playlist(&self, url: &Url) -> Result<(Bytes, Url), OriginError> {
+        let gone =
+            || OriginError::Gone { reason: "origin answered 404".to_owned(), for_good: false };
+        let path: Vec<&str> = url.path_segments().into_iter().flatten().collect();
+        let [name, file] = path.as_slice() else { return Err(gone()) };
+        if self.silent.lock().unwrap().contains(*name) {
+            std::future::pending::<()>().await;
+        }
+        let lost = self.gone.lock().unwrap().clone();
+        if lost.contains(*name) || lost.contains(&format!("{name}/{file}")) {
+            return Err(gone());
+        }
+        let segments: usize = name.trim_matches(char::is_alphabetic).parse().map_err(|_| gone())?;
+        let text = match *file {
+            "main.m3u8" if name.starts_with("poor") => {
+                "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=400000,RESOLUTION=320x180\nv0.m3u8\n"
+                    .to_owned()
+            }
+            "main.m3u8" | "again.m3u8" => {
+                "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=900000,RESOLUTION=640x360\nv1.m3u8\n\
+                 #EXT-X-STREAM-INF:BANDWIDTH=400000,RESOLUTION=320x180\nv0.m3u8\n"
+                    .to_owned()
+            }
+            "v0.m3u8" | "v1.m3u8" => {
+                let more = usize::from(name.starts_with("uneven") && *file == "v1.m3u8");
+                let seconds = if name.starts_with("slow") { 12 } else { 2 };
+                let segments = 0..segments + more;
+                let segments = segments.map(|n| format!("#EXTINF:{seconds},\n{n}.ts\n"));
+                let segments: String = segments.collect();
+                format!("#EXTM3U\n#EXT-X-TARGETDURATION:{seconds}\n{segments}#EXT-X-ENDLIST\n")
+            }
+            _ => return Err(gone()),
+        };
+        Ok((text.into(), url.clone()))
+    }
+}
