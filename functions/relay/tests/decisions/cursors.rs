@@ -182,6 +182,27 @@ fn a_stretch_gives_each_of_its_segments_the_outputs_number() {
 }
 
 #[test]
+fn what_has_landed_is_what_has_landed_at_any_endpoint() {
+    let to = |last: u64| Stretch {
+        epoch: Epoch(7),
+        from: MediaSequence(10),
+        to: MediaSequence(last),
+        out: MediaSequence(10),
+        marked: false,
+    };
+    let track = |stretch| Track { stretches: vec![stretch], ..Track::default() };
+    let mut rendition = cursor(1, 0).renditions.into_values().next().unwrap();
+    for (epoch, tracks, landed) in [
+        (7, vec![track(to(12)), track(to(14)), Track::default()], Some(14)),
+        (7, vec![Track::default()], None),
+        (8, vec![track(to(12))], None),
+    ] {
+        (rendition.epoch, rendition.tracks) = (Epoch(epoch), tracks);
+        assert_eq!(rendition.landed(), landed.map(MediaSequence));
+    }
+}
+
+#[test]
 fn what_comes_before_stretches_that_were_given_up_is_past() {
     let track = Track { past: Some((Epoch(7), 12)), ..Track::default() };
     for (epoch, sequence, past) in

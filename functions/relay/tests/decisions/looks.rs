@@ -1,0 +1,116 @@
+//! What one look at a source tells of it.
+
+use super::NOW;
+use bytes::Bytes;
+use futures_util::FutureExt;
+use relay::look::objection;
+use relay::ports::{Fetched, Origin, OriginError, Slice, Validators};
+use relay::select::Filter;
+use relay::session::{Address, Options, OutputKind, Session, SessionId, Start};
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use url::Url;
+
+/// Playlists by address, and what was asked for.
+#[derive(Default)]
+struct Shelf(BTreeMap<String, String>, Mutex<Vec<String>>);
+
+impl Origin for Shelf {
+    async fn playlist(&self, url: &Url, _: Option<&Validators>) -> Result<Fetched, OriginError> {
+        self.1.lock().unwrap().push(url.path().to_owned());
+        let reason = format!("nothing at {}", url.path());
+        match self.0.get(url.path()) {
+            Some(text) if text == "refused" => Err(OriginError::Refused { reason }),
+            Some(text) => {
+                let (text, url) = (Bytes::from(text.clone()), url.clone());
+                Ok(Fetched::Changed { text, url, validators: Validators::default() })
+            }
+            None => Err(OriginError::Gone { reason, for_good: false }),
+        }
+    }
+
+    async fn segment(&self, _: &Url, _: Option<Slice>) -> Result<Bytes, OriginError> {
+        panic!("a look reads playlists")
+    }
+}
+
+/// A media playlist of one segment.
+fn segment(lines: &str, uri: &str) -> String {
+    format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n{lines}#EXTINF:2,\n{uri}\n")
+}
+
+/// What MediaPackage has against a source, and what of the source was asked for.
+fn look(playlists: &[(&str, String)], filter: Filter) -> (Option<String>, Vec<String>) {
+    let source = Url::parse("https://origin.example/main.m3u8?path=v").unwrap();
+    let session = Session {
+        id: SessionId("a".to_owned()),
+        name: "a".to_owned(),
+        created: NOW,
+        source: Address::of(&source),
+        output: OutputKind::MediaPackage,
+        endpoints: Vec::new(),
+        window_seconds: None,
+        start: Start::Window,
+        concurrency: 4,
+        options: Options { filter, ..Options::default() },
+    };
+    let playlists = playlists.iter().map(|(path, text)| ((*path).to_owned(), text.clone()));
+    let origin = Shelf(playlists.collect(), Mutex::default());
+    let told = objection(&origin, &session, &source).now_or_never().unwrap();
+    (told, origin.1.into_inner().unwrap())
+}
+
+#[test]
+fn what_an_output_does_not_take_is_told_by_its_playlists() {
+    let (ts, fragment) = (segment("", "0.ts"), segment("#EXT-X-MAP:URI=\"i\"\n", "0.m4s"));
+    let master = |codecs: &str| {
+        format!("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=9,CODECS=\"{codecs}\"\nv/a.m3u8\n")
+    };
+    let sound = "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"g\",NAME=\"n\",URI=\"s.m3u8\"\n";
+    let frames = "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=1,URI=\"f.m3u8\"\n";
+    let defined = "#EXTM3U\n#EXT-X-DEFINE:QUERYPARAM=\"path\"\n#EXT-X-STREAM-INF:BANDWIDTH=9\n\
+                   {$path}/a.m3u8\n";
+    let (h264, fmp4) = ("avc1.4d401f", "segments are fMP4, and only TS is taken: video-9");
+    for (number, (main, rest, expected)) in [
+        (ts.clone(), vec![], None),
+        (fragment.clone(), vec![], Some("segments are fMP4, and only TS is taken: video")),
+        (segment("#EXT-X-MAP:URI=\"i\"\n", "0.ts"), vec![], None),
+        (
+            segment("#EXT-X-MAP:URI=\"i\"\n", "0.aac"),
+            vec![],
+            Some("segments are fMP4, and only TS is taken: video"),
+        ),
+        ("refused".to_owned(), vec![], Some("nothing at /main.m3u8")),
+        ("no playlist".to_owned(), vec![], None),
+        (master(h264), vec![], None),
+        (master(h264), vec![("/v/a.m3u8", ts.clone())], None),
+        (master(h264), vec![("/v/a.m3u8", master(h264))], None),
+        (master(h264), vec![("/v/a.m3u8", fragment.clone())], Some(fmp4)),
+        (master("vp09.00.10.08"), vec![("/v/a.m3u8", ts.clone())], Some("VP9")),
+        (
+            master(h264) + sound,
+            vec![("/v/a.m3u8", ts.clone()), ("/s.m3u8", segment("", "0.aac"))],
+            None,
+        ),
+        (
+            master(h264) + frames,
+            vec![("/v/a.m3u8", fragment.clone()), ("/f.m3u8", ts.clone())],
+            Some(fmp4),
+        ),
+        (defined.to_owned(), vec![("/v/a.m3u8", fragment.clone())], Some(fmp4)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let playlists = [vec![("/main.m3u8", main)], rest].concat();
+        let (told, asked) = look(&playlists, Filter::default());
+        let as_expected = match (&told, expected) {
+            (Some(told), Some(expected)) => told.contains(expected),
+            (told, expected) => told.is_none() && expected.is_none(),
+        };
+        assert!(as_expected, "{number}: {told:?}");
+        assert!(!asked.iter().any(|path| path == "/f.m3u8"), "it is left out: {asked:?}");
+    }
+    let (wide, ts) = (Filter { min_bandwidth: Some(10), ..Filter::default() }, ("/v/a.m3u8", ts));
+    assert!(look(&[("/main.m3u8", master(h264)), ts], wide).0.is_some(), "nothing is wanted");
+}
