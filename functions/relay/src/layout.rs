@@ -86,9 +86,7 @@ impl Layout {
                 (name.clone(), Listed { urls, role, codecs })
             });
             // The smallest name of an address does not depend on the order of lines.
-            if name < known.0 {
-                known.0 = name;
-            }
+            known.0 = known.0.clone().min(name);
             lines.push((line, Some(url)));
         }
         if !lines.iter().any(|(line, _)| matches!(line, Line::Variant(_))) {

@@ -213,7 +213,7 @@ mod tests {
             ("https://a.example", "channel"),
         ] {
             let address = Address::of(&Url::parse(endpoint).unwrap());
-            assert_eq!(Stem::of(&address).0, stem, "{endpoint}");
+            assert_eq!(Stem::of(&address).multivariant(), format!("{stem}.m3u8"), "{endpoint}");
         }
     }
 
@@ -236,6 +236,10 @@ mod tests {
             ("/a/b.AAC", Extension::Aac),
             ("/a/b.vtt;session=1", Extension::Vtt),
             ("/a/b.cmfv", Extension::M4s),
+            ("/a/b.webvtt", Extension::Vtt),
+            ("/a/b.ec3", Extension::Ec3),
+            ("/a/b.eac3", Extension::Ec3),
+            ("/a/b.mp3", Extension::Mp3),
             ("/a/segment", Extension::Ts),
             ("https://a.example/b.ac3?x=.ts", Extension::Ac3),
         ] {

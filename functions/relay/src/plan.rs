@@ -138,7 +138,6 @@ pub fn plan(views: &[View<'_>], mut room: Vec<usize>, now: Timestamp) -> Vec<Cop
     let mut columns: Vec<_> = views.iter().map(|&view| lacking(view, now)).collect();
     let mut copies = Vec::new();
     while room.iter().any(|&room| room > 0) {
-        let before = copies.len();
         let mut exhausted = true;
         for (view, column) in views.iter().zip(&mut columns) {
             let Some((key, mut endpoints)) = column.next() else { continue };
@@ -151,7 +150,7 @@ pub fn plan(views: &[View<'_>], mut room: Vec<usize>, now: Timestamp) -> Vec<Cop
                 copies.push(Copy { rendition: view.name.clone(), key, endpoints });
             }
         }
-        if exhausted && copies.len() == before {
+        if exhausted {
             break;
         }
     }

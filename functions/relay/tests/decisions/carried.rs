@@ -187,6 +187,28 @@ fn a_recipe_says_what_to_read_or_what_is_wrong() {
 }
 
 #[test]
+fn a_key_is_carried_where_it_is_a_file_that_can_be_read() {
+    const FORMAT: &str = "KEYFORMAT=\"com.apple.skd\"";
+    for (key, carried) in [
+        ("METHOD=AES-128,URI=\"https://k.example/1\"", Some("https://k.example/1")),
+        ("METHOD=AES-128,URI=\"http://k.example/1\"", Some("http://k.example/1")),
+        ("METHOD=SAMPLE-AES,URI=\"https://k.example/1\"", Some("https://k.example/1")),
+        ("METHOD=AES-128,URI=\"data:text/plain;base64,AA\"", None),
+        (&format!("METHOD=SAMPLE-AES,URI=\"https://k.example/1\",{FORMAT}"), None),
+        (&format!("METHOD=SAMPLE-AES,URI=\"skd://1\",{FORMAT}"), None),
+    ] {
+        let text =
+            format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-KEY:{key}\n#EXTINF:2,\na.ts\n");
+        let read = recipe(&media(&text).segments[0], MediaSequence(90), Keys::Carried).unwrap();
+        assert_eq!(read.keys, [carried.map(str::to_owned)], "{key}");
+        assert_eq!(read.lock, None, "{key}");
+    }
+    let clear = media("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\na.ts\n");
+    let read = recipe(&clear.segments[0], MediaSequence(90), Keys::Opened).unwrap();
+    assert_eq!((read.keys, read.lock), (vec![], None));
+}
+
+#[test]
 fn markers_of_a_segment_that_is_left_out_stay_in_their_place() {
     let range = "#EXT-X-DATERANGE:ID=\"a\",START-DATE=\"2026-11-21T08:00:00Z\"";
     let out = format!("#EXT-X-CUE-OUT:30\n{range}\n");

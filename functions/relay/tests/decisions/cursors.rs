@@ -89,6 +89,28 @@ fn a_cursor_is_read_back_as_it_was_written() {
 }
 
 #[test]
+fn what_is_as_usual_takes_no_room() {
+    let stored = |cursor: &Cursor| {
+        let json: serde_json::Value = serde_json::from_slice(&encode(cursor)).unwrap();
+        assert_eq!(decode(&encode(cursor)).unwrap(), *cursor);
+        json["r"].as_object().unwrap().values().next().unwrap().clone()
+    };
+    let mut cursor = cursor(1, 2);
+    let rendition = stored(&cursor);
+    assert_eq!((rendition.get("u"), &rendition["a"]["n"]), (None, &serde_json::json!(2)));
+    let track = &rendition["a"]["t"];
+    assert_eq!((track.get("j"), track.get("m")), (None, None), "{track}");
+
+    let mark = cursor.renditions.values_mut().next().unwrap();
+    mark.source = 3;
+    (mark.tracks[1].jumps, mark.tracks[1].missed) = (1, 2);
+    let rendition = stored(&cursor);
+    assert_eq!((&rendition["u"], &rendition["a"][1]["j"]), (&3.into(), &1.into()));
+    cursor.renditions.values_mut().next().unwrap().tracks.truncate(1);
+    assert!(stored(&cursor)["a"].is_array(), "one is not several");
+}
+
+#[test]
 fn an_old_reader_reads_new_data_and_does_not_lose_it() {
     let mut json: serde_json::Value = serde_json::from_slice(&encode(&cursor(1, 2))).unwrap();
     json["later"] = serde_json::json!({"a": [1]});

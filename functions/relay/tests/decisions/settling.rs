@@ -225,3 +225,33 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_the_cursor_knows_is_forgotten_and_what_an_endpoint_lacks_is_not() {
+    use Fate::{Landed, Waiting};
+    let seen = live(10, 15, "a");
+    let all = take(None, &seen);
+    let mark = moved(all.clone(), &seen, |n| if n < 13 { Landed } else { Waiting });
+    let failure =
+        Failure { tries: 1, since: NOW, retry_at: NOW, reason: String::new(), spoilt: false };
+    let mut fates = Fates::new(1);
+    for (epoch, number) in [(0, 12), (0, 13), (0, 14), (9, 14)] {
+        let key = (Epoch(epoch), MediaSequence(number));
+        fates.landed[0].insert(key);
+        fates.gone.insert(key);
+        fates.along.insert(key, Along::default());
+        fates.failed.insert(key, failure.clone());
+    }
+    fates.forget(&mark);
+    let kept = [13, 14].map(|number| (Epoch(0), MediaSequence(number)));
+    assert!(fates.landed[0].iter().eq(&kept), "{fates:?}");
+    assert!(fates.gone.iter().eq(&kept), "{fates:?}");
+    assert!(fates.along.keys().eq(&kept), "{fates:?}");
+    assert!(fates.failed.keys().eq(&kept), "{fates:?}");
+
+    let track = &mark.tracks[0];
+    assert!(!fates.complete(&mark, track, &seen), "15 is still to come");
+    fates.gone.insert((Epoch(0), MediaSequence(15)));
+    assert!(fates.complete(&mark, track, &seen), "the source has none of the others");
+    assert!(!fates.complete(&all, &all.tracks[0], &seen), "nor the first");
+}
