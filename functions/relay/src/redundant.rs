@@ -182,6 +182,27 @@ mod tests {
                 "a/e b/e a/v b/v",
                 "",
             ),
+            ("S(1) v\nS(1) http://b/v\nS(1) http://b/v\n", "v", "a/v: b/v"),
+            // Of several in a group each has its own.
+            (
+                &format!(
+                    "{}{}{two}S(1,AUDIO=\"A\") a/v\nS(1,AUDIO=\"B\") b/v\n",
+                    media("A", ",LANGUAGE=\"de\"", "a/d"),
+                    media("B", ",LANGUAGE=\"de\"", "b/d"),
+                ),
+                "a/d a/e a/v",
+                "a/a/d: a/b/d, a/a/e: a/b/e, a/a/v: a/b/v",
+            ),
+            // The same file in both groups.
+            (
+                &format!(
+                    "{}{}S(1,AUDIO=\"A\") a/v\nS(1,AUDIO=\"B\") b/v\n",
+                    media("A", "", "e"),
+                    media("B", "", "e"),
+                ),
+                "e a/v",
+                "a/a/v: a/b/v, a/e: ",
+            ),
             (
                 "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=1,URI=\"i\",PATHWAY-ID=\"A\"\n\
                  #EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=1,URI=\"b/i\",PATHWAY-ID=\"B\"\nS(1) v\n",

@@ -114,6 +114,7 @@ fn maps_and_keys_are_stated_where_they_change() {
         ("DRM", vec![DRM, KEY1], Keys::Carried, vec![DRM.into(), NONE.to_owned() + &one]),
         ("left", vec![KEY1, KEY2], Keys::Left, vec![KEY1.into(), KEY2.into()]),
         ("opened", vec![KEY1, NONE], Keys::Opened, vec![nothing(), nothing()]),
+        ("an opened map", vec![&format!("{KEY2}{MAP1}")], Keys::Opened, vec![map("i1")]),
         ("a clear map", vec![&clear], Keys::Carried, vec![map("i1") + &two]),
         ("an encrypted map", vec![&locked], Keys::Carried, vec![two.clone() + &map("i1")]),
     ] {
@@ -278,4 +279,65 @@ fn numbers_that_jump_by_any_distance_are_settled_at_once() {
     let before = mark(None, &near, &[], style);
     let after = mark(Some(before), &far, &[], style);
     assert!(listed(&after, &far, style).contains("9007199254740993.ts"));
+}
+
+#[test]
+fn what_marks_a_place_before_the_first_segment_that_was_wanted_is_left_out() {
+    let follow = style(None, Keys::Carried);
+    let marks: Vec<String> = (10..16).map(|n| format!("#EXT-X-CUE-OUT:{n}\n")).collect();
+    let text = source(10, &marks.iter().map(String::as_str).collect::<Vec<_>>());
+    let marked = |mark: &Rendition| {
+        let listed = listed(mark, &text, follow);
+        let marks = listed.lines().filter_map(|line| line.strip_prefix("#EXT-X-CUE-OUT:"));
+        marks.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let mut joined = mark(None, &text, &[10, 11, 12], follow);
+    assert_eq!(marked(&joined), ["10", "11", "12", "13", "14", "15"], "they were wanted");
+    joined.entry = MediaSequence(12);
+    assert_eq!(marked(&joined), ["12", "13", "14", "15"], "the first was wanted");
+    // Those up to there were listed before what is listed was given up.
+    joined.tracks[0].past = Some((Epoch(7), 12));
+    assert_eq!(marked(&joined), ["13", "14", "15"]);
+}
+
+#[test]
+fn the_end_is_said_also_where_nothing_may_be_listed() {
+    let (style, text) = (style(None, Keys::Carried), source(10, &["", ""]));
+    let mark = mark(None, &text, &[], style);
+    let stem = Stem::of(&Address::of(&Url::parse("https://a.example/in/c").unwrap()));
+    for (broken, ended, complete, listed) in [
+        (false, false, false, Some((2, false))),
+        (false, true, false, Some((2, false))),
+        (false, true, true, Some((2, true))),
+        (true, true, true, Some((0, true))),
+        (true, true, false, None),
+        (true, false, true, None),
+    ] {
+        let (mut track, mut seen) = (mark.tracks[0].clone(), media(&text));
+        (track.broken, seen.ended) = (broken, ended);
+        let shown = render(&name(), &mark, &track, &seen, style, &stem, complete);
+        let told = shown.as_ref().map(|it| (it.listed, it.ended));
+        assert_eq!(told, listed, "{broken} {ended} {complete}");
+        assert!(shown.is_none_or(|it| it.last == MediaSequence(11)), "{broken} {ended} {complete}");
+    }
+    let nothing = (relay::cursor::Track::default(), media("#EXTM3U\n#EXT-X-TARGETDURATION:2\n"));
+    assert_eq!(render(&name(), &mark, &nothing.0, &nothing.1, style, &stem, true), None);
+}
+
+#[test]
+fn a_playlist_that_loses_segments_claims_no_type() {
+    let text =
+        source(10, &["", "", ""]).replace("#EXT-X-MEDIA", "#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-MEDIA");
+    let ended = text.clone() + "#EXT-X-ENDLIST\n";
+    let (follow, window) = (style(None, Keys::Carried), style(Some(60), Keys::Carried));
+    for (text, gone, style, claims) in [
+        (&text, &[][..], follow, Some("EVENT")),
+        (&ended, &[], follow, Some("VOD")),
+        (&ended, &[11], follow, None),
+        (&ended, &[], window, None),
+    ] {
+        let shown = listed(&mark(None, text, gone, style), text, style);
+        let line = shown.lines().find_map(|line| line.strip_prefix("#EXT-X-PLAYLIST-TYPE:"));
+        assert_eq!(line, claims, "{text} {gone:?}");
+    }
 }

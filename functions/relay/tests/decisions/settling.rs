@@ -134,8 +134,8 @@ fn copies_begin_with_the_oldest_of_each_rendition_in_turn() {
     };
     assert_eq!(numbers(8, 0), [10, 10, 13, 13]);
     assert_eq!(numbers(3, 0), [10, 10, 13]);
-    assert_eq!(numbers(8, 60), [10, 10, 12, 12, 13, 13]);
-    assert_eq!(numbers(0, 60), [0_u64; 0]);
+    assert_eq!(numbers(8, 50), [10, 10, 12, 12, 13, 13]);
+    assert_eq!(numbers(0, 50), [0_u64; 0]);
 }
 
 /// What happens to a source, step by step.
