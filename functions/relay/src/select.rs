@@ -270,6 +270,21 @@ mod tests {
     }
 
     #[test]
+    fn of_variants_of_the_same_bandwidth_no_more_are_kept_than_are_wanted() {
+        let text = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=2\na\n#EXT-X-STREAM-INF:BANDWIDTH=3\nb\n\
+                    #EXT-X-STREAM-INF:BANDWIDTH=2\nc\n#EXT-X-STREAM-INF:BANDWIDTH=1\nd\n";
+        for (limit, wanted) in [(0, ""), (1, "b"), (2, "a b"), (3, "a b c"), (9, "a b c d")] {
+            let parsed = hls::parse(text.as_bytes(), &hls::Limits::default()).unwrap();
+            let hls::Playlist::Multivariant(playlist) = parsed else {
+                panic!("it is multivariant")
+            };
+            let kept = Filter { limit: Some(limit), ..Filter::default() }.apply(playlist);
+            let kept: Vec<_> = kept.variants().map(|variant| variant.uri.as_str()).collect();
+            assert_eq!(kept.join(" "), wanted, "{limit}");
+        }
+    }
+
+    #[test]
     fn a_filter_keeps_what_is_wanted() {
         let text = |text: &str| vec![text.to_owned()];
         let none = Filter::default;

@@ -305,6 +305,7 @@ mod tests {
         ] {
             let url = Url::parse(url).unwrap();
             assert_eq!(Address::of(&url).as_ref(), shown);
+            assert_eq!(Address::of(&url).to_string(), shown);
         }
     }
 
@@ -330,5 +331,69 @@ mod tests {
             assert_ne!(destination(other), place, "{other}");
         }
         assert_eq!(destination("http://a.example/%2f%4"), destination("http://a.example/%2F%4"));
+        assert_eq!(destination("http://a.example/x%2fy%7e/").as_ref(), "http://a.example/x%2Fy~");
+    }
+    #[test]
+    fn what_is_secret_is_not_shown_in_a_log_of_a_session() {
+        let url = |text: &str| Url::parse(text).unwrap();
+        let credentials = Credentials { username: "user".to_owned(), password: "word".to_owned() };
+        let endpoint =
+            Endpoint { url: url("https://i.example/in?k=1"), credentials: Some(credentials) };
+        let access = Access {
+            source: url("https://a.example/m.m3u8?t=1"),
+            fallbacks: vec![url("https://b.example/m.m3u8?t=2")],
+            headers: vec![("authorization".to_owned(), "Bearer b".to_owned())],
+            endpoints: vec![endpoint.clone()],
+        };
+        assert_eq!(access.sources(), [access.source.clone(), access.fallbacks[0].clone()]);
+        assert_eq!(
+            format!("{access:?}"),
+            "Access { source: Address(\"https://a.example/m.m3u8\"), \
+             endpoints: [Address(\"https://i.example/in\")], .. }"
+        );
+        assert_eq!(format!("{endpoint:?}"), "Endpoint(Address(\"https://i.example/in\"))");
+        assert_eq!(format!("{:?}", endpoint.credentials), "Some(Credentials(..))");
+        assert_eq!(SessionId("a1".to_owned()).to_string(), "a1");
+    }
+
+    #[test]
+    fn keys_lie_where_the_output_takes_them_and_the_session_wants_them() {
+        use KeyPlace::{Carry, Leave};
+        let source = Address::of(&Url::parse("https://a.example/").unwrap());
+        for (output, keys, expected) in [
+            (OutputKind::MediaPackage, Carry, Keys::Opened),
+            (OutputKind::MediaPackage, Leave, Keys::Opened),
+            (OutputKind::WebDav, Carry, Keys::Carried),
+            (OutputKind::WebDav, Leave, Keys::Left),
+        ] {
+            let session = Session {
+                id: SessionId("a".to_owned()),
+                name: String::new(),
+                created: Timestamp(0),
+                source: source.clone(),
+                output,
+                endpoints: Vec::new(),
+                window_seconds: None,
+                start: Start::Window,
+                concurrency: 1,
+                options: Options { keys, ..Options::default() },
+            };
+            assert_eq!(session.keys_at_output(), expected, "{output:?} {keys:?}");
+            assert_eq!(serde_json::json!(output), output.name());
+        }
+    }
+
+    #[test]
+    fn options_that_are_as_usual_take_no_room() {
+        let filter = Filter { limit: Some(2), ..Filter::default() };
+        for (options, stored) in [
+            (Options::default(), [false, false]),
+            (Options { keys: KeyPlace::Leave, ..Options::default() }, [true, false]),
+            (Options { filter, ..Options::default() }, [false, true]),
+        ] {
+            let json = serde_json::json!(options);
+            assert_eq!(["keys", "renditions"].map(|field| json.get(field).is_some()), stored);
+            assert_eq!(serde_json::from_value::<Options>(json).unwrap(), options);
+        }
     }
 }
