@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e soak fuzz audit check bench bench-channel measure-lambda cost build bootstrap synth diff deploy deploy-code destroy rust
+.PHONY: help demo test e2e soak fuzz mutants audit check bench bench-channel measure-lambda cost build bootstrap synth diff deploy deploy-code destroy rust
 
 # npm installs what a lock file pins; this is the file that it writes when it is done.
 installed = $(patsubst %/package-lock.json,%/node_modules/.package-lock.json,$(wildcard $(1)/package-lock.json))
@@ -53,6 +53,12 @@ fuzz: SECONDS = 600
 fuzz: export TARGET ?=
 fuzz: ## Look for bytes that break a parser: TARGET= (absent: each in turn), SECONDS=
 	tests/fuzz/run.sh $(SECONDS)
+
+mutants: PACKAGE = hls
+mutants: ## Change one thing at a time, and see whether a test notices (hours): PACKAGE=hls, relay or channel
+	version="$$(PATH="target/cargo-mutants/bin:$$PATH" cargo mutants --version || true)"; [[ $$version == *' 27.1.0' ]] || \
+		cargo install cargo-mutants --version 27.1.0 --locked --root target/cargo-mutants
+	PATH="target/cargo-mutants/bin:$$PATH" cargo mutants --package $(PACKAGE) --output target $(ARGS)
 
 audit: ## What dependencies may be, and what is known against them (asks the network)
 	version="$$(PATH="target/cargo-deny/bin:$$PATH" cargo deny --version || true)"; [[ $$version == *' 0.20.2' ]] || \
