@@ -307,3 +307,44 @@ fn a_break_is_filled_with_ads_in_turn_and_marked() {
     };
     insta::assert_snapshot!(at(24_000));
 }
+
+#[test]
+fn a_wish_plays_the_part_that_it_names_to_the_nearest_segments() {
+    let programme = |count: usize| {
+        let video = vec![2_000; count];
+        Programme { audio: video.clone(), video, shift: 0 }
+    };
+    let world = World::new(&[programme(1), programme(4)], false, 1);
+    for (offset, duration, pause, expected) in [
+        (0, None, None, Ok((0, 4))),
+        (1_000, None, None, Ok((0, 4))),
+        (1_001, None, None, Ok((1, 4))),
+        (6_900, None, None, Ok((3, 4))),
+        (7_500, None, None, Err("offset")),
+        (8_000, None, None, Err("offset")),
+        (2_000, Some(0), None, Err("duration")),
+        (2_000, Some(500), None, Ok((1, 2))),
+        (2_000, Some(3_000), None, Ok((1, 2))),
+        (2_000, Some(3_001), None, Ok((1, 3))),
+        (2_000, Some(60_000), None, Ok((1, 4))),
+        (0, None, Some(8_000), Ok((0, 4))),
+        (0, None, Some(8_001), Err("breaks[0].at")),
+        (2_000, Some(3_001), Some(6_000), Ok((1, 3))),
+        (2_000, Some(3_001), Some(0), Err("breaks[0].at")),
+        (2_000, Some(3_001), Some(7_500), Err("breaks[0].at")),
+    ] {
+        let case = format!("{offset} {duration:?} {pause:?}");
+        let pause = pause.map(|at| (at, 2_000));
+        let wish = wish(&world, &(1, None, 0, duration, pause), 0);
+        let wish = Wish { offset: Micros::from_millis(offset), ..wish };
+        let World { channel, indexes, .. } = &world;
+        let made = channel::commit(channel, &[], 1, &[wish], indexes, moment(0));
+        let part = made.map(|entries| {
+            let items = entries.iter().flat_map(|entry| &entry.items);
+            let items: Vec<_> = items.filter(|item| item.role == Role::Programme).collect();
+            (items[0].first, items[items.len() - 1].end)
+        });
+        let part = part.map_err(|refusals| refusals[0].field.clone());
+        assert_eq!(part, expected.map_err(str::to_owned), "{case}");
+    }
+}
