@@ -250,13 +250,14 @@ fn elsewhere(line: Line, base: &Url) -> Option<Line> {
         "#EXT-X-CONTENT-STEERING" | "#EXT-X-DEFINE" => None,
         // Other keys are found in the media playlists; where they lie there is another matter.
         SESSION_KEY if protection(&AttributeList::new(value)) != Protection::Drm => None,
-        "#EXT-X-SESSION-DATA" => {
+        // What is not carried, such as data of a session and playlists of pictures, stays where it is.
+        _ => {
             let mut attributes = AttributeList::new(value);
-            let url = attributes.get("URI").and_then(|uri| base.join(uri).ok());
+            let is_tag = tag.starts_with("#EXT");
+            let url = attributes.get("URI").filter(|_| is_tag).and_then(|uri| base.join(uri).ok());
             let Some(url) = url else { return Some(Line::Other(text)) };
             attributes.set_quoted("URI", url.as_str());
             Some(Line::Other(format!("{tag}:{attributes}")))
         }
-        _ => Some(Line::Other(text)),
     }
 }

@@ -46,6 +46,9 @@ const SPOILT: Micros = Micros::from_secs(15);
 /// A segment that cannot be read for so long, although others can be, never will be.
 const ALONE: Micros = Micros::from_secs(60);
 
+/// By then it was tried so often: less often it is when there was no room to read it.
+const ALONE_TRIES: u32 = 8;
+
 /// The server of a recording that gives nothing for so long does not come back. A minute less than the end waits for
 /// endpoints, so that these learn of the end.
 const OUTAGE: Micros = Micros::from_secs(540);
@@ -59,7 +62,7 @@ impl Failure {
     pub fn is_hopeless(&self, ended: bool, read: Option<Timestamp>, now: Timestamp) -> bool {
         let failing = now.since(self.since);
         let alone = read.is_some_and(|read| read > self.since);
-        (alone && failing >= ALONE)
+        (alone && failing >= ALONE && self.tries >= ALONE_TRIES)
             || (ended && failing >= if self.spoilt { SPOILT } else { OUTAGE })
     }
 }

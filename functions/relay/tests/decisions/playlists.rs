@@ -109,6 +109,8 @@ fn what_is_beside_the_renditions_survives_where_it_makes_sense() {
 #EXT-X-SESSION-DATA:DATA-ID="a",VALUE="b"
 #EXT-X-SESSION-DATA:DATA-ID="c",URI="c.json"
 #EXT-X-START:TIME-OFFSET=-6
+#EXT-X-IMAGE-STREAM-INF:BANDWIDTH=3,URI="pictures.m3u8",CODECS="jpeg"
+# a comment: URI="x"
 #EXT-X-STREAM-INF:BANDWIDTH=9,VIDEO-RANGE=PQ,HDCP-LEVEL=NONE,SCORE=1.5
 one.m3u8
 #EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=2,URI="i.m3u8"
@@ -121,6 +123,8 @@ one.m3u8
 #EXT-X-SESSION-DATA:DATA-ID="a",VALUE="b"
 #EXT-X-SESSION-DATA:DATA-ID="c",URI="https://origin.example/live/c.json"
 #EXT-X-START:TIME-OFFSET=-6
+#EXT-X-IMAGE-STREAM-INF:BANDWIDTH=3,URI="https://origin.example/live/pictures.m3u8",CODECS="jpeg"
+# a comment: URI="x"
 #EXT-X-STREAM-INF:BANDWIDTH=9,VIDEO-RANGE=PQ,HDCP-LEVEL=NONE,SCORE=1.5
 channel_video-9.m3u8
 #EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=2,URI="channel_iframes-2.m3u8"
