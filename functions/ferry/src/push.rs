@@ -63,8 +63,8 @@ async fn push(args: PushArgs) -> Result<ExitCode, Failure> {
     let progress = session.progress();
     display.last(&progress);
     Ok(match progress.status {
-        Status::Ended => ExitCode::SUCCESS,
-        Status::Failed => ExitCode::FAILURE,
+        Status::Ended if progress.causes.is_empty() => ExitCode::SUCCESS,
+        Status::Ended | Status::Failed => ExitCode::FAILURE,
         Status::Starting | Status::Running | Status::Degraded | Status::Stopped => {
             if let Some(data) = &args.data {
                 let data = data.display();

@@ -47,6 +47,13 @@ async fn a_push_ends_well_when_its_source_does() {
     let last = shown.lines().last().unwrap();
     assert!(last.contains("ended: the source ended and all of it was carried"), "{shown}");
 
+    let (holed, to) = (format!("{}/holed/main.m3u8", place.at), format!("{}/in/c/", place.at));
+    let holed = run(ferry(&["push", &holed, "--to", &to])).await;
+    let shown = text(&holed.stdout);
+    assert_eq!(holed.status.code(), Some(1), "{shown}{}", text(&holed.stderr));
+    let said = "all of it was carried but 1 segment, the last: segment 4 of video-";
+    assert_eq!(shown.lines().filter(|line| line.contains(said)).count(), 1, "{shown}");
+
     let to = format!("{}/in/b/", place.at);
     let json = run(ferry(&["push", &source, "--to", &to, "--json"])).await;
     assert_eq!(json.status.code(), Some(0), "{}", text(&json.stderr));

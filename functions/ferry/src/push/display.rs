@@ -68,7 +68,10 @@ impl Display {
 
     /// It is over. Nobody may be left to read it.
     pub fn last(&mut self, progress: &Progress) {
-        let _ = self.show(progress);
+        // A line says how it ended when that happened.
+        if !matches!(self.shape, Shape::Lines) || self.shown.as_ref() != Some(progress) {
+            let _ = self.show(progress);
+        }
     }
 
     fn show(&mut self, progress: &Progress) -> io::Result<()> {

@@ -16,7 +16,7 @@ use web::Reach;
 /// public, or on those same addresses.
 #[derive(Args)]
 #[command(after_help = "\
-Exit status: 0 the source ended and was carried, 1 it could not be, 2 wrong usage, 130 interrupted
+Exit status: 0 the source ended and was carried, 1 it could not be or not all of it, 2 wrong usage, 130 interrupted
 
 Examples:
   ferry push https://origin.example/live/main.m3u8 \\

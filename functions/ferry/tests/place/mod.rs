@@ -1,4 +1,4 @@
-//! A server with a source that has ended, one that goes on, and endpoints that take everything.
+//! A server with a source that has ended, the same with a hole, one that goes on, and endpoints that take everything.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -29,6 +29,7 @@ impl Place {
         };
         let routes = Router::new()
             .route("/ended/{*path}", get(file))
+            .route("/holed/{*path}", get(file_but_one))
             .route("/live/main.m3u8", get(async move || live(began)))
             .route("/live/{segment}", get(async || vec![0x47_u8; 188]))
             .route("/in/{*path}", put(store).delete(async || StatusCode::NO_CONTENT))
@@ -51,6 +52,10 @@ impl Place {
 
 async fn file(Path(path): Path<String>) -> Result<Vec<u8>, StatusCode> {
     std::fs::read(format!("{LIBRARY}/{path}")).map_err(|_| StatusCode::NOT_FOUND)
+}
+
+async fn file_but_one(path: Path<String>) -> Result<Vec<u8>, StatusCode> {
+    if path.ends_with("360p/004.ts") { Err(StatusCode::NOT_FOUND) } else { file(path).await }
 }
 
 /// Five segments of a second.
