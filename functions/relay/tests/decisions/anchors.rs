@@ -128,6 +128,20 @@ fn what_was_listed_before_a_hole_does_not_come_back_from_a_cache() {
 }
 
 #[test]
+fn what_is_further_on_than_a_numbering_that_was_left_is_no_old_copy() {
+    let mark = joined(&live(10, 15, "a"));
+    for (newest, expected) in
+        [(14, Anchor::Stale), (15, Anchor::Stale), (16, Anchor::FellBehind(3))]
+    {
+        let afresh = live(12, newest, "b");
+        let mark = take_up(Some(&mark), &afresh, Anchor::Restarted, Epoch(7), 1, NOW).unwrap();
+        let seen = live(20, 25, "a");
+        let told = anchor(Some(&mark), &history(&afresh), &seen, true, Start::LiveEdge, NOW);
+        assert_eq!(told, expected, "{newest}");
+    }
+}
+
+#[test]
 fn a_source_that_numbers_afresh_what_it_listed_goes_on_without_a_break() {
     let mark = joined(&live(10, 15, "a"));
     let text = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\na14.ts\n#EXTINF:2,\na15.ts\n#EXTINF:2,\na16.ts\n";

@@ -259,3 +259,90 @@ fn what_the_cursor_knows_is_forgotten_and_what_an_endpoint_lacks_is_not() {
     assert!(fates.complete(&mark, track, &seen), "the source has none of the others");
     assert!(!fates.complete(&all, &all.tracks[0], &seen), "nor the first");
 }
+
+/// The mark after `seen`, all of which landed.
+fn landed(before: Option<&Rendition>, seen: &MediaPlaylist, style: Style, sure: bool) -> Rendition {
+    settle(take(before, seen), seen, style, |_, _| Fate::Landed, |_| None, |_| sure)
+}
+
+#[test]
+fn what_leaves_the_window_is_noted_where_it_is_to_be_deleted() {
+    for deletes in [true, false] {
+        let style = Style { deletes, ..FOLLOW };
+        let mut mark = landed(None, &live(10, 13, "a"), style, true);
+        for (seen, left) in [
+            (live(10, 14, "a"), &[][..]),
+            (live(12, 16, "a"), &[(0, 10, 11)]),
+            (live(15, 18, "a"), &[(0, 10, 14)]),
+            // The source drops six segments.
+            (live(25, 28, "a"), &[(0, 10, 18)]),
+            (live(27, 30, "a"), &[(0, 10, 18), (0, 25, 26)]),
+            // It numbers afresh.
+            (live(0, 2, "b"), &[(0, 10, 18), (0, 25, 30)]),
+            (live(1, 3, "b"), &[(0, 10, 18), (0, 25, 30), (1, 0, 0)]),
+        ] {
+            let track = &mut mark.tracks[0];
+            track.given = track.last().map(relay::cursor::Stretch::last_out);
+            mark = landed(Some(&mark), &seen, style, true);
+            let told = mark.tracks[0].left.iter().map(|it| (it.epoch.0, it.from.0, it.to.0));
+            let expected = if deletes { left } else { &[] };
+            assert!(told.eq(expected.iter().copied()), "{:?}", mark.tracks[0].left);
+        }
+    }
+}
+
+#[test]
+fn what_was_given_up_is_past_as_long_as_it_is_listed() {
+    let mut mark = landed(None, &live(10, 13, "a"), FOLLOW, true);
+    mark.tracks[0].past = Some((Epoch(0), 12));
+    for (first, past) in [(11, true), (12, true), (13, false)] {
+        let next = landed(Some(&mark), &live(first, 16, "a"), FOLLOW, true);
+        assert_eq!(next.tracks[0].past.is_some(), past, "{first}");
+    }
+}
+
+#[test]
+fn what_landed_and_was_never_listed_is_owned_up_to() {
+    let before = landed(None, &live(10, 13, "a"), FOLLOW, true);
+    for (given, sure, jumps, missed, next) in [
+        // All of it was listed that the source drops.
+        (11, true, 0, 0, Some((11, false, false))),
+        (12, true, 0, 0, Some((12, false, false))),
+        (10, true, 1, 1, Some((11, true, false))),
+        (9, true, 1, 2, Some((11, true, false))),
+        // Nobody knows what was listed last.
+        (9, false, 1, 0, Some((15, false, true))),
+        (11, false, 0, 0, Some((11, false, false))),
+    ] {
+        let mut mark = before.clone();
+        mark.tracks[0].given = Some(MediaSequence(given));
+        let mark = landed(Some(&mark), &live(12, 15, "a"), FOLLOW, sure);
+        let track = &mark.tracks[0];
+        assert_eq!((track.jumps, track.missed), (jumps, missed), "{given} {sure}");
+        let marked = track.marks(Epoch(0), MediaSequence(12));
+        let told = track.given.map(|given| (given.0, marked, track.broken));
+        assert_eq!(told, next, "{given} {sure}");
+    }
+}
+
+#[test]
+fn a_window_keeps_what_it_has_room_for_and_what_was_not_listed_yet() {
+    for (seconds, given, first, kept) in [
+        (5, 19, 10, 17),
+        (6, 19, 10, 17),
+        (7, 19, 10, 16),
+        (1, 19, 10, 17),
+        (5, 12, 10, 13),
+        (5, 12, 15, 15),
+        (60, 19, 15, 10),
+    ] {
+        let style = Style { window: Some(Micros::from_secs(seconds)), ..FOLLOW };
+        let mut mark = landed(None, &live(10, 19, "a"), style, true);
+        assert_eq!(mark.kept.len(), 10, "nothing was listed");
+        mark.tracks[0].given = Some(MediaSequence(given));
+        let mark = landed(Some(&mark), &live(first, 19, "a"), style, true);
+        let case = format!("{seconds} {given} {first}");
+        assert_eq!(mark.kept.first().map(|it| it.sequence), Some(MediaSequence(kept)), "{case}");
+        assert_eq!(mark.kept.last().map(|it| it.sequence), Some(MediaSequence(19)), "{case}");
+    }
+}
