@@ -192,7 +192,7 @@ fn died_everywhere(awaits: &[&str]) {
 #[test]
 fn what_failed_once_does_not_fail_again() {
     type Case = (fn(u64) -> Scenario, u64, fn(&Outcome) -> Option<String>, &'static str);
-    let cases: [Case; 9] = [
+    let cases: [Case; 10] = [
         (relieved, 2894, incomplete_in, "what was given was not known after a slow takeover"),
         (relieved, 6594, incomplete_in, "the same"),
         (stormy, 5, endless_in, "of several commits in doubt only the last was known again"),

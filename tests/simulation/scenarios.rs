@@ -179,10 +179,6 @@ pub fn stormy(seed: u64) -> Scenario {
     let source = &mut scenario.source;
     source.window = usize::try_from(dice.between(3, 10)).unwrap();
     source.resets = (0..dice.between(0, 2)).map(|_| dice.between(1_000, 59_000)).collect();
-    if source.resets.len() > 1 {
-        // A cache that gives the numbering before the last but one cannot be told from the source.
-        source.stale = 0;
-    }
     source.failures = dice.between(0, 40);
     source.slow = dice.between(0, 30);
     if dice.percent(50) {
@@ -206,5 +202,13 @@ pub fn stormy(seed: u64) -> Scenario {
     scenario.store_failures = dice.between(0, 30);
     scenario.deaths = deaths(&dice, 10);
     scenario.vacancy = dice.between(0, 20_000);
+    let source = &mut scenario.source;
+    let late =
+        !scenario.deaths.is_empty() || !source.down.is_empty() || source.dress.appears.is_some();
+    if source.resets.len() > 1 || (source.resets.len() == 1 && late) {
+        // What a cache gives of the numbering before the last but one, or of one that was over when a rendition was
+        // joined, cannot be told from the source.
+        source.stale = 0;
+    }
     scenario
 }

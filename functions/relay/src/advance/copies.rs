@@ -126,6 +126,10 @@ where
             watch.read_at = Some(now);
         }
         for endpoint in endpoints {
+            if self.is_past(&rendition, key, endpoint) {
+                self.ended(&rendition, key, endpoint);
+                continue;
+            }
             let before = self.store_parts(&rendition, endpoint, &files);
             let name = self.stem(endpoint).segment(&rendition, key.0, key.1, extension);
             let ingest = Arc::clone(&self.outlets[endpoint].ingest);
@@ -150,6 +154,14 @@ where
         let Some(mark) = self.working.renditions.get(rendition) else { return false };
         let landed = mark.epoch == key.0 && mark.landed() >= Some(key.1);
         landed && mark.along(key.0, key.1).map_or(*along != Along::default(), |had| had != along)
+    }
+
+    /// Whether an endpoint went on without a segment while that was read: nobody would list it, nor what it needs.
+    fn is_past(&self, rendition: &RenditionName, key: Key, endpoint: usize) -> bool {
+        let mark = self.working.renditions.get(rendition);
+        mark.is_some_and(|mark| {
+            mark.tracks.get(endpoint).is_some_and(|track| mark.wanted_from(track) > key.1)
+        })
     }
 
     /// Stores maps and keys that an endpoint lacks.
