@@ -205,6 +205,7 @@ fn what_failed_once_does_not_fail_again() {
             "a map that was listed was stored again when the source began anew",
         ),
         (stormy, 10421, endless_in, "the same of a key"),
+        (stormy, 4509, endless_in, "what an endpoint had gone on without was stored all the same"),
         (troubled, 7159, incomplete_in, "a segment was read too seldom while the source listed it"),
         (
             stormy_runs,
