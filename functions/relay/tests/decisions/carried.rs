@@ -160,6 +160,9 @@ fn what_an_endpoint_has_is_known_from_what_landed_there() {
     behind.stretches[0].to = MediaSequence(4);
     assert!(mark.has(&behind, &one) && !mark.has(&behind, &two));
     assert!(!mark.has(&behind, &PartId::of(b"other")));
+    let mut ahead = mark.tracks[0].clone();
+    ahead.stretches[0].from = MediaSequence(5);
+    assert!(!mark.has(&ahead, &one) && mark.has(&ahead, &two), "it began with the second");
 }
 
 #[test]
