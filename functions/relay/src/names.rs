@@ -230,6 +230,11 @@ mod tests {
     }
 
     #[test]
+    fn a_content_type_is_a_header_of_its_own_words() {
+        assert_eq!(PLAYLIST.to_string(), "application/vnd.apple.mpegurl");
+    }
+
+    #[test]
     fn an_extension_comes_from_the_path() {
         for (uri, extension) in [
             ("/a/b.ts", Extension::Ts),

@@ -53,6 +53,7 @@ fn a_segment_that_cannot_be_read_is_waited_for_as_long_as_it_may_come() {
         (live, lasting, None, 10_000, false),
         (live, spoilt, None, 10_000, false),
         (live, spoilt, Some(99), 10_000, false),
+        (live, spoilt, Some(100), 10_000, false),
         (live, spoilt, Some(101), 59, false),
         (live, spoilt, Some(101), 60, true),
         (live, lasting, Some(101), 60, true),
