@@ -128,3 +128,24 @@ pub struct Fault {
     /// When.
     pub at: Timestamp,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_state_has_one_name_and_goes_on_or_not() {
+        for (status, name, active) in [
+            (Status::Starting, "starting", true),
+            (Status::Running, "running", true),
+            (Status::Degraded, "degraded", true),
+            (Status::Ended, "ended", false),
+            (Status::Stopped, "stopped", false),
+            (Status::Failed, "failed", false),
+        ] {
+            assert_eq!((status.to_string(), json!(status)), (name.to_owned(), json!(name)));
+            assert_eq!(status.is_active(), active, "{name}");
+        }
+    }
+}
