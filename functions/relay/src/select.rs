@@ -285,6 +285,17 @@ mod tests {
     }
 
     #[test]
+    fn subtitles_that_are_called_like_the_sound_are_no_sound() {
+        let text = "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"e\",LANGUAGE=\"en\",URI=\"e\"\n\
+                    #EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"a\",NAME=\"t\",URI=\"t\"\n\
+                    #EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO=\"a\",SUBTITLES=\"a\"\nv\n";
+        let parsed = hls::parse(text.as_bytes(), &hls::Limits::default()).unwrap();
+        let hls::Playlist::Multivariant(playlist) = parsed else { panic!("it is multivariant") };
+        let finnish = Filter { languages: vec!["fi".to_owned()], ..Filter::default() };
+        assert_eq!(finnish.choose(playlist), Err(Unwanted::Audio(vec!["en".to_owned()])));
+    }
+
+    #[test]
     fn a_filter_keeps_what_is_wanted() {
         let text = |text: &str| vec![text.to_owned()];
         let none = Filter::default;

@@ -347,3 +347,42 @@ fn a_window_keeps_what_it_has_room_for_and_what_was_not_listed_yet() {
         assert_eq!(mark.kept.last().map(|it| it.sequence), Some(MediaSequence(19)), "{case}");
     }
 }
+
+#[test]
+fn a_numbering_that_begins_is_marked_unless_it_goes_on_with_the_same_segments() {
+    let before = landed(None, &live(10, 15, "a"), FOLLOW, true);
+    let mut same = live(0, 2, "a");
+    for (segment, number) in same.segments.iter_mut().zip(14..) {
+        segment.uri = format!("a{number}.ts");
+    }
+    let far = live(20, 22, "b");
+    for (seen, how, broken, marked) in [
+        (&same, Anchor::Renumbered(MediaSequence(2)), false, false),
+        (&same, Anchor::Renumbered(MediaSequence(2)), true, true),
+        (&far, Anchor::Switched(MediaSequence(20)), false, true),
+        (&live(0, 2, "b"), Anchor::Restarted, false, true),
+    ] {
+        let mut mark = before.clone();
+        mark.tracks[0].broken = broken;
+        mark.tracks[0].given = mark.tracks[0].last().map(relay::cursor::Stretch::last_out);
+        let mark = take_up(Some(&mark), seen, how, Epoch(0), 1, NOW).unwrap();
+        let mark = settle(mark, seen, FOLLOW, |_, _| Fate::Landed, |_| None, |_| true);
+        let track = &mark.tracks[0];
+        let last = track.last().unwrap();
+        assert_eq!((last.epoch, last.out, last.marked), (Epoch(1), MediaSequence(16), marked));
+        assert_eq!((track.jumps, track.missed), (0, 0), "{how:?}");
+    }
+}
+
+#[test]
+fn the_discontinuities_of_the_source_before_the_first_segment_count() {
+    let mut seen = live(10, 15, "a");
+    seen.discontinuity_sequence = hls::DiscontinuitySequence(5);
+    seen.segments[1].discontinuity = true;
+    for (gone, count) in [(10, 6), (12, 7)] {
+        let fate =
+            |_, number: MediaSequence| if number.0 < gone { Fate::Gone } else { Fate::Landed };
+        let mark = settle(take(None, &seen), &seen, FOLLOW, fate, |_| None, |_| true);
+        assert_eq!(mark.tracks[0].discontinuities.0, count, "{gone}");
+    }
+}
