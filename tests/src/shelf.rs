@@ -52,6 +52,10 @@ impl Shelf for MemoryShelf {
         Ok(self.open().channels.values().cloned().collect())
     }
 
+    async fn channel_ids(&self) -> Result<Vec<String>, ShelfError> {
+        Ok(self.open().channels.keys().cloned().collect())
+    }
+
     async fn channel(&self, id: &str) -> Result<Option<ChannelRecord>, ShelfError> {
         Ok(self.open().channels.get(id).cloned())
     }

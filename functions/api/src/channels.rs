@@ -81,25 +81,33 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
     /// # Errors
     /// When the shelf cannot be asked.
     pub async fn tend(&self, every: Micros) -> Result<(), ShelfError> {
-        let mut records = self.shelf.channels().await?;
-        stream::iter(&records).for_each_concurrent(AT_ONCE, |record| self.purge(record)).await;
-        records.retain(|record| !record.gone && record.cycle.is_empty());
-        for record in &records {
-            fill::extend(self, &record.id).await?;
-        }
+        // All that is in memory of channels that nobody watches are their names.
+        let ids = self.shelf.channel_ids().await?;
+        let extended = ids.iter().map(|id| self.extend(id));
+        stream::iter(extended).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
         // A VOD that answers late, or never, holds up its own channel alone.
         let looked = Looked::at(self.shelf.assets().await?);
-        let tended = records.iter().map(|record| tend::tend(self, record, every, &looked));
+        let tended = ids.iter().map(|id| self.look_ahead(id, every, &looked));
         stream::iter(tended).buffer_unordered(AT_ONCE).try_collect().await
     }
 
-    /// Takes from the log of a channel what nobody is shown any more.
-    async fn purge(&self, record: &ChannelRecord) {
+    /// Takes from the log of a channel what nobody is shown any more, and adds what is picked by itself.
+    async fn extend(&self, id: &str) -> Result<(), ShelfError> {
+        let Some(record) = self.shelf.channel(id).await? else { return Ok(()) };
         let now = self.clock.now();
         let before = record.channel.as_ref().map_or(now, |channel| channel.kept_since(now));
-        if let Err(error) = self.shelf.purge(&record.id, before).await {
+        if let Err(error) = self.shelf.purge(id, before).await {
             // It goes on growing, and plays.
-            tracing::warn!(channel = record.id, %error, "what is long over stays in the log");
+            tracing::warn!(channel = id, %error, "what is long over stays in the log");
+        }
+        if record.is_scheduled() { fill::extend(self, id).await } else { Ok(()) }
+    }
+
+    /// Looks at what begins soon on a channel.
+    async fn look_ahead(&self, id: &str, every: Micros, looked: &Looked) -> Result<(), ShelfError> {
+        match self.shelf.channel(id).await? {
+            Some(record) if record.is_scheduled() => tend::tend(self, &record, every, looked).await,
+            Some(_) | None => Ok(()),
         }
     }
 

@@ -70,7 +70,8 @@ impl DynamoShelf {
         Ok(answer.map_err(|error| call_error("dynamodb:GetItem", &error))?.item)
     }
 
-    async fn items(&self, partition: &str) -> Result<Vec<Item>, Error> {
+    /// The items of a partition, or of each only one attribute.
+    async fn items(&self, partition: &str, only: Option<&str>) -> Result<Vec<Item>, Error> {
         let (mut items, mut start) = (Vec::new(), None);
         loop {
             let request = self
@@ -81,6 +82,7 @@ impl DynamoShelf {
                 .consistent_read(true)
                 .key_condition_expression("PK = :partition")
                 .expression_attribute_values(":partition", text(partition))
+                .set_projection_expression(only.map(str::to_owned))
                 .set_exclusive_start_key(start);
             let answer = request.send().await;
             let answer = answer.map_err(|error| call_error("dynamodb:Query", &error))?;
@@ -323,7 +325,7 @@ impl Shelf for DynamoShelf {
     }
 
     async fn assets(&self) -> Result<Vec<AssetRecord>, ShelfError> {
-        let items = self.items(ASSETS).await?;
+        let items = self.items(ASSETS, None).await?;
         Ok(items.iter().map(read_asset).collect::<Result<_, Error>>()?)
     }
 
@@ -347,7 +349,7 @@ impl Shelf for DynamoShelf {
 
     async fn channels(&self) -> Result<Vec<ChannelRecord>, ShelfError> {
         let mut records = Vec::new();
-        for item in self.items(CHANNELS).await? {
+        for item in self.items(CHANNELS, None).await? {
             let stored = match self.read(&item).await? {
                 Some(stored) => Some(stored),
                 None => self.stored(get_text(&item, "SK").unwrap_or_default()).await?,
@@ -355,6 +357,11 @@ impl Shelf for DynamoShelf {
             records.extend(stored.map(|stored| stored.head.record));
         }
         Ok(records)
+    }
+
+    async fn channel_ids(&self) -> Result<Vec<String>, ShelfError> {
+        let items = self.items(CHANNELS, Some("SK")).await?;
+        Ok(items.iter().filter_map(|item| get_text(item, "SK").map(str::to_owned)).collect())
     }
 
     async fn channel(&self, id: &str) -> Result<Option<ChannelRecord>, ShelfError> {

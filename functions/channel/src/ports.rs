@@ -56,6 +56,14 @@ pub struct ChannelRecord {
     pub gone: bool,
 }
 
+impl ChannelRecord {
+    /// Whether it plays a schedule, and not a loop or nothing any more.
+    #[must_use]
+    pub fn is_scheduled(&self) -> bool {
+        !self.gone && self.cycle.is_empty()
+    }
+}
+
 /// How a schedule is extended by itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fill {
@@ -99,6 +107,9 @@ pub trait Shelf: Send + Sync {
 
     /// All channels, by id, also those that are gone.
     fn channels(&self) -> impl Future<Output = Result<Vec<ChannelRecord>, ShelfError>> + Send;
+
+    /// The ids of all channels, also of those that are gone, in order.
+    fn channel_ids(&self) -> impl Future<Output = Result<Vec<String>, ShelfError>> + Send;
 
     /// The channel with an id.
     fn channel(

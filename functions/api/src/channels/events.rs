@@ -71,10 +71,11 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
     /// When the shelf cannot be asked.
     pub async fn live_within(&self, span: Micros) -> Result<Vec<String>, ShelfError> {
         let (now, mut near) = (self.clock.now(), Vec::new());
-        for record in self.shelf.channels().await? {
-            if !record.gone && record.cycle.is_empty() && record.channel.is_some() {
-                let log = self.shelf.log(&record.id, now, now + span).await?;
-                near.extend(gap(&log, now).map(|_| record.id));
+        for id in self.shelf.channel_ids().await? {
+            let record = self.shelf.channel(&id).await?;
+            if record.is_some_and(|it| it.is_scheduled() && it.channel.is_some()) {
+                let log = self.shelf.log(&id, now, now + span).await?;
+                near.extend(gap(&log, now).map(|_| id));
             }
         }
         Ok(near)

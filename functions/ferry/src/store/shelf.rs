@@ -79,6 +79,14 @@ impl Shelf for Store {
         all(&self.disk, CHANNELS)
     }
 
+    async fn channel_ids(&self) -> Result<Vec<String>, ShelfError> {
+        let ids = self.disk.read(|reading| {
+            let channels = reading.open_table(CHANNELS)?;
+            channels.iter()?.map(|entry| Ok(entry?.0.value().to_owned())).collect()
+        });
+        ids.map_err(failed)
+    }
+
     async fn channel(&self, id: &str) -> Result<Option<ChannelRecord>, ShelfError> {
         one(&self.disk, CHANNELS, id)
     }
