@@ -128,7 +128,16 @@ async fn memory_stays_bounded_while_endpoints_take_hardly_anything_and_after() {
     for id in &ids {
         ferry.until(id, "whole again", Duration::from_secs(60), whole).await;
     }
-    let (after, peak) = (ferry.memory(), ferry.peak_memory());
+    let peak = ferry.peak_memory();
+    let mut after = ferry.memory();
+    for _ in 0..30 {
+        if after < KEPT {
+            break;
+        }
+        // What is in flight on a busy machine ends, too.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        after = ferry.memory();
+    }
     println!("{} MiB choked, {} at most, {} after", choked >> 20, peak >> 20, after >> 20);
     assert!(peak < MOST, "{} MiB at most", peak >> 20);
     assert!(after < KEPT, "{} MiB after", after >> 20);
