@@ -99,7 +99,8 @@ describe('the configuration', () => {
       'playout.channels[0].fill must not be given beside loop.',
     ],
     [played({ windowSeconds: 0 }), 'playout.channels[0].windowSeconds must be at least 1.'],
-    [played({ ladder: [] }), 'playout.channels[0].ladder is not a setting.'],
+    [played({ cycle: [] }), 'playout.channels[0].cycle is not a setting.'],
+    [played({ ladder: 'x' }), 'playout.channels[0].ladder must be the id of one of playout.assets.'],
     [
       { playout: { assets: [{ id: 'a', url: 'main.m3u8' }] } },
       'playout.assets[0].url must be an http or https URL.',
