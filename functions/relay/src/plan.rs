@@ -40,7 +40,7 @@ pub struct Failure {
     pub spoilt: bool,
 }
 
-/// A recording is not mended: by then its server has been asked seven times for what is spoilt.
+/// A recording is not mended: by then its server has been asked seven times or more for what is spoilt.
 const SPOILT: Micros = Micros::from_secs(15);
 
 /// A segment that cannot be read for so long, although others can be, never will be.
