@@ -6,6 +6,9 @@ use cbc::cipher::{BlockDecryptMut, KeyIvInit};
 use hls::MediaSequence;
 use std::fmt;
 
+/// How long a key is (RFC 8216 section 5).
+pub const KEY_BYTES: usize = 16;
+
 /// An initialisation vector.
 pub type Iv = [u8; 16];
 
@@ -13,7 +16,7 @@ pub type Iv = [u8; 16];
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CryptError {
     /// The key is none.
-    #[error("its key has {bytes} bytes, and a key has 16")]
+    #[error("its key has {bytes} bytes, and a key has {KEY_BYTES}")]
     KeyLength {
         /// How many it has.
         bytes: usize,
@@ -26,7 +29,7 @@ pub enum CryptError {
 /// Decrypts where the bytes lie: a segment is never in memory twice.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Opener {
-    key: [u8; 16],
+    key: [u8; KEY_BYTES],
     iv: Iv,
 }
 

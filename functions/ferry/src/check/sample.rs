@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use hls::{AttributeList, ByteRange, MediaPlaylist, MediaSequence, Segment};
 use relay::abilities::{Protection, protection};
-use relay::crypt::{CryptError, Opener};
+use relay::crypt::{CryptError, KEY_BYTES, Opener};
 use relay::parts::{Keys, Lock, recipe};
 use relay::ports::{Origin, Slice};
 use std::collections::BTreeMap;
@@ -11,9 +11,6 @@ use url::Url;
 
 /// What is kept of a segment: the tables of a transport stream are in it, behind any ID3 tag.
 pub const SAMPLE_BYTES: usize = 64 << 10;
-
-/// How long a key is (RFC 8216 section 5).
-const KEY_BYTES: usize = 16;
 
 /// The beginning of the newest segment of a playlist that came from `base`; absent where it says nothing, being encrypted
 /// in a way that cannot be opened.

@@ -1,6 +1,6 @@
 //! Maps and keys on their way: each is read once, and stored once at an endpoint.
 
-use crate::crypt::{CryptError, Opener};
+use crate::crypt::{CryptError, KEY_BYTES, Opener};
 use crate::names::Epoch;
 use crate::parts::{Along, Kind, Lock, PartId, Recipe};
 use crate::ports::{ContentType, Ingest, IngestError, Origin, OriginError, Slice};
@@ -181,9 +181,6 @@ pub(super) async fn gather<O: Origin>(
     };
     Ok(Parcel { body, along, files })
 }
-
-/// How long a key is (RFC 8216 section 5).
-const KEY_BYTES: usize = 16;
 
 /// What it means for a segment that what it needs beside itself cannot be read.
 fn beside(what: &str, error: &OriginError) -> OriginError {
