@@ -24,6 +24,7 @@ use std::sync::{Mutex, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tests::ministack::{MiniStack, pypi};
+use tokio::sync::RwLock;
 
 const FUNCTIONS: [&str; 5] = ["advance", "dispatch", "sessions", "channels", "credentials"];
 const REGION: &str = "us-east-1";
@@ -52,6 +53,9 @@ pub struct Cloud {
     /// Those of the channel `film`, whose source is in the configuration, and what that published.
     film: (Vec<Apache>, Renditions),
     answers: Mutex<String>,
+    /// Held for reading by cases in which runs end before their time, and for writing by the one that switches the
+    /// schedule off, without which nothing takes their sessions up again.
+    pub scheduled: RwLock<()>,
 }
 
 /// The one stack that all cases share: it takes half a minute to deploy.
@@ -111,6 +115,7 @@ impl Cloud {
             main: Mutex::new(Some(main)),
             film: (film, published),
             answers: Mutex::default(),
+            scheduled: RwLock::default(),
         };
         // What the packaging stacks would have left.
         for channel in ["main", "film"] {

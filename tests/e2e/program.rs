@@ -18,23 +18,11 @@ pub trait Program {
     /// Ends it, if it is the case's own.
     async fn end(&mut self);
 
-    /// Makes a session that must be taken, and gives its id. Where the store is away for a moment, it asks again, as
-    /// it is told to.
+    /// Makes a session that must be taken, and gives its id.
     async fn make(&self, session: Value) -> String {
-        let mut away = 0;
-        let text = |id: &Value| id.as_str().unwrap_or_else(|| panic!("no id")).to_owned();
-        loop {
-            match self.ask(Method::POST, "/sessions", Some(session.clone())).await {
-                (201, answer) => return text(&answer["id"]),
-                // What is in the way was made before the store was away.
-                (409, answer) if away > 0 => return text(&answer["session"]),
-                (503, _) if away < 30 => {
-                    away += 1;
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                }
-                (status, answer) => panic!("{status}: {answer}"),
-            }
-        }
+        let (status, answer) = self.ask(Method::POST, "/sessions", Some(session)).await;
+        assert_eq!(status, 201, "{answer}");
+        answer["id"].as_str().unwrap_or_else(|| panic!("no id in {answer}")).to_owned()
     }
 
     /// How a session is doing.

@@ -19,8 +19,21 @@ pub struct Wire {
 #[derive(Default)]
 struct State {
     to: OnceLock<String>,
-    throttled: Mutex<Vec<String>>,
+    throttled: Mutex<Option<Throttled>>,
     calls: Mutex<BTreeMap<String, usize>>,
+}
+
+/// Calls that the table is asked too often.
+struct Throttled {
+    actions: &'static [&'static str],
+    about: String,
+}
+
+impl Throttled {
+    fn holds(&self, action: &str, body: &[u8]) -> bool {
+        self.actions.contains(&action)
+            && body.windows(self.about.len()).any(|part| part == self.about.as_bytes())
+    }
 }
 
 impl Wire {
@@ -43,13 +56,15 @@ impl Wire {
         self.state.to.set(url.to_owned()).expect("it is said once");
     }
 
-    /// Answers every call of these actions as a table that is asked for too much, until [`Self::mend`].
-    pub fn throttle(&self, actions: &[&str]) {
-        *self.state.throttled.lock().unwrap() = actions.iter().map(|&it| it.to_owned()).collect();
+    /// Answers every call of these actions in which a session is named as a table that is asked for too much, until
+    /// [`Self::mend`].
+    pub fn throttle(&self, session: &str, actions: &'static [&'static str]) {
+        let throttled = Throttled { actions, about: session.to_owned() };
+        *self.state.throttled.lock().unwrap() = Some(throttled);
     }
 
     pub fn mend(&self) {
-        self.state.throttled.lock().unwrap().clear();
+        *self.state.throttled.lock().unwrap() = None;
     }
 
     /// The calls so far, by action.
@@ -63,13 +78,13 @@ async fn hand_on(client: &reqwest::Client, state: &State, request: Request) -> R
     let target = parts.headers.get("x-amz-target").and_then(|it| it.to_str().ok());
     let action = target.and_then(|it| it.rsplit('.').next()).unwrap_or_default().to_owned();
     *state.calls.lock().unwrap().entry(action.clone()).or_default() += 1;
-    if state.throttled.lock().unwrap().contains(&action) {
+    let body = to_bytes(body, 1 << 20).await.unwrap();
+    if state.throttled.lock().unwrap().as_ref().is_some_and(|it| it.holds(&action, &body)) {
         let name = "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException";
         let body = format!(r#"{{"__type":"{name}","message":"the rate is exceeded"}}"#);
         return (StatusCode::BAD_REQUEST, [("content-type", "application/x-amz-json-1.0")], body)
             .into_response();
     }
-    let body = to_bytes(body, 1 << 20).await.unwrap();
     let url = format!("{}{}", state.to.get().expect("said by now"), parts.uri);
     let answer = client.request(parts.method, url).headers(parts.headers).body(body).send().await;
     match answer {

@@ -93,15 +93,13 @@ pub struct Watcher {
     target: Option<u64>,
     /// By how much it may be ahead of the clock here.
     pub ahead: Duration,
-    /// Whether it may be told to come again: other cases have the store away for a moment.
-    pub may_wait: bool,
 }
 
 impl Watcher {
     pub fn new(url: String) -> Self {
         let (known, last, target) = (BTreeMap::new(), (0, 0), None);
         let ahead = Duration::from_millis(10);
-        Self { client: http::client(), url, known, last, target, ahead, may_wait: false }
+        Self { client: http::client(), url, known, last, target, ahead }
     }
 
     /// The numbers in the names of the segments of a live source, and the discontinuity numbers that they have here.
@@ -115,11 +113,7 @@ impl Watcher {
     }
 
     pub async fn look(&mut self) {
-        let answer = self.client.get(&self.url).send().await.unwrap();
-        if self.may_wait && answer.status().is_server_error() {
-            return;
-        }
-        let text = answer.text().await.unwrap();
+        let text = self.client.get(&self.url).send().await.unwrap().text().await.unwrap();
         let hls::Playlist::Media(media) =
             hls::parse(text.as_bytes(), &hls::Limits::default()).unwrap()
         else {
