@@ -111,7 +111,8 @@ pub(crate) fn write(
         next_id,
         refusals: Vec::new(),
     };
-    writer.settle(now);
+    // The slate that readers may have been shown.
+    writer.fill(now + FREEZE, |asset, rest| asset.lead().boundary_from(rest));
     for (place, (id, wish)) in wishes.iter().enumerate() {
         writer.grant(place, *id, wish, now);
     }
@@ -141,14 +142,6 @@ struct Part<'a> {
 }
 
 impl<'a> Writer<'a> {
-    /// Writes down the slate that readers may have been shown.
-    fn settle(&mut self, now: Timestamp) {
-        let frozen = now + FREEZE;
-        if self.at().is_some_and(|at| at < frozen) {
-            self.fill(frozen, |asset, rest| asset.lead().boundary_from(rest));
-        }
-    }
-
     /// When the next item begins; absent where nothing has begun.
     fn at(&self) -> Option<Timestamp> {
         let slate = self.channel.slate.as_ref().map(|_| self.channel.epoch);
@@ -209,7 +202,7 @@ impl<'a> Writer<'a> {
         }
         breaks.sort_by_key(|(at, _)| *at);
         self.last_ad = last_ad;
-        if let (Some(start), Some(_)) = (wish.start, self.at()) {
+        if let Some(start) = wish.start {
             self.fill(start, |asset, rest| asset.lead().boundary(rest));
         }
         let start = match (self.at(), wish.start) {
@@ -266,7 +259,7 @@ impl<'a> Writer<'a> {
         if let Some((field, why)) = self.wrong_start(wish, now) {
             return self.refusals.push(Refusal { wish: place, field, why });
         }
-        if let (Some(start), Some(_)) = (wish.start, self.at()) {
+        if let Some(start) = wish.start {
             self.fill(start, |asset, rest| asset.lead().boundary(rest));
         }
         let start = self.at().unwrap_or(now);

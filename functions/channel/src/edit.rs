@@ -129,7 +129,6 @@ pub(crate) fn cut(log: &[Entry], at: Timestamp, indexes: &Library) -> (usize, Op
     };
     let mut items: Vec<Item> = entry.items.iter().filter(|item| item.start < at).cloned().collect();
     if let Some(last) = items.last_mut()
-        && last.end() > at
         && let Some(asset) = indexes.get(&last.asset)
     {
         cut_item(last, asset, at);

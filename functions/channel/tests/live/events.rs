@@ -4,8 +4,8 @@ use crate::vod::{
     EPOCH, LADDER, Programme, Told, media, millis, moment, programme, purged, read_media, told,
 };
 use channel::{
-    AssetHash, Change, Channel, Edit, Entry, Event, Item, Library, Slate, Source, Unread, Wish,
-    append, edit, gap,
+    AssetHash, Change, Channel, Edit, Entry, Event, Gap, Item, Library, Slate, Source, Unread,
+    Wish, append, edit, gap,
 };
 use hls::{Limits, MediaPlaylist, Micros, Playlist, Seconds};
 use proptest::collection::vec;
@@ -120,16 +120,16 @@ impl Stage {
 }
 
 #[derive(Clone)]
-struct World {
-    channel: Channel,
-    hashes: Vec<AssetHash>,
-    indexes: Library,
-    log: Vec<Entry>,
-    next_id: u64,
+pub struct World {
+    pub channel: Channel,
+    pub hashes: Vec<AssetHash>,
+    pub indexes: Library,
+    pub log: Vec<Entry>,
+    pub next_id: u64,
 }
 
 impl World {
-    fn new(programmes: &[Programme]) -> Self {
+    pub fn new(programmes: &[Programme]) -> Self {
         let assets: Vec<_> = programmes.iter().enumerate().map(|(n, it)| it.asset(n)).collect();
         let hashes: Vec<AssetHash> = assets.iter().map(channel::Asset::hash).collect();
         let ladder = assets[0].ladder().clone();
@@ -147,7 +147,7 @@ impl World {
         Self { channel, hashes, indexes, log: Vec::new(), next_id: 1 }
     }
 
-    fn take(&mut self, Change { kept, entries }: Change) {
+    pub fn take(&mut self, Change { kept, entries }: Change) {
         self.log.truncate(kept);
         self.log.extend(entries);
         let highest = self.log.iter().map(|entry| entry.id + 1).max().unwrap_or(0);
@@ -156,7 +156,7 @@ impl World {
         self.indexes.extend(seen);
     }
 
-    fn change(&mut self, wanted: Edit, now: i64) -> bool {
+    pub fn change(&mut self, wanted: Edit, now: i64) -> bool {
         let changed =
             edit(&self.channel, &self.log, self.next_id, wanted, &self.indexes, moment(now));
         changed.map(|change| self.take(change)).is_ok()
@@ -169,6 +169,11 @@ impl World {
             return false;
         }
         let Some(source) = stage.read(now, &self.channel) else { return false };
+        self.follow(&source, &gap, now)
+    }
+
+    /// Plays what is new at a source; whether a piece was written.
+    pub fn follow(&mut self, source: &Source, gap: &Gap, now: i64) -> bool {
         let piece = match source.next(gap.event.seen.as_ref(), gap.is_hole) {
             Ok(Some(piece)) => piece,
             Ok(None) | Err(_) => return false,
@@ -184,7 +189,7 @@ impl World {
         true
     }
 
-    fn wish(&self, which: usize) -> Wish {
+    pub fn wish(&self, which: usize) -> Wish {
         Wish {
             asset: self.hashes[which % self.hashes.len()].clone(),
             live: None,
@@ -196,13 +201,13 @@ impl World {
         }
     }
 
-    fn event(&self, start: Option<i64>, end: i64) -> Wish {
+    pub fn event(&self, start: Option<i64>, end: i64) -> Wish {
         let url = "https://live.example/main.m3u8".to_owned();
         let live = Some(Event { url, end: moment(end), seen: None });
         Wish { live, start: start.map(moment), asset: AssetHash(String::new()), ..self.wish(0) }
     }
 
-    fn list(&self, rendition: usize, now: i64) -> Option<Vec<Told>> {
+    pub fn list(&self, rendition: usize, now: i64) -> Option<Vec<Told>> {
         let items: Vec<Item> = self.log.iter().flat_map(|entry| entry.items.clone()).collect();
         let list = |items: &[Item]| {
             self.channel.media_playlist(items, &self.indexes, moment(now), rendition)

@@ -2,9 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod assets;
+mod edits;
 mod events;
 mod flaws;
 mod loops;
 mod playlists;
 mod schedules;
 mod vod;
+mod wishes;

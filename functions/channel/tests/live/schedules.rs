@@ -15,19 +15,19 @@ use std::sync::Arc;
 
 /// A channel, its library, and all that was ever in its log.
 #[derive(Clone, Debug)]
-struct World {
-    channel: Channel,
+pub struct World {
+    pub channel: Channel,
     programmes: Vec<Programme>,
-    hashes: Vec<AssetHash>,
-    indexes: Library,
-    log: Vec<Entry>,
-    next_id: u64,
+    pub hashes: Vec<AssetHash>,
+    pub indexes: Library,
+    pub log: Vec<Entry>,
+    pub next_id: u64,
 }
 
 const WINDOW: i64 = 15_000;
 
 impl World {
-    fn new(programmes: &[Programme], slate: bool, ads: usize) -> Self {
+    pub fn new(programmes: &[Programme], slate: bool, ads: usize) -> Self {
         let assets: Vec<_> = programmes.iter().enumerate().map(|(n, it)| it.asset(n)).collect();
         let hashes: Vec<AssetHash> = assets.iter().map(channel::Asset::hash).collect();
         let ladder = assets[0].ladder().clone();
@@ -46,11 +46,11 @@ impl World {
         Self { channel, programmes, hashes, indexes, log: Vec::new(), next_id: 1 }
     }
 
-    fn items(&self) -> Vec<Item> {
+    pub fn items(&self) -> Vec<Item> {
         self.log.iter().flat_map(|entry| entry.items.clone()).collect()
     }
 
-    fn change(&mut self, wanted: Edit, now: i64) -> bool {
+    pub fn change(&mut self, wanted: Edit, now: i64) -> bool {
         let change =
             edit(&self.channel, &self.log, self.next_id, wanted, &self.indexes, moment(now));
         let Ok(Change { kept, entries }) = change else { return false };

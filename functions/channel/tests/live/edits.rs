@@ -1,0 +1,170 @@
+//! What an edit changes, and what stays.
+
+use crate::events;
+use crate::schedules::World;
+use crate::vod::{Programme, millis, moment};
+use channel::{Break, Change, Edit, Entry, Refusal, Why, Wish, edit};
+use hls::Micros;
+
+const SHOW: usize = 1;
+const OTHER: usize = 2;
+
+fn even(millis: i64, count: usize) -> Programme {
+    let video = vec![millis; count];
+    Programme { audio: video.clone(), video, shift: 0 }
+}
+
+/// The slate until 6 s, then three shows of 10 s in segments of 2 s: entries 1 to 4.
+fn world() -> World {
+    let mut world = World::new(&[even(1_000, 4), even(2_000, 5), even(1_000, 3)], true, 0);
+    let wishes = vec![wish(&world, SHOW); 3];
+    assert!(world.change(Edit::Append(wishes), 0));
+    assert_eq!(times(&world.log), [(1, 0), (2, 6_000), (3, 16_000), (4, 26_000)]);
+    world
+}
+
+fn wish(world: &World, which: usize) -> Wish {
+    Wish {
+        asset: world.hashes[which].clone(),
+        live: None,
+        title: None,
+        start: None,
+        offset: Micros(0),
+        duration: None,
+        breaks: Vec::new(),
+    }
+}
+
+/// The entries of a log, and when they begin.
+fn times(log: &[Entry]) -> Vec<(u64, i64)> {
+    log.iter().map(|entry| (entry.id, millis(entry.start()))).collect()
+}
+
+fn edited(world: &World, wanted: Edit, now: i64) -> Result<Change, Vec<Refusal>> {
+    edit(&world.channel, &world.log, world.next_id, wanted, &world.indexes, moment(now))
+}
+
+#[test]
+fn what_begins_within_six_seconds_is_not_changed() {
+    let world = world();
+    let other = || vec![wish(&world, OTHER)];
+    // Entry 3 begins at 16 s.
+    for (field, wanted) in [
+        ("before", Edit::Insert(3, other())),
+        ("entry", Edit::Replace(3, other())),
+        ("entries", Edit::Remove(vec![4, 3])),
+        ("from", Edit::From(moment(16_000), other())),
+    ] {
+        assert!(edited(&world, wanted.clone(), 10_000).is_ok(), "{field}");
+        for now in [10_001, 12_000, 30_000] {
+            let why = Why::Frozen(moment(now + 6_000));
+            let refusal = Refusal { wish: 0, field: field.to_owned(), why };
+            assert_eq!(edited(&world, wanted.clone(), now), Err(vec![refusal]), "{field} {now}");
+        }
+    }
+}
+
+#[test]
+fn only_a_programme_is_named_in_an_edit() {
+    let mut world = world();
+    let late = Wish { start: Some(moment(60_000)), ..wish(&world, SHOW) };
+    assert!(world.change(Edit::Append(vec![late]), 0));
+    let slate = world.log.iter().find(|it| it.wish.is_none() && it.id > 4).unwrap().id;
+    for id in [slate, 1, 99] {
+        let refusal = Refusal { wish: 0, field: "entry".to_owned(), why: Why::NoEntry };
+        assert_eq!(edited(&world, Edit::Replace(id, vec![]), 0), Err(vec![refusal]), "{id}");
+    }
+}
+
+#[test]
+fn an_edit_leaves_what_comes_before_it_and_moves_what_comes_after() {
+    let other = |world: &World| vec![wish(world, OTHER)];
+    let mut world = world();
+    assert!(world.change(Edit::Insert(4, other(&world)), 0));
+    assert_eq!(times(&world.log), [(1, 0), (2, 6_000), (3, 16_000), (5, 26_000), (4, 29_000)]);
+    assert!(world.change(Edit::Replace(3, other(&world)), 0));
+    assert_eq!(times(&world.log), [(1, 0), (2, 6_000), (6, 16_000), (5, 19_000), (4, 22_000)]);
+    assert!(world.change(Edit::Remove(vec![5, 2]), 0));
+    assert_eq!(times(&world.log), [(1, 0), (6, 6_000), (4, 9_000)]);
+}
+
+#[test]
+fn what_plays_at_the_moment_from_which_all_is_replaced_is_cut_at_its_next_segment() {
+    for (from, cut) in [
+        // The slate, in its second pass, which is settled, and the first show.
+        (6_000, &[(1, 0), (5, 6_000)][..]),
+        (6_001, &[(1, 0), (2, 6_000), (5, 8_000)]),
+        (20_000, &[(1, 0), (2, 6_000), (3, 16_000), (5, 20_000)]),
+        (20_001, &[(1, 0), (2, 6_000), (3, 16_000), (5, 22_000)]),
+        (22_000, &[(1, 0), (2, 6_000), (3, 16_000), (5, 22_000)]),
+        (25_999, &[(1, 0), (2, 6_000), (3, 16_000), (5, 26_000)]),
+        (26_000, &[(1, 0), (2, 6_000), (3, 16_000), (5, 26_000)]),
+    ] {
+        let mut world = world();
+        let wanted = Edit::From(moment(from), vec![wish(&world, OTHER)]);
+        assert!(world.change(wanted, 0));
+        assert_eq!(times(&world.log), cut, "{from}");
+    }
+}
+
+#[test]
+fn a_programme_is_cut_where_its_break_begins_and_nothing_is_left_of_the_break() {
+    let mut world = world();
+    let pause = Break { at: Micros::from_secs(4), duration: Micros::from_secs(3), ads: Vec::new() };
+    let wanted = Wish { breaks: vec![pause], ..wish(&world, SHOW) };
+    assert!(world.change(Edit::Replace(4, vec![wanted]), 0));
+    let starts = |world: &World| -> Vec<i64> {
+        world.log.last().unwrap().items.iter().map(|item| millis(item.start)).collect()
+    };
+    assert_eq!(starts(&world), [26_000, 30_000, 33_000]);
+    assert!(world.change(Edit::From(moment(30_000), vec![]), 0));
+    assert_eq!(starts(&world), [26_000]);
+}
+
+#[test]
+fn the_slate_before_a_programme_is_taken_away_with_what_made_it_wait() {
+    let mut world = world();
+    let late = Wish { start: Some(moment(60_000)), ..wish(&world, SHOW) };
+    assert!(world.change(Edit::Append(vec![late]), 0));
+    assert_eq!(times(&world.log)[4..], [(5, 36_000), (6, 60_000)]);
+    let at_once = || vec![wish(&world, OTHER)];
+    let mut before = world.clone();
+    assert!(before.change(Edit::Replace(6, at_once()), 0));
+    assert_eq!(times(&before.log)[4..], [(7, 36_000)]);
+    // What is settled of it keeps its name.
+    assert!(world.change(Edit::Replace(6, at_once()), 39_500));
+    assert_eq!(times(&world.log)[4..], [(5, 36_000), (7, 46_000)]);
+}
+
+/// A live programme from 6 s to 60 s of which nothing was seen, and a show: entries 2 and 3.
+fn unseen() -> events::World {
+    let mut world = events::World::new(&[even(1_000, 4), even(2_000, 5)]);
+    let wishes = vec![world.event(None, 60_000), world.wish(SHOW)];
+    assert!(world.change(Edit::Append(wishes), 0));
+    assert_eq!(times(&world.log), [(1, 0), (2, 6_000), (3, 60_000)]);
+    world
+}
+
+#[test]
+fn a_live_programme_that_is_cut_stays_one_up_to_there() {
+    let mut world = unseen();
+    assert!(world.change(Edit::From(moment(40_000), vec![world.wish(SHOW)]), 20_000));
+    assert_eq!(times(&world.log), [(1, 0), (2, 6_000), (4, 40_000)]);
+    let event = world.log[1].wish.clone().and_then(|wish| wish.live).unwrap();
+    assert_eq!(millis(event.end), 40_000);
+}
+
+#[test]
+fn of_a_live_programme_that_has_begun_what_was_shown_is_the_slate() {
+    let world = unseen();
+    let show = || vec![world.wish(SHOW)];
+    for (name, wanted, expected) in [
+        ("replaced", Edit::Replace(2, show()), [(4, 6_000), (5, 26_000), (3, 36_000)]),
+        ("put behind", Edit::Insert(2, show()), [(4, 6_000), (5, 26_000), (2, 36_000)]),
+    ] {
+        let mut world = world.clone();
+        assert!(world.change(wanted, 20_000), "{name}");
+        assert_eq!(times(&world.log)[1..4], expected, "{name}");
+        assert!(world.log[1].wish.is_none(), "{name}");
+    }
+}
