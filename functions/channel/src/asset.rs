@@ -128,8 +128,7 @@ impl Asset {
     /// The address of a segment, counted from 0, in the track that plays in a channel's first rendition.
     #[must_use]
     pub fn address(&self, tracks: &[Option<usize>], segment: usize) -> Option<&str> {
-        let track = self.tracks.get(tracks.first().copied().flatten()?)?;
-        track.segments.get(segment)?.text.trim_end().rsplit('\n').next()
+        self.tracks.get(tracks.first().copied().flatten()?)?.address(segment)
     }
 
     /// What names its content.
@@ -167,6 +166,10 @@ impl Track {
         self.segments.last().map_or(Micros(0), |last| last.end - self.begin)
     }
 
+    pub(crate) fn address(&self, place: usize) -> Option<&str> {
+        self.segments.get(place)?.text.trim_end().rsplit('\n').next()
+    }
+
     /// Where a segment begins, from the start of the programme.
     pub(crate) fn start(&self, place: usize) -> Micros {
         let before = place.checked_sub(1).and_then(|before| self.segments.get(before));
@@ -202,8 +205,8 @@ impl Track {
     /// The boundary nearest to a time after the start of the programme, counted in segments.
     pub(crate) fn boundary(&self, time: Micros) -> usize {
         let after = self.segments.partition_point(|segment| segment.end <= time);
-        let (before, behind) = (apart(self.start(after), time), apart(self.start(after + 1), time));
-        if after < self.segments.len() && behind < before { after + 1 } else { after }
+        let ends_nearer = |it: &Segment| apart(it.end, time) < apart(self.start(after), time);
+        if self.segments.get(after).is_some_and(ends_nearer) { after + 1 } else { after }
     }
 
     /// The first boundary that is not before a time.

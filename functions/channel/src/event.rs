@@ -137,6 +137,9 @@ impl Source {
     /// When the variants do not have the same segments.
     pub fn next(&self, after: Option<&Cursor>, is_hole: bool) -> Result<Option<Piece>, Flaw> {
         let Some(lead) = self.windows.first() else { return Ok(None) };
+        if after.is_some_and(|cursor| lead.lags(cursor)) {
+            return Ok(None);
+        }
         // What plays in one rendition must be there in all.
         let ends = self.windows.iter().filter(|it| !it.ended).map(Window::end);
         let until = ends.min().unwrap_or(u64::MAX).saturating_add(TOLERANCE);
@@ -185,7 +188,7 @@ impl Source {
             next.push(window.sequence + part.end as u64);
             tracks.push(window.part(lead, &run, part));
         }
-        let last = lead.address(there - 1).to_owned();
+        let last = address(&lead.track, there - 1).unwrap_or_default().to_owned();
         Ok(Some(Piece {
             index: Asset { ladder: Ladder::default(), tracks },
             tracks: self.tracks.clone(),
@@ -219,6 +222,19 @@ impl Source {
         }
         Ok(())
     }
+}
+
+impl Cursor {
+    /// Whether it stands behind a piece, and behind no other.
+    pub(crate) fn is_behind(&self, piece: &Asset) -> bool {
+        let count = piece.segments();
+        count.checked_sub(1).and_then(|last| address(piece.lead(), last)) == Some(&self.last)
+    }
+}
+
+/// The address of a segment, without its query string.
+fn address(track: &Track, place: usize) -> Option<&str> {
+    track.address(place)?.split('?').next()
 }
 
 impl Window {
@@ -262,19 +278,20 @@ impl Window {
         }
     }
 
-    /// The address of a segment, without its query string.
-    fn address(&self, place: usize) -> &str {
-        let text = self.track.segments.get(place).map_or("", |segment| &segment.text);
-        let address = text.trim_end().rsplit('\n').next().unwrap_or("");
-        address.split('?').next().unwrap_or(address)
-    }
-
     /// Where a cursor points to; absent where that is not listed, or is of another stream.
     fn place_of(&self, cursor: &Cursor) -> Option<usize> {
         let place = usize::try_from(cursor.next.first()?.checked_sub(self.sequence)?).ok()?;
         let before = place.checked_sub(1);
-        let same = before.is_none_or(|before| self.address(before) == cursor.last);
+        let same = before.is_none_or(|before| address(&self.track, before) == Some(&cursor.last));
         (place <= self.times.len() && same).then_some(place)
+    }
+
+    /// Whether it is what was listed before a cursor came to where it is, as a cache may give it out: it ends before
+    /// that, and by less than it lists. A source that begins anew has other numbers.
+    fn lags(&self, cursor: &Cursor) -> bool {
+        let count = self.times.len() as u64;
+        let end = self.sequence.saturating_add(count);
+        cursor.next.first().is_some_and(|next| (1..count).contains(&next.saturating_sub(end)))
     }
 
     /// The segments that begin in a run of those of the first variant. `due` is the number of the first, or of the
@@ -299,7 +316,7 @@ impl Window {
 
     /// Some of its segments, as a track that begins when a run of those of the first variant does.
     fn part(&self, lead: &Self, run: &Range<usize>, part: Range<usize>) -> Track {
-        let begin = if self.is_variant || part.is_empty() {
+        let begin = if self.is_variant {
             BEGIN.0
         } else {
             (BEGIN.0 + self.time(part.start)).saturating_sub(lead.time(run.start))

@@ -39,7 +39,9 @@ pub fn gap(log: &[Entry], now: Timestamp) -> Option<Gap> {
     let before = place.checked_sub(1).and_then(|before| log.get(before));
     let (event, start) = (event(entry)?.clone(), entry.start().max(frozen));
     let due = Timestamp(start.0.saturating_sub(FREEZE.0 + EARLY.0));
-    let follows = before.and_then(|it| it.seen.as_ref()).is_some_and(|it| it.of == entry.id);
+    let piece = before.and_then(|it| it.seen.as_ref());
+    let follows =
+        piece.is_some_and(|piece| event.seen.as_ref().is_some_and(|it| it.is_behind(&piece.index)));
     Some(Gap {
         entry: entry.id,
         due: if event.seen.is_some() { Timestamp(0) } else { due },

@@ -8,5 +8,6 @@ mod flaws;
 mod loops;
 mod playlists;
 mod schedules;
+mod sources;
 mod vod;
 mod wishes;

@@ -1,0 +1,216 @@
+//! What is taken of a live source when it is looked at, and how that is listed.
+
+use crate::events::World;
+use crate::vod::{LADDER, Programme, moment, read_media};
+use channel::{Edit, Entry, Flaw, Source, gap};
+use hls::{Limits, Micros, Playlist, Seconds};
+use std::collections::BTreeMap;
+
+/// A playlist of a live source at a moment.
+#[derive(Clone)]
+struct Listed {
+    /// What its segments are called, before their number.
+    name: &'static str,
+    /// The number of the first.
+    from: u64,
+    /// Their milliseconds; a negative one begins with a discontinuity.
+    millis: Vec<i64>,
+    /// When the first begins, by the source's clock; else without dates.
+    begins: Option<i64>,
+    ended: bool,
+}
+
+/// Segments of 2 s, of which number 0 began at 0.
+fn listed(numbers: std::ops::Range<u64>) -> Listed {
+    let millis = vec![2_000; numbers.clone().count()];
+    let begins = i64::try_from(numbers.start).ok().map(|from| from * 2_000);
+    Listed { name: "s", from: numbers.start, millis, begins, ended: false }
+}
+
+impl Listed {
+    /// In a look at `now`: addresses are signed anew for each.
+    fn text(&self, extension: &str, now: i64) -> String {
+        let mut text =
+            format!("#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXT-X-MEDIA-SEQUENCE:{}\n", self.from);
+        let mut at = self.begins;
+        for (number, millis) in (self.from..).zip(&self.millis) {
+            if *millis < 0 {
+                text.push_str("#EXT-X-DISCONTINUITY\n");
+            }
+            let millis = millis.abs();
+            if let Some(at) = &mut at {
+                text.push_str(&format!("#EXT-X-PROGRAM-DATE-TIME:{}\n", moment(*at)));
+                *at += millis;
+            }
+            let (seconds, rest, name) = (millis / 1_000, millis % 1_000, self.name);
+            text.push_str(&format!(
+                "#EXTINF:{seconds}.{rest:03},\n{name}{number}.{extension}?signed={now}\n"
+            ));
+        }
+        if self.ended {
+            text.push_str("#EXT-X-ENDLIST\n");
+        }
+        text
+    }
+}
+
+/// Two variants and a rendition of audio.
+type Looks = [Listed; 3];
+
+/// All renditions are cut alike.
+fn alike(listed: &Listed) -> Looks {
+    [listed.clone(), listed.clone(), listed.clone()]
+}
+
+fn read(world: &World, looks: &Looks, now: i64) -> Result<Source, Vec<Flaw>> {
+    let Ok(Playlist::Multivariant(multivariant)) =
+        hls::parse(LADDER.as_bytes(), &Limits::default())
+    else {
+        panic!("not a multivariant playlist");
+    };
+    let renditions = [("v0", "ts"), ("v1", "ts"), ("en", "aac")].into_iter().zip(looks);
+    let media = renditions.map(|((name, extension), look)| {
+        (format!("{name}/main.m3u8"), read_media(&look.text(extension, now)))
+    });
+    let media = BTreeMap::from_iter(media);
+    let base = "https://live.example/main.m3u8";
+    Source::read(base, &multivariant, &media, &world.channel.ladder, Seconds(2))
+}
+
+/// A piece: the names of its segments in the first variant and the audio, and whether it goes on without a discontinuity.
+type Taken = (String, String, bool);
+
+fn taken(world: &World, entry: &Entry) -> Taken {
+    let (item, index) = (&entry.items[0], &entry.seen.as_ref().unwrap().index);
+    assert_eq!(item.duration, index.duration(), "it plays whole");
+    let names = |rendition: usize| -> String {
+        let track = [item.tracks[rendition]];
+        let addresses = (0..).map_while(|place| index.address(&track, place));
+        let names = addresses.map(|address| {
+            let name = address.rsplit('/').next().unwrap();
+            name.split('.').next().unwrap()
+        });
+        names.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(world.channel.ladder.renditions[2].name, "audio_en");
+    (names(0), names(2), item.live.unwrap().continues)
+}
+
+/// A channel that plays a live source from 10 s on.
+struct Follower {
+    world: World,
+}
+
+impl Follower {
+    fn new() -> Self {
+        let even = |video: Vec<i64>| Programme { audio: video.clone(), video, shift: 0 };
+        let mut world = World::new(&[even(vec![1_000; 4]), even(vec![2_000; 5])]);
+        let wishes = vec![world.event(Some(10_000), 300_000), world.wish(1)];
+        assert!(world.change(Edit::Append(wishes), 0));
+        Self { world }
+    }
+
+    /// What is taken in a look; nothing where it waits.
+    fn look(&mut self, now: i64, looks: &Looks) -> Option<Taken> {
+        let gap = gap(&self.world.log, moment(now)).unwrap();
+        let source = read(&self.world, looks, now).unwrap();
+        let written = self.world.follow(&source, &gap, now);
+        let last = self.world.log.iter().rev().find(|entry| entry.seen.is_some());
+        last.filter(|_| written).map(|entry| taken(&self.world, entry))
+    }
+}
+
+fn joined(video: &str, audio: &str) -> Option<Taken> {
+    Some((video.to_owned(), audio.to_owned(), false))
+}
+
+fn goes_on(video: &str, audio: &str) -> Option<Taken> {
+    Some((video.to_owned(), audio.to_owned(), true))
+}
+
+#[test]
+fn a_source_is_joined_three_of_its_longest_segments_before_its_end() {
+    let with = |millis: &[i64]| Listed { millis: millis.to_vec(), ..listed(0..0) };
+    for (name, look, expected) in [
+        ("exactly three", listed(0..3), joined("s0 s1 s2", "s0 s1 s2")),
+        ("the newest", listed(10..16), joined("s13 s14 s15", "s13 s14 s15")),
+        (
+            "a long one",
+            with(&[2_000, 2_000, 2_001, 2_000, 2_000]),
+            joined("s1 s2 s3 s4", "s1 s2 s3 s4"),
+        ),
+        (
+            "short ones",
+            with(&[2_000, 1_000, 1_000, 1_000, 1_000]),
+            joined("s0 s1 s2 s3 s4", "s0 s1 s2 s3 s4"),
+        ),
+        ("not enough yet", listed(0..2), None),
+        ("no more to come", Listed { ended: true, ..listed(0..2) }, joined("s0 s1", "s0 s1")),
+    ] {
+        let mut follower = Follower::new();
+        assert_eq!(follower.look(0, &alike(&look)), expected, "{name}");
+        let source = read(&follower.world, &alike(&look), 0).unwrap();
+        assert_eq!(source.has_ended(), look.ended);
+        let longest = look.millis.iter().max().unwrap();
+        assert_eq!(source.longest(), Micros::from_millis(longest.unsigned_abs()));
+    }
+}
+
+#[test]
+fn what_comes_next_is_played_at_once_and_behind_a_hole_the_newest() {
+    let mut follower = Follower::new();
+    for (name, now, look, expected) in [
+        ("from 10 s to 16 s", 0, listed(0..3), joined("s0 s1 s2", "s0 s1 s2")),
+        ("nothing new", 1_000, listed(0..3), None),
+        ("one", 2_000, listed(0..4), goes_on("s3", "s3")),
+        ("four, up to 26 s", 10_000, listed(2..8), goes_on("s4 s5 s6 s7", "s4 s5 s6 s7")),
+        ("an older copy", 11_000, listed(1..7), None),
+        // From 26 s on the slate plays.
+        ("too late for two", 20_001, listed(4..10), None),
+        ("more than three", 24_000, listed(6..12), joined("s9 s10 s11", "s9 s10 s11")),
+        ("again", 24_000, listed(6..13), goes_on("s12", "s12")),
+    ] {
+        assert_eq!(follower.look(now, &alike(&look)), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_source_that_begins_anew_is_joined_anew_behind_a_discontinuity() {
+    for (name, look) in [
+        ("other numbers", Listed { name: "t", ..listed(0..3) }),
+        ("the same numbers", Listed { name: "t", ..listed(100..104) }),
+        ("far ahead", listed(200..203)),
+    ] {
+        let mut follower = Follower::new();
+        let before = follower.look(0, &alike(&listed(100..103)));
+        assert_eq!(before, joined("s100 s101 s102", "s100 s101 s102"));
+        let (_, _, continues) = follower.look(2_000, &alike(&look)).expect(name);
+        assert!(!continues, "{name}");
+    }
+}
+
+#[test]
+fn a_playlist_that_lists_nothing_is_told() {
+    let world = Follower::new().world;
+    let looks = [listed(0..3), listed(0..3), listed(0..0)];
+    let flaws = read(&world, &looks, 0).unwrap_err();
+    assert_eq!(flaws, [Flaw::Empty { playlist: "en/main.m3u8".to_owned() }]);
+}
+
+#[test]
+fn a_live_programme_that_another_takes_the_place_of_goes_on_where_that_plays_the_same_source() {
+    for (url, expected) in [
+        ("https://live.example/main.m3u8", goes_on("s4", "s4")),
+        ("https://other.example/main.m3u8", joined("s2 s3 s4", "s2 s3 s4")),
+    ] {
+        let mut follower = Follower::new();
+        assert!(follower.look(0, &alike(&listed(0..3))).is_some());
+        assert!(follower.look(2_000, &alike(&listed(0..4))).is_some());
+        let world = &mut follower.world;
+        let rest = gap(&world.log, moment(3_000)).unwrap().entry;
+        let mut longer = world.event(None, 400_000);
+        longer.live.as_mut().unwrap().url = url.to_owned();
+        assert!(world.change(Edit::Replace(rest, vec![longer]), 3_000));
+        assert_eq!(follower.look(4_000, &alike(&listed(0..5))), expected, "{url}");
+    }
+}
