@@ -130,8 +130,8 @@ impl Source {
 
     /// What is to be played next, after a cursor; absent where there is nothing yet.
     ///
-    /// Behind a hole it waits for three of the longest segments, and takes the newest: live is to be live,
-    /// and not to have the next hole at once.
+    /// Behind a hole it waits for three of the longest segments, and one of each rendition, and takes the newest:
+    /// live is to be live, and not to have the next hole at once.
     ///
     /// # Errors
     /// When the variants do not have the same segments.
@@ -145,13 +145,21 @@ impl Source {
         let until = ends.min().unwrap_or(u64::MAX).saturating_add(TOLERANCE);
         let there = (0..lead.times.len()).take_while(|it| lead.time(it + 1) <= until).count();
         let known = after.and_then(|cursor| lead.place_of(cursor));
+        let cursor = after.filter(|_| known.is_some());
+        let due = |place: usize| cursor.and_then(|cursor| cursor.next.get(place)).copied();
         let ended = there == lead.times.len() && self.has_ended();
         let from = match known {
             Some(place) if !is_hole => place,
             Some(_) | None => {
                 let oldest = known.unwrap_or(0);
                 let wanted = Micros(self.longest().0.saturating_mul(3));
-                let enough = |from: &usize| lead.between(&(*from..there)) >= wanted;
+                let enough = |from: &usize| {
+                    let run = *from..there;
+                    let mut parts = self.windows.iter().zip(0..);
+                    lead.between(&run) >= wanted
+                        && parts
+                            .all(|(it, place)| !it.during(lead, &run, due(place), false).is_empty())
+                };
                 match (oldest..there).rev().find(enough) {
                     Some(from) => from,
                     None if ended => oldest,
@@ -165,14 +173,12 @@ impl Source {
             return Ok(None);
         }
         let goes_on = known == Some(from) && !is_hole;
-        let cursor = after.filter(|_| known.is_some());
         let run = from..there;
         let continues = goes_on && !lead.is_flagged(from);
         let mut tracks = Vec::new();
         let mut next = Vec::new();
         for (place, window) in self.windows.iter().enumerate() {
-            let due = cursor.and_then(|cursor| cursor.next.get(place)).copied();
-            let part = window.during(lead, &run, due, goes_on);
+            let part = window.during(lead, &run, due(place), goes_on);
             if window.is_variant && part.len() != run.len() {
                 return Err(Flaw::Count {
                     playlist: window.track.playlist.clone(),

@@ -18,13 +18,15 @@ struct Listed {
     /// When the first begins, by the source's clock; else without dates.
     begins: Option<i64>,
     ended: bool,
+    /// Whether every other one has a new key.
+    keys: bool,
 }
 
 /// Segments of 2 s, of which number 0 began at 0.
 fn listed(numbers: std::ops::Range<u64>) -> Listed {
     let millis = vec![2_000; numbers.clone().count()];
     let begins = i64::try_from(numbers.start).ok().map(|from| from * 2_000);
-    Listed { name: "s", from: numbers.start, millis, begins, ended: false }
+    Listed { name: "s", from: numbers.start, millis, begins, ended: false, keys: false }
 }
 
 impl Listed {
@@ -36,6 +38,9 @@ impl Listed {
         for (number, millis) in (self.from..).zip(&self.millis) {
             if *millis < 0 {
                 text.push_str("#EXT-X-DISCONTINUITY\n");
+            }
+            if self.keys && number % 2 == 0 {
+                text.push_str(&format!("#EXT-X-KEY:METHOD=AES-128,URI=\"/k{number}\",IV=0x1\n"));
             }
             let millis = millis.abs();
             if let Some(at) = &mut at {
@@ -115,6 +120,8 @@ impl Follower {
         let gap = gap(&self.world.log, moment(now)).unwrap();
         let source = read(&self.world, looks, now).unwrap();
         let written = self.world.follow(&source, &gap, now);
+        let stored = serde_json::to_string(&self.world.log).unwrap();
+        assert_eq!(serde_json::from_str::<Vec<Entry>>(&stored).unwrap(), self.world.log);
         let last = self.world.log.iter().rev().find(|entry| entry.seen.is_some());
         last.filter(|_| written).map(|entry| taken(&self.world, entry))
     }
@@ -213,4 +220,100 @@ fn a_live_programme_that_another_takes_the_place_of_goes_on_where_that_plays_the
         assert!(world.change(Edit::Replace(rest, vec![longer]), 3_000));
         assert_eq!(follower.look(4_000, &alike(&listed(0..5))), expected, "{url}");
     }
+}
+
+#[test]
+fn discontinuities_of_a_source_stay_where_they_are() {
+    let cut = |numbers: std::ops::Range<u64>, at: usize| {
+        let mut listed = listed(numbers);
+        listed.millis[at] = -2_000;
+        alike(&listed)
+    };
+    let mut follower = Follower::new();
+    for (name, now, looks, expected) in [
+        ("joined at one", 0, cut(0..6, 3), joined("s3 s4 s5", "s3 s4 s5")),
+        ("up to one", 1_000, cut(2..9, 6), goes_on("s6 s7", "s6 s7")),
+        ("on from one", 1_000, cut(2..9, 6), joined("s8", "s8")),
+        ("one that is the first", 2_000, cut(9..10, 0), joined("s9", "s9")),
+        ("behind one", 2_000, cut(9..11, 0), goes_on("s10", "s10")),
+    ] {
+        assert_eq!(follower.look(now, &looks), expected, "{name}");
+    }
+}
+
+#[test]
+fn renditions_without_dates_go_together_by_their_numbers() {
+    let undated = |numbers| Listed { begins: None, ..listed(numbers) };
+    for (video, audio, expected) in [
+        (100..106, 102..107, joined("s103 s104 s105", "s103 s104 s105")),
+        (102..107, 100..106, joined("s103 s104 s105", "s103 s104 s105")),
+        (102..107, 100..103, None),
+    ] {
+        let looks = [undated(video.clone()), undated(video.clone()), undated(audio.clone())];
+        assert_eq!(Follower::new().look(0, &looks), expected, "{video:?} {audio:?}");
+    }
+    let looks = [undated(100..103), undated(100..103), undated(103..106)];
+    let (playlist, like) = ("en/main.m3u8".to_owned(), "v0/main.m3u8".to_owned());
+    let flaws = read(&Follower::new().world, &looks, 0).unwrap_err();
+    assert_eq!(flaws, [Flaw::Apart { playlist, like }]);
+}
+
+#[test]
+fn renditions_with_dates_may_lie_a_quarter_of_a_second_apart() {
+    for (early, count, expected) in [
+        (250, 7, joined("s3 s4 s5", "s3 s4 s5")),
+        (251, 7, joined("s3 s4 s5", "s4 s5 s6")),
+        // The last of the picture waits for its sound.
+        (250, 6, joined("s3 s4 s5", "s3 s4 s5")),
+        (251, 6, joined("s2 s3 s4", "s3 s4 s5")),
+    ] {
+        let audio = Listed { begins: Some(-early), ..listed(0..count) };
+        let looks = [listed(0..6), listed(0..6), audio];
+        assert_eq!(Follower::new().look(0, &looks), expected, "{early} {count}");
+    }
+}
+
+#[test]
+fn what_goes_on_loses_nothing_when_the_dates_of_a_rendition_jump() {
+    let mut follower = Follower::new();
+    assert!(follower.look(0, &alike(&listed(0..3))).is_some());
+    let audio = |begins| Listed { begins: Some(begins), ..listed(0..5) };
+    let looks = [listed(0..4), listed(0..4), audio(-400)];
+    assert_eq!(follower.look(2_000, &looks), goes_on("s3", "s3 s4"));
+    let looks = [listed(0..5), listed(0..5), audio(400)];
+    assert_eq!(follower.look(4_000, &looks), goes_on("s4", ""));
+}
+
+#[test]
+fn a_picture_goes_on_while_a_longer_segment_of_sound_plays_and_is_joined_where_one_begins() {
+    let short = |count| Listed { millis: vec![500; count], ..listed(0..0) };
+    let looks = |count| [short(count), short(count), listed(0..4)];
+    let mut follower = Follower::new();
+    assert_eq!(follower.look(0, &looks(15)), joined("s12 s13 s14", "s3"));
+    assert_eq!(follower.look(500, &looks(16)), goes_on("s15", ""));
+    // No segment of sound begins in the newest three.
+    assert_eq!(Follower::new().look(0, &looks(16)), joined("s12 s13 s14 s15", "s3"));
+}
+
+#[test]
+fn keys_of_a_live_source_are_listed_where_they_change() {
+    let mut follower = Follower::new();
+    for (now, look) in [(0, listed(0..3)), (2_000, listed(0..6))] {
+        assert!(follower.look(now, &alike(&Listed { keys: true, ..look })).is_some());
+    }
+    let World { channel, log, indexes, .. } = &follower.world;
+    let items: Vec<_> = log.iter().flat_map(|entry| entry.items.clone()).collect();
+    let text = channel.media_playlist(&items, indexes, moment(22_000), 0).unwrap().text;
+    let lines = text.lines().filter(|line| line.contains("KEY") || line.contains("live.example"));
+    insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @r#"
+    #EXT-X-KEY:METHOD=AES-128,URI="https://live.example/k0",IV=0x1
+    https://live.example/v0/s0.ts?signed=0
+    https://live.example/v0/s1.ts?signed=0
+    #EXT-X-KEY:METHOD=AES-128,URI="https://live.example/k2",IV=0x1
+    https://live.example/v0/s2.ts?signed=0
+    https://live.example/v0/s3.ts?signed=2000
+    #EXT-X-KEY:METHOD=AES-128,URI="https://live.example/k4",IV=0x1
+    https://live.example/v0/s4.ts?signed=2000
+    https://live.example/v0/s5.ts?signed=2000
+    "#);
 }
