@@ -3,8 +3,8 @@
 use crate::asset::{Asset, Segment, State, Track, apart};
 use crate::flaw::{Flaw, Unsupported};
 use crate::ladder::{Kind, Ladder};
-use crate::lines::{Base, InForce, Ranges, moved};
-use hls::{AttributeList, Line, MediaKind, MediaPlaylist, Micros, MultivariantPlaylist, Timestamp};
+use crate::lines::{self, Base, is_identity, moved};
+use hls::{Line, MediaKind, MediaPlaylist, Micros, MultivariantPlaylist, Timestamp};
 use std::collections::BTreeMap;
 
 /// How far apart the same boundary may lie in two variants: one frame at 24 a second, as packagers
@@ -20,8 +20,14 @@ const SILENT_TOLERANCE: Micros = Micros::from_secs(10);
 
 /// The lines of a VOD that state its own time, which is not the channel's, or that are written anew. Date ranges
 /// are moved with their segment where its date is known.
-const OWN: [&str; 4] =
-    ["#EXT-X-DISCONTINUITY", "#EXT-X-PROGRAM-DATE-TIME:", "#EXT-X-DATERANGE:", "#EXT-X-BYTERANGE:"];
+const OWN: [&str; 6] = [
+    "#EXT-X-DISCONTINUITY",
+    "#EXT-X-PROGRAM-DATE-TIME:",
+    "#EXT-X-DATERANGE:",
+    "#EXT-X-BYTERANGE:",
+    "#EXT-X-MAP:",
+    "#EXT-X-KEY:",
+];
 
 impl Asset {
     /// Indexes a VOD: its multivariant playlist and, by the address that it gives them, its media playlists.
@@ -138,13 +144,11 @@ pub(crate) fn track(
 ) -> Result<(String, Track), Flaw> {
     let no_address = || Flaw::Missing { playlist: playlist.to_owned() };
     let base = base.of(playlist).ok_or_else(no_address)?;
-    let is_foreign = |key: &AttributeList| key.get("KEYFORMAT").is_some_and(|it| it != "identity");
-    let is_drm = |it: &hls::Segment| !it.keys.is_empty() && it.keys.iter().all(is_foreign);
+    let is_drm = |it: &hls::Segment| !it.keys.is_empty() && !it.keys.iter().any(is_identity);
     if let Some(place) = read.segments.iter().position(is_drm) {
         let (playlist, what) = (playlist.to_owned(), Unsupported::Drm);
         return Err(Flaw::Unsupported { playlist, segment: place + 1, what });
     }
-    let (mut force, mut ranges) = (InForce::default(), Ranges::default());
     let (mut end, mut discontinuities) = (Micros(0), 0);
     let mut states: Vec<State> = Vec::new();
     let mut segments = Vec::with_capacity(read.segments.len());
@@ -153,21 +157,21 @@ pub(crate) fn track(
         let date = dates.get(segments.len()).copied();
         let mut text: String = segment.lines.iter().filter_map(|it| moved(it, date?)).collect();
         for line in &segment.lines {
-            if !force.read(line, &base) && !OWN.iter().any(|tag| line.starts_with(tag)) {
+            if !OWN.iter().any(|tag| line.starts_with(tag)) {
                 text.push_str(line);
                 text.push('\n');
             }
         }
-        if let Some(stated) = segment.byte_range.map(|range| range.to_string()).as_deref() {
-            let range = ranges.next(stated, &segment.uri).ok_or_else(|| Flaw::Range {
-                playlist: playlist.to_owned(),
-                segment: segments.len() + 1,
-            })?;
+        if let Some(range) = segment.byte_range {
+            if range.offset.is_none() {
+                let (playlist, segment) = (playlist.to_owned(), segments.len() + 1);
+                return Err(Flaw::Range { playlist, segment });
+            }
             text.push_str(&format!("#EXT-X-BYTERANGE:{range}\n"));
         }
         text.push_str(&base.whole(&segment.uri));
         text.push('\n');
-        let state = force.state(read.media_sequence.after(place).0);
+        let state = lines::state(segment, read.media_sequence.after(place).0, &base);
         if states.last() != Some(&state) {
             states.push(state);
         }

@@ -2,17 +2,15 @@
 //! by themselves wherever a playlist begins.
 
 use crate::asset::State;
-use hls::{AttributeList, Timestamp};
+use hls::{AttributeList, Map, Segment, Timestamp};
+use std::collections::BTreeSet;
 use url::Url;
 
 /// Where a playlist lies, so that its addresses can be made whole.
 ///
 /// It may be a path, such as `/library/waves/`: then addresses on the same server stay paths.
 #[derive(Clone, Debug)]
-pub(crate) struct Base {
-    url: Url,
-    path_only: bool,
-}
+pub(crate) struct Base(Url);
 
 /// Stands for the server where only its paths are known.
 const SAME_SERVER: &str = "http://same-server.invalid";
@@ -20,88 +18,62 @@ const SAME_SERVER: &str = "http://same-server.invalid";
 impl Base {
     /// The place that a text names, if it is a URL or a path.
     pub(crate) fn new(text: &str) -> Option<Self> {
-        match Url::parse(text) {
-            Ok(url) => Some(Self { url, path_only: false }),
-            Err(_) => {
-                let server = Url::parse(SAME_SERVER).expect("it is a URL");
-                Some(Self { url: server.join(text).ok()?, path_only: true })
-            }
-        }
+        Self(Url::parse(SAME_SERVER).expect("it is a URL")).of(text)
     }
 
     /// The same for a playlist that is named here.
     pub(crate) fn of(&self, playlist: &str) -> Option<Self> {
-        Some(Self { url: self.url.join(playlist).ok()?, path_only: self.path_only })
+        Some(Self(self.0.join(playlist).ok()?))
     }
 
     /// A whole address; one that cannot be joined stays as it is written.
     pub(crate) fn whole(&self, address: &str) -> String {
-        let Ok(joined) = self.url.join(address.trim()) else { return address.trim().to_owned() };
-        match joined.as_str().strip_prefix(SAME_SERVER) {
-            Some(path) if self.path_only => path.to_owned(),
-            _ => joined.into(),
-        }
+        let Ok(joined) = self.0.join(address.trim()) else { return address.trim().to_owned() };
+        let path = joined.as_str().strip_prefix(SAME_SERVER);
+        path.unwrap_or(joined.as_str()).to_owned()
     }
 }
 
-/// The `EXT-X-MAP` and `EXT-X-KEY` in force while the segments of a playlist are read in order.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct InForce {
-    map_keys: Vec<AttributeList>,
-    map: Option<AttributeList>,
-    keys: Vec<AttributeList>,
+/// What must come before a segment that has this number in the VOD.
+///
+/// A key without `IV` means the segment's number, which is another one on the channel: it is
+/// written out (RFC 8216 section 5.2).
+pub(crate) fn state(segment: &Segment, number: u64, base: &Base) -> State {
+    let key = |key: &AttributeList| match key.get("IV") {
+        None if is_identity(key) => {
+            format!("{KEY}{},IV=0x{number:032X}\n", whole(key, base))
+        }
+        _ => format!("{KEY}{}\n", whole(key, base)),
+    };
+    let keys = |keys: &[AttributeList]| keys.iter().map(key).collect();
+    let map = segment.map.as_deref();
+    let map_line = |map: &Map| format!("#EXT-X-MAP:{}\n", whole(&map.attributes, base));
+    State {
+        map_keys: map.map_or_else(String::new, |map| keys(&map.keys)),
+        map: map.map_or_else(String::new, map_line),
+        keys: keys(&segment.keys),
+    }
 }
 
-impl InForce {
-    /// Reads a line; whether it was one of a map or a key.
-    pub(crate) fn read(&mut self, line: &str, base: &Base) -> bool {
-        if let Some(attributes) = line.strip_prefix("#EXT-X-MAP:") {
-            self.map = Some(whole(attributes, base));
-            self.map_keys.clone_from(&self.keys);
-        } else if let Some(attributes) = line.strip_prefix("#EXT-X-KEY:") {
-            let key = whole(attributes, base);
-            if key.get("METHOD") == Some("NONE") {
-                self.keys.clear();
-            } else {
-                // A key takes the place of that of the same format (RFC 8216 section 4.3.2.4).
-                self.keys.retain(|other| format(other) != format(&key));
-                self.keys.push(key);
-            }
-        } else {
-            return false;
-        }
-        true
-    }
+/// Whether a key is given as it is, and not by a DRM system.
+pub(crate) fn is_identity(key: &AttributeList) -> bool {
+    format(key) == "identity"
+}
 
-    /// The lines for the segment with this number in the VOD.
-    ///
-    /// A key without `IV` means the segment's number, which is another one on the channel: it is
-    /// written out (RFC 8216 section 5.2).
-    pub(crate) fn state(&self, number: u64) -> State {
-        let keys = |keys: &[AttributeList]| {
-            let lines = keys.iter().map(|key| {
-                let iv = match key.get("IV") {
-                    None if format(key) == "identity" => format!(",IV=0x{number:032X}"),
-                    _ => String::new(),
-                };
-                format!("#EXT-X-KEY:{key}{iv}\n")
-            });
-            lines.collect::<String>()
-        };
-        State {
-            map_keys: keys(&self.map_keys),
-            map: self.map.as_ref().map_or_else(String::new, |map| format!("#EXT-X-MAP:{map}\n")),
-            keys: keys(&self.keys),
-        }
-    }
+/// The formats of some keys, a line each: a key takes the place of that of the same format (RFC 8216 section 4.3.2.4).
+pub(crate) fn formats(keys: &str) -> BTreeSet<String> {
+    let keys = keys.lines().filter_map(|line| line.strip_prefix(KEY));
+    keys.map(|key| format(&AttributeList::new(key)).to_owned()).collect()
 }
 
 fn format(key: &AttributeList) -> &str {
     key.get("KEYFORMAT").unwrap_or("identity")
 }
 
-fn whole(attributes: &str, base: &Base) -> AttributeList {
-    let mut attributes = AttributeList::new(attributes);
+const KEY: &str = "#EXT-X-KEY:";
+
+fn whole(attributes: &AttributeList, base: &Base) -> AttributeList {
+    let mut attributes = attributes.clone();
     if let Some(uri) = attributes.get("URI") {
         let uri = base.whole(uri);
         attributes.set_quoted("URI", &uri);
@@ -153,27 +125,6 @@ pub(crate) fn write(text: &mut String, lines: &str, start: Timestamp, began: Tim
 
 const DATE_RANGE: &str = "#EXT-X-DATERANGE:";
 
-/// Where the next range of a file begins that does not say so (RFC 8216 section 4.3.2.2).
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Ranges {
-    last: Option<(String, u64)>,
-}
-
-impl Ranges {
-    /// The range that `EXT-X-BYTERANGE` states, such as `1024@0`; absent where it cannot be known.
-    pub(crate) fn next(&mut self, stated: &str, file: &str) -> Option<String> {
-        let (length, offset) = match stated.trim().split_once('@') {
-            Some((length, offset)) => (length, Some(offset.parse::<u64>().ok()?)),
-            None => (stated.trim(), None),
-        };
-        let length: u64 = length.parse().ok()?;
-        let follows = self.last.as_ref().filter(|(last, _)| last == file).map(|(_, end)| *end);
-        let offset = offset.or(follows)?;
-        self.last = Some((file.to_owned(), offset.checked_add(length)?));
-        Some(format!("{length}@{offset}"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,21 +143,6 @@ mod tests {
         ] {
             let base = Base::new(base).and_then(|base| base.of(playlist));
             assert_eq!(base.unwrap().whole(address), whole, "{playlist} {address}");
-        }
-    }
-
-    #[test]
-    fn a_range_that_does_not_say_where_begins_after_the_one_before() {
-        let mut ranges = Ranges::default();
-        for (stated, file, range) in [
-            ("10@5", "a", Some("10@5")),
-            ("7", "a", Some("7@15")),
-            ("1", "b", None),
-            ("x", "a", None),
-            ("3@0", "b", Some("3@0")),
-            ("2", "b", Some("2@3")),
-        ] {
-            assert_eq!(ranges.next(stated, file).as_deref(), range, "{stated} of {file}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A media playlist from what is playing: the window that ends at `now`.
 
 use crate::asset::State;
+use crate::lines::formats;
 use crate::markers::Marks;
 use crate::play::Feed;
 use hls::{Micros, Seconds, Timestamp};
@@ -192,40 +193,30 @@ fn write_header(
 /// Writes maps and keys where they change, and again where a player may begin to read.
 #[derive(Default)]
 struct StateWriter<'a> {
-    before: Option<&'a State>,
+    map: &'a str,
+    keys: &'a str,
 }
 
 impl<'a> StateWriter<'a> {
-    fn write(&mut self, text: &mut String, state: Option<&'a State>, afresh: bool) {
-        let before = std::mem::replace(&mut self.before, state);
-        if !afresh && (same(before, state) || before == state) {
+    fn write(&mut self, text: &mut String, state: &'a State, afresh: bool) {
+        let has_map = !state.map.is_empty() && (afresh || state.map != self.map);
+        if has_map {
+            self.write_keys(text, &state.map_keys, afresh);
+            text.push_str(&state.map);
+            self.map = &state.map;
+        }
+        self.write_keys(text, &state.keys, afresh && !has_map);
+    }
+
+    /// States keys, and first ends those in force where they would stay so.
+    fn write_keys(&mut self, text: &mut String, keys: &'a str, afresh: bool) {
+        if keys == self.keys && !afresh {
             return;
         }
-        let (old, new) = (before.map_or("", |it| &it.keys), state.map_or("", |it| &it.keys));
-        let has_map = |state: &&State| !state.map.is_empty();
-        match state.filter(has_map) {
-            Some(state) if afresh || before.is_none_or(|it| it.map != state.map) => {
-                change_keys(text, old, &state.map_keys, afresh);
-                text.push_str(&state.map);
-                if new != state.map_keys {
-                    change_keys(text, &state.map_keys, new, false);
-                }
-            }
-            Some(_) | None => change_keys(text, old, new, afresh),
+        if !formats(keys).is_superset(&formats(self.keys)) {
+            text.push_str(NO_KEY);
         }
+        text.push_str(keys);
+        self.keys = keys;
     }
-}
-
-fn same(one: Option<&State>, other: Option<&State>) -> bool {
-    one.map(std::ptr::from_ref) == other.map(std::ptr::from_ref)
-}
-
-/// States keys, and first ends those in force where they might stay so.
-fn change_keys(text: &mut String, old: &str, new: &str, afresh: bool) {
-    let takes_their_place =
-        !afresh && !new.is_empty() && old.lines().count() == new.lines().count();
-    if !old.is_empty() && old != new && !takes_their_place {
-        text.push_str(NO_KEY);
-    }
-    text.push_str(new);
 }

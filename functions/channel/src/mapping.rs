@@ -51,27 +51,23 @@ fn choose(rendition: &Rendition, asset: &Asset) -> Result<Option<usize>, Flaw> {
                 asset.tracks.get(place).map_or_else(String::new, |it| it.playlist.clone())
             };
             let like = |found: &str| found == codecs || found.is_empty() || codecs.is_empty();
-            let mut fit = variants()
-                .filter(|(_, it, _, _, _)| it.container == rendition.container)
-                .peekable();
-            if fit.peek().is_none() {
+            let in_container = |it: &&Rendition| it.container == rendition.container;
+            let fit: Vec<_> = variants().filter(|(_, it, ..)| in_container(it)).collect();
+            let Some((other, _, _, _, found)) = fit.first() else {
                 let (place, it, ..) = variants().next().ok_or_else(lacks)?;
                 let (found, expected) = (it.container.clone(), rendition.container.clone());
                 let playlist = playlist(place);
                 return Err(Flaw::Container { playlist, segment: 1, found, expected });
-            }
-            let nearest = fit.clone().filter(|(.., found)| like(found)).min_by_key(
-                |(_, _, tall, rate, _)| (tall.abs_diff(*height), rate.abs_diff(*bandwidth)),
-            );
-            match (nearest, fit.next()) {
-                (Some((place, ..)), _) => Ok(Some(place)),
-                (None, Some((place, _, _, _, found))) => Err(Flaw::Codecs {
-                    playlist: playlist(place),
-                    found: found.clone(),
-                    expected: codecs.clone(),
-                }),
-                (None, None) => Err(lacks()),
-            }
+            };
+            let nearest =
+                fit.iter().filter(|(.., found)| like(found)).min_by_key(|(_, _, tall, rate, _)| {
+                    (tall.abs_diff(*height), rate.abs_diff(*bandwidth))
+                });
+            nearest.map(|(place, ..)| Some(*place)).ok_or_else(|| Flaw::Codecs {
+                playlist: playlist(*other),
+                found: (*found).clone(),
+                expected: codecs.clone(),
+            })
         }
         Kind::Audio { language, name, group } => {
             let audio = offered().filter_map(|(place, it)| match &it.kind {

@@ -52,6 +52,8 @@ pub(crate) enum Silence {
     Gap,
 }
 
+static NO_STATE: State = State { map_keys: String::new(), map: String::new(), keys: String::new() };
+
 /// The name of the empty file of subtitles, beside the channel's playlists.
 pub const EMPTY_SUBTITLES: &str = "empty.vtt";
 
@@ -102,11 +104,12 @@ impl<'a> Feed<'a> {
         }
     }
 
-    /// What a segment needs before it; absent: nothing.
-    pub(crate) fn state(&self, place: usize) -> Option<&'a State> {
+    /// What a segment needs before it.
+    pub(crate) fn state(&self, place: usize) -> &'a State {
+        let of = |track: &'a Track| track.states.get(track.segments.get(place)?.state);
         match self {
-            Self::Track(track) => track.states.get(track.segments.get(place)?.state),
-            Self::Silent(..) => None,
+            Self::Track(track) => of(track).unwrap_or(&NO_STATE),
+            Self::Silent(..) => &NO_STATE,
         }
     }
 

@@ -139,7 +139,7 @@ pub struct Item {
     pub first: usize,
     /// The segment behind its last, in the last pass.
     pub end: usize,
-    /// How often the asset plays: the first pass begins at `first`, the last ends at `end`.
+    /// How often the asset plays, each time but the last to its end; 1 where `first` is not its first.
     pub passes: u64,
     /// The numbers of its first segment.
     pub totals: Totals,
@@ -215,7 +215,7 @@ impl Item {
     pub(crate) fn after(&self, ladder: &Ladder, asset: &Asset) -> Totals {
         let mut totals = self.totals.clone();
         let play = self.play(ladder, asset);
-        for (run, times) in runs(self.first, self.end, self.passes, asset.segments()) {
+        for (run, times) in runs(asset, self.first, self.end, self.passes) {
             play.add(&mut totals, &run, times);
         }
         totals
@@ -228,17 +228,12 @@ impl Item {
         asset: &Asset,
         number: u64,
     ) -> (Range<usize>, Timestamp, Totals) {
-        let segments = asset.segments();
         let begin = if number == 0 { self.first } else { 0 };
-        let end = if number + 1 >= self.passes { self.end } else { segments };
-        let (mut start, mut totals) = (self.start, self.totals.clone());
+        let end = if number + 1 >= self.passes { self.end } else { asset.segments() };
+        let start = self.start + Micros(asset.duration().0.saturating_mul(number));
+        let mut totals = self.totals.clone();
         let play = self.play(ladder, asset);
-        if number > 0 {
-            start = start + (asset.duration() - asset.lead().start(self.first));
-            start = start + Micros(asset.duration().0.saturating_mul(number - 1));
-            play.add(&mut totals, &(self.first..segments), 1);
-            play.add(&mut totals, &(0..segments), number - 1);
-        }
+        play.add(&mut totals, &play.all(), number);
         (begin..end, start, totals)
     }
 
@@ -249,9 +244,8 @@ impl Item {
         from: Timestamp,
         to: Timestamp,
     ) -> std::ops::RangeInclusive<u64> {
-        let shift = asset.lead().start(self.first);
         let length = asset.duration().0.max(1);
-        let number = |at: Timestamp| (at.since(self.start) + shift).0 / length;
+        let number = |at: Timestamp| at.since(self.start).0 / length;
         let last = self.passes.saturating_sub(1);
         // One more on either side: audio may run over, or fall short.
         number(from).saturating_sub(1).min(last)..=number(to).saturating_add(1).min(last)
@@ -259,24 +253,15 @@ impl Item {
 }
 
 /// The runs of segments that make up some passes, and how often each is played.
-pub(crate) fn runs(
-    first: usize,
-    end: usize,
-    passes: u64,
-    segments: usize,
-) -> Vec<(Range<usize>, u64)> {
-    match passes {
-        0 => Vec::new(),
-        1 => vec![(first..end, 1)],
-        _ => vec![(first..segments, 1), (0..segments, passes - 2), (0..end, 1)],
-    }
+fn runs(asset: &Asset, first: usize, end: usize, passes: u64) -> [(Range<usize>, u64); 2] {
+    [(0..asset.segments(), passes.saturating_sub(1)), (first..end, 1)]
 }
 
 /// How long some passes of an asset play.
 pub(crate) fn length(asset: &Asset, first: usize, end: usize, passes: u64) -> Micros {
     let lead = asset.lead();
     let length = |run: &Range<usize>| lead.start(run.end) - lead.start(run.start);
-    runs(first, end, passes, asset.segments())
+    runs(asset, first, end, passes)
         .iter()
         .fold(Micros(0), |sum, (run, times)| sum + Micros(length(run).0.saturating_mul(*times)))
 }

@@ -17,19 +17,18 @@ pub(crate) fn splice(spot: &Spot, out: bool) -> Vec<u8> {
     if out {
         // The duration in 90 kHz, 33 bits, behind "returns by itself" and six reserved bits.
         let ticks = (spot.duration.0.saturating_mul(9) / 100) & 0x1_ffff_ffff;
-        let duration = (0x7f_u64 << 33) | ticks;
+        let duration = (0x7f_u64 << 33) + ticks;
         command.extend(duration.to_be_bytes().iter().skip(3));
     }
     // A programme id of 1, and the first of one avail.
     command.extend([0, 1, 1, 1]);
 
-    let length = command.len() as u16;
-    let mut section = vec![0xfc];
+    let length = command.len() as u8;
     // The length of what follows: 11 bytes, the command, no descriptors (2), the checksum (4).
-    section.extend((0x3000 | (length + 17)).to_be_bytes());
+    let mut section = vec![0xfc, 0x30, length + 17];
     // Version 0; not encrypted and no adjustment of time (5); no control word; the tier and the
     // command's length, of 12 bits each.
-    section.extend([0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xf0 | (length >> 8) as u8, length as u8]);
+    section.extend([0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xf0, length]);
     section.push(0x05);
     section.extend(command);
     section.extend([0, 0]);

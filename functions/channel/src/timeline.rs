@@ -66,18 +66,14 @@ impl Channel {
         let of = self.ladder.renditions.get(rendition).ok_or(Unread::Rendition)?;
         let back = self.window();
         let filler = self.filler_within(items, indexes, now + self.margin())?;
-        let all = || items.iter().chain(&filler);
-        if all().next().is_none() {
-            return Err(Unread::Nothing { until: None });
-        }
-        let showings = self.showings(all(), indexes, now, back, rendition)?;
+        let showings = self.showings(items.iter().chain(&filler), indexes, now, back, rendition)?;
         let shape = Shape {
             target_duration: self.target_duration,
             window: back,
             iframes: matches!(of.kind, Kind::IFrames { .. }),
         };
         let next = live::next_change(&showings, now);
-        if showings.first().is_none_or(|first| first.is_to_come(now)) && self.is_first(items) {
+        if showings.first().is_none_or(|first| first.is_to_come(now)) {
             return Err(Unread::Nothing { until: next });
         }
         Ok(Playlist { text: live::media_playlist(&showings, now, &shape), next })
@@ -149,11 +145,6 @@ impl Channel {
             Some(last) if last.end() > until => Ok(None),
             last => self.filler(last, indexes),
         }
-    }
-
-    /// Whether the log has nothing before these items.
-    fn is_first(&self, items: &[Item]) -> bool {
-        items.first().is_none_or(|first| first.totals.sequences.iter().all(|count| *count == 0))
     }
 
     fn showings<'a>(

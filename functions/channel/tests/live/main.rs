@@ -5,6 +5,8 @@ mod assets;
 mod edits;
 mod events;
 mod flaws;
+mod keys;
+mod ladders;
 mod loops;
 mod playlists;
 mod schedules;

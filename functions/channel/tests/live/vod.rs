@@ -1,7 +1,7 @@
 //! VODs for tests, written as playlists, and what a playhead would publish of them.
 
 use channel::{Asset, Channel, Entry, Flaw, Item, media_playlists};
-use hls::{Limits, MediaPlaylist, Micros, Playlist, Timestamp, parse};
+use hls::{Limits, MediaPlaylist, Micros, MultivariantPlaylist, Playlist, Timestamp, parse};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -41,12 +41,16 @@ pub fn read_media(text: &str) -> MediaPlaylist {
     }
 }
 
+pub fn read_multivariant(text: &str) -> MultivariantPlaylist {
+    match parse(text.as_bytes(), &Limits::default()) {
+        Ok(Playlist::Multivariant(multivariant)) => multivariant,
+        other => panic!("not a multivariant playlist: {other:?}\n{text}"),
+    }
+}
+
 /// Indexes a VOD of a multivariant playlist and its media playlists, by address.
 pub fn index(base: &str, multivariant: &str, media: &[(&str, String)]) -> Result<Asset, Vec<Flaw>> {
-    let multivariant = match parse(multivariant.as_bytes(), &Limits::default()) {
-        Ok(Playlist::Multivariant(multivariant)) => multivariant,
-        other => panic!("not a multivariant playlist: {other:?}"),
-    };
+    let multivariant = read_multivariant(multivariant);
     let wanted = media_playlists(&multivariant);
     let media: BTreeMap<String, MediaPlaylist> = media
         .iter()
