@@ -56,6 +56,37 @@ fn a_programme_that_cannot_be_played_is_refused_with_every_reason() {
             "v1/main.m3u8: segment 1 is a range of a file that has no known beginning",
         ),
         (
+            "a range behind that of another file",
+            ladder(
+                video(),
+                with("#EXT-X-BYTERANGE:1@0").replace("\n#EXTINF:1", "\n#EXT-X-BYTERANGE:1\n#EXTINF:1"),
+                audio(),
+            ),
+            "v1/main.m3u8: segment 3 is a range of a file that has no known beginning",
+        ),
+        (
+            "keys of a DRM system alone from its second segment on",
+            ladder(
+                video(),
+                video().replacen(
+                    "s0.ts\n",
+                    "s0.ts\n#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"skd://k\",KEYFORMAT=\"com.example\"\n",
+                    1,
+                ),
+                audio(),
+            ),
+            "v1/main.m3u8: segment 2 is encrypted with keys that only a DRM system gives",
+        ),
+        (
+            "sound with a discontinuity elsewhere",
+            ladder(
+                media("s", "ts", &[1_000, 1_000, -1_000]),
+                media("s", "ts", &[1_000, 1_000, -1_000]),
+                media("s", "aac", &[1_000, 1_501, -499]),
+            ),
+            "en/main.m3u8: segment 2 ends at 2.501 s where that of v0/main.m3u8 ends at 2 s",
+        ),
+        (
             "alternative video",
             index(
                 "/a/",
@@ -157,5 +188,11 @@ fn boundaries_and_lengths_may_differ_as_much_as_players_bear() {
     {
         let programme = ladder(video(2_000), video(first), audio(last));
         assert_eq!(programme.is_ok(), good, "{first} {last}");
+    }
+    for (cut, good) in [(2_000, true), (2_500, true), (1_500, true), (2_501, false), (1_499, false)]
+    {
+        let video = || media("s", "ts", &[2_000, -2_000]);
+        let programme = ladder(video(), video(), media("s", "aac", &[cut, cut - 4_000]));
+        assert_eq!(programme.is_ok(), good, "a discontinuity of the sound at {cut}");
     }
 }

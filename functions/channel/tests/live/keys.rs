@@ -1,6 +1,6 @@
 //! What a segment needs is stated before it, wherever a playlist begins.
 
-use crate::vod::{index, read_media};
+use crate::vod::{index, media, read_media};
 use channel::{Loop, Settings};
 use hls::{AttributeList, Micros, Seconds, Segment, Timestamp};
 use std::sync::Arc;
@@ -47,6 +47,12 @@ const VOD: &str = r#"#EXTM3U
 #EXT-X-KEY:METHOD=AES-128,URI="/v/e",IV=0x6
 #EXTINF:2,
 /v/10.mp4
+#EXT-X-MAP:URI="/v/e.mp4"
+#EXTINF:2,
+/v/11.mp4
+#EXT-X-DISCONTINUITY
+#EXTINF:2,
+/v/12.mp4
 #EXT-X-ENDLIST
 "#;
 
@@ -89,15 +95,13 @@ fn every_segment_has_the_keys_and_the_map_that_it_has_in_its_vod() {
 
 #[test]
 fn keys_and_maps_are_stated_where_they_change_and_no_more() {
-    let channel = channel(24);
-    let text = channel.media_playlist(0, Timestamp(24_000_000), None).text;
-    let lines =
-        text.lines().filter(|line| !line.contains("PROGRAM-DATE-TIME") && !line.contains("EXTINF"));
+    let channel = channel(28);
+    let text = channel.media_playlist(0, Timestamp(28_000_000), None).text;
+    let lines = text
+        .lines()
+        .skip(4)
+        .filter(|line| !line.contains("PROGRAM-DATE-TIME") && !line.contains("EXTINF"));
     insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @r#"
-    #EXTM3U
-    #EXT-X-VERSION:6
-    #EXT-X-TARGETDURATION:2
-    #EXT-X-MEDIA-SEQUENCE:0
     #EXT-X-MAP:URI="/v/clear.mp4"
     /v/0.mp4
     #EXT-X-KEY:METHOD=SAMPLE-AES,URI="/v/a",IV=0x1
@@ -129,9 +133,34 @@ fn keys_and_maps_are_stated_where_they_change_and_no_more() {
     #EXT-X-MAP:URI="/v/clear.mp4"
     #EXT-X-KEY:METHOD=AES-128,URI="/v/e",IV=0x6
     /v/10.mp4
+    #EXT-X-MAP:URI="/v/e.mp4"
+    /v/11.mp4
+    #EXT-X-DISCONTINUITY
+    #EXT-X-KEY:METHOD=AES-128,URI="/v/e",IV=0x6
+    #EXT-X-MAP:URI="/v/e.mp4"
+    /v/12.mp4
     #EXT-X-DISCONTINUITY
     #EXT-X-KEY:METHOD=NONE
     #EXT-X-MAP:URI="/v/clear.mp4"
     /v/0.mp4
     "#);
+}
+
+#[test]
+fn a_key_is_stated_again_behind_a_discontinuity() {
+    let multivariant = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=400000\nv.m3u8\n";
+    let key = "#EXT-X-KEY:METHOD=AES-128,URI=\"/k\",IV=0x1\n#EXTINF";
+    let vod = media("s", "ts", &[2_000, -2_000, 2_000]).replacen("#EXTINF", key, 1);
+    let asset = index("/", multivariant, &[("v.m3u8", vod)]).unwrap();
+    let settings =
+        Settings { epoch: Timestamp(0), target_duration: Seconds(2), window: Micros::from_secs(8) };
+    let channel = Loop::new(settings, vec![Arc::new(asset)]).unwrap();
+    let text = channel.media_playlist(0, Timestamp(8_000_000), None).text;
+    let kinds = text.lines().skip(4).filter_map(|line| match line {
+        "#EXT-X-DISCONTINUITY" => Some("discontinuity"),
+        _ if line.starts_with("#EXT-X-KEY") => Some("key"),
+        _ => line.strip_prefix('/'),
+    });
+    let expected = "key s0.ts discontinuity key s1.ts s2.ts discontinuity key s0.ts";
+    assert_eq!(kinds.collect::<Vec<_>>().join(" "), expected);
 }

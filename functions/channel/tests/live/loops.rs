@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-fn channel(programmes: &[Programme], window: i64) -> Loop {
+pub fn channel(programmes: &[Programme], window: i64) -> Loop {
     let settings = Settings {
         epoch: EPOCH,
         target_duration: Seconds(2),
@@ -23,7 +23,7 @@ fn playlist(channel: &Loop, rendition: usize, now: i64) -> MediaPlaylist {
 }
 
 /// What a loop would publish if it played one programme after the other.
-fn played(programmes: &[Programme], rendition: usize, until: i64) -> Playhead {
+pub fn played(programmes: &[Programme], rendition: usize, until: i64) -> Playhead {
     let (mut playhead, mut start) = (Playhead::default(), 0);
     for (name, programme) in programmes.iter().enumerate().cycle() {
         playhead.play(name, programme, rendition, &(0..programme.video.len()), start);

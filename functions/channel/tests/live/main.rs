@@ -12,4 +12,5 @@ mod playlists;
 mod schedules;
 mod sources;
 mod vod;
+mod walks;
 mod wishes;

@@ -261,3 +261,28 @@ fn a_date_range_moves_with_its_segment_and_has_a_name_of_its_own_each_time() {
     #EXT-X-DATERANGE:ID="c-1792577406000000",START-DATE="2026-10-21T10:10:05.000Z",END-DATE="2026-10-21T10:10:10.000Z"
     "#);
 }
+
+#[test]
+fn a_date_in_a_vod_dates_what_comes_before_it_and_after_it() {
+    let range = "#EXT-X-DATERANGE:ID=\"b\",START-DATE=\"2001-01-01T00:00:10Z\"\n#EXTINF";
+    let dated = media("s", "ts", &[2_000, 1_000, 2_000, 2_000])
+        .replace("#EXTINF:2.000,\ns2", &format!("{DATE}00:00:10Z\n#EXTINF:2.000,\ns2"))
+        .replace("#EXTINF", range);
+    let multivariant = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=400000\nv.m3u8\n";
+    let asset = index("/a/", multivariant, &[("v.m3u8", dated)]).unwrap();
+    let settings = Settings {
+        epoch: Timestamp(1_792_577_400_000_000),
+        target_duration: Seconds(2),
+        window: Micros::from_secs(20),
+    };
+    let channel = Loop::new(settings, vec![Arc::new(asset)]).unwrap();
+    let now = settings.epoch + Micros::from_secs(8);
+    let text = channel.media_playlist(0, now, None).text;
+    let ranges: Vec<&str> = text.lines().filter(|it| it.contains("DATERANGE")).collect();
+    // The third segment begins 3 s after the first, and all ranges where it begins.
+    let expected =
+        "#EXT-X-DATERANGE:ID=\"b-1792577400000000\",START-DATE=\"2026-10-21T10:10:03.000Z\"";
+    assert_eq!(ranges, [expected; 4]);
+}
+
+const DATE: &str = "#EXT-X-PROGRAM-DATE-TIME:2001-01-01T";

@@ -62,7 +62,7 @@ impl World {
     }
 
     /// What a playhead publishes that plays the log, and then what fills the time until `until`.
-    fn played(&self, rendition: usize, until: i64) -> Playhead {
+    pub fn played(&self, rendition: usize, until: i64) -> Playhead {
         let mut playhead = Playhead::default();
         let items = self.items();
         let filler = self.channel.filler(items.last(), &self.indexes).unwrap();
@@ -84,7 +84,7 @@ impl World {
         playhead
     }
 
-    fn read(&self, rendition: usize, now: i64) -> Option<Vec<Told>> {
+    pub fn read(&self, rendition: usize, now: i64) -> Option<Vec<Told>> {
         let items = self.items();
         let list = |items: &[Item]| {
             self.channel.media_playlist(items, &self.indexes, moment(now), rendition)
