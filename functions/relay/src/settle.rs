@@ -322,9 +322,6 @@ fn leave(track: &mut Track, gone: Stretch, deletes: bool) {
 /// mark goes to the next one, and what is doubtful is not listed again.
 fn own_up(track: &mut Track, rows: &[Row<'_>], confirmed: bool) {
     let Some(last) = track.last().map(Stretch::last_out) else { return };
-    if track.broken || track.given >= Some(last) {
-        return;
-    }
     let listed = rows.iter().find_map(|row| {
         Some((track.number(row.epoch, row.sequence)?, row.discontinuity, (row.epoch, row.sequence)))
     });
@@ -387,5 +384,53 @@ pub(crate) fn forget_deleted(track: &mut Track, count: usize) {
         } else {
             first.from = first.from.after(1);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stretch(epoch: u64, from: u64, to: u64) -> Stretch {
+        let (from, to) = (MediaSequence(from), MediaSequence(to));
+        Stretch { epoch: Epoch(epoch), from, to, out: from, marked: false }
+    }
+
+    #[test]
+    fn what_left_is_deleted_oldest_first_and_once_and_as_much_stays_as_is_listed() {
+        let all = [stretch(0, 10, 11), stretch(0, 20, 20), stretch(1, 0, 30)];
+        let track = Track { left: all.to_vec(), ..Track::default() };
+        let numbers = [(0, 10), (0, 11), (0, 20)].into_iter().chain((0..=30).map(|n| (1, n)));
+        let numbers: Vec<_> = numbers.map(|(e, n)| (Epoch(e), MediaSequence(n))).collect();
+        for (deleted, listed, due) in [
+            (0, 40, 0..0),
+            (0, 34, 0..0),
+            (0, 33, 0..1),
+            (0, 30, 0..4),
+            (0, 4, 0..16),
+            (1, 30, 1..4),
+            (2, 30, 2..4),
+            (3, 30, 3..4),
+            (16, 4, 16..30),
+            (34, 0, 0..0),
+            (40, 0, 0..0),
+        ] {
+            let mut track = track.clone();
+            forget_deleted(&mut track, deleted);
+            assert_eq!(deletable(&track, listed), numbers[due], "{deleted} {listed}");
+        }
+    }
+
+    #[test]
+    fn a_discontinuity_counts_from_its_own_segment_on() {
+        let segment = |discontinuity| Segment { discontinuity, ..Segment::default() };
+        let seen = MediaPlaylist {
+            media_sequence: MediaSequence(10),
+            discontinuity_sequence: DiscontinuitySequence(5),
+            segments: [false, true, false, true].map(segment).to_vec(),
+            ..MediaPlaylist::default()
+        };
+        let counts = [10, 11, 12, 13].map(|n| discontinuities_until(&seen, MediaSequence(n)).0);
+        assert_eq!(counts, [5, 6, 6, 7]);
     }
 }

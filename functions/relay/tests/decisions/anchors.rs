@@ -1,6 +1,6 @@
 use super::{NOW, live, media};
 use hls::{MediaPlaylist, MediaSequence};
-use relay::anchor::{Anchor, History, anchor, take_up};
+use relay::anchor::{Anchor, History, anchor, switched, take_up};
 use relay::cursor::{Rendition, Track};
 use relay::names::Epoch;
 use relay::session::Start;
@@ -139,6 +139,15 @@ fn what_is_further_on_than_a_numbering_that_was_left_is_no_old_copy() {
         let told = anchor(Some(&mark), &history(&afresh), &seen, true, Start::LiveEdge, NOW);
         assert_eq!(told, expected, "{newest}");
     }
+}
+
+#[test]
+fn the_numbers_of_a_source_that_was_left_say_nothing_of_the_next() {
+    let (mark, other) = (joined(&live(10, 15, "a")), live(100, 105, "b"));
+    let mark = take_up(Some(&mark), &other, switched(&other), Epoch(7), 1, NOW).unwrap();
+    let anew = live(16, 18, "b");
+    let seen = anchor(Some(&mark), &history(&other), &anew, true, Start::LiveEdge, NOW);
+    assert_eq!(seen, Anchor::Restarted);
 }
 
 #[test]

@@ -144,6 +144,23 @@ fn a_window_begins_with_its_map_and_key_however_long_ago_they_were_stated() {
 }
 
 #[test]
+fn keys_that_turn_are_remembered_as_long_as_something_that_is_listed_has_them() {
+    let key = |n: u64| format!("#EXT-X-KEY:METHOD=AES-128,URI=\"http://k/{}\"\n", n / 2);
+    let (style, mut before) = (style(None, Keys::Carried), None);
+    for first in 10..20 {
+        let keys: Vec<String> = (first..first + 4).map(key).collect();
+        let text = source(first, &keys.iter().map(String::as_str).collect::<Vec<_>>());
+        let mut next = mark(before, &text, &[], style);
+        let since: Vec<u64> = next.parts.iter().map(|parts| parts.from.0).collect();
+        let even = first - first % 2;
+        let expected: Vec<u64> = (even..first + 4).step_by(2).collect();
+        assert_eq!(since, expected, "{first}");
+        next.tracks[0].given = Some(MediaSequence(first + 3));
+        before = Some(next);
+    }
+}
+
+#[test]
 fn an_iv_that_is_a_number_is_stated_where_the_number_is_another() {
     // After a jump the output goes on counting: 4 is listed as 3.
     let stated = stated(&shown(&source(2, &[KEY1, "", ""]), &[3], Keys::Carried));

@@ -67,6 +67,7 @@ fn what_an_output_does_not_take_is_told_by_its_playlists() {
         format!("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=9,CODECS=\"{codecs}\"\nv/a.m3u8\n")
     };
     let sound = "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"g\",NAME=\"n\",URI=\"s.m3u8\"\n";
+    let texts = "#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"t\",NAME=\"n\",URI=\"t.m3u8\"\n";
     let frames = "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=1,URI=\"f.m3u8\"\n";
     let defined = "#EXTM3U\n#EXT-X-DEFINE:QUERYPARAM=\"path\"\n#EXT-X-STREAM-INF:BANDWIDTH=9\n\
                    {$path}/a.m3u8\n";
@@ -79,6 +80,11 @@ fn what_an_output_does_not_take_is_told_by_its_playlists() {
             segment("#EXT-X-MAP:URI=\"i\"\n", "0.aac"),
             vec![],
             Some("segments are fMP4, and only TS is taken: video"),
+        ),
+        (
+            segment("#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"k\"\n", "0.ts"),
+            vec![],
+            Some("only AES-128 can be decrypted on the way: video"),
         ),
         ("refused".to_owned(), vec![], Some("nothing at /main.m3u8")),
         ("no playlist".to_owned(), vec![], None),
@@ -96,6 +102,12 @@ fn what_an_output_does_not_take_is_told_by_its_playlists() {
             master(h264) + frames,
             vec![("/v/a.m3u8", fragment.clone()), ("/f.m3u8", ts.clone())],
             Some(fmp4),
+        ),
+        // Nor are fragments of subtitles taken; the source can do without them.
+        (
+            master(h264) + texts,
+            vec![("/v/a.m3u8", ts.clone()), ("/t.m3u8", fragment.clone())],
+            None,
         ),
         (defined.to_owned(), vec![("/v/a.m3u8", fragment.clone())], Some(fmp4)),
     ]

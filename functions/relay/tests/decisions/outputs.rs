@@ -1,6 +1,7 @@
 //! What outputs take: every row that a verdict rests on.
 
 use super::media;
+use super::playlists::layout;
 use relay::abilities::{
     Abilities, Container, Facet, MEDIAPACKAGE, MEDIAPACKAGE_V2, Protection, Role, WEBDAV, codecs,
     protection, protection_of,
@@ -103,12 +104,13 @@ fn an_output_may_do_without_subtitles() {
 
 #[test]
 fn captions_in_the_video_are_no_stream_of_their_own() {
-    let captions =
-        |n: usize| Facet { name: format!("cc{n}"), role: Role::ClosedCaptions, ..Facet::default() };
-    let mut facets: Vec<Facet> =
-        (0..20).map(|n| variant(&format!("v{n}"), Container::Ts)).collect();
-    facets.extend((0..4).map(captions));
-    assert!(MEDIAPACKAGE.verdict(&facets).refused.is_empty());
+    let captions = "#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID=\"cc\",NAME=\"CC1\"\n".repeat(4);
+    for (variants, refused) in [(20, &[][..]), (21, &["21 streams, and 20 is the limit"])] {
+        let variant = |n| format!("#EXT-X-STREAM-INF:BANDWIDTH={n}\n{n}.m3u8\n");
+        let text = format!("#EXTM3U\n{captions}{}", (0..variants).map(variant).collect::<String>());
+        let facets = layout(&text).unwrap().facets();
+        assert_eq!(MEDIAPACKAGE.verdict(&facets).refused, refused, "{variants}");
+    }
 }
 
 #[test]

@@ -14,7 +14,8 @@ fn stem() -> Stem {
     Stem::of(&Address::of(&Url::parse("https://a.example/in/channel").unwrap()))
 }
 
-fn layout(text: &str) -> Result<Layout, LayoutError> {
+/// What a multivariant playlist names.
+pub fn layout(text: &str) -> Result<Layout, LayoutError> {
     let Playlist::Multivariant(playlist) = hls::parse(text.as_bytes(), &Limits::default()).unwrap()
     else {
         panic!("a media playlist");
@@ -47,6 +48,15 @@ fn a_rendition_that_is_not_there_is_not_named() {
     let there = layout.renditions.keys().filter(|name| !name.as_ref().starts_with("audio"));
     insta::assert_snapshot!(layout.render(&stem(), &there.cloned().collect()).unwrap());
     assert_eq!(layout.render(&stem(), &BTreeSet::new()), None);
+}
+
+#[test]
+fn a_source_without_a_multivariant_playlist_gets_one_that_states_its_peak() {
+    let layout = Layout::of_media(Url::parse("https://origin.example/v.m3u8").unwrap(), 800_000);
+    let all = layout.renditions.keys().cloned().collect();
+    let expected = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-STREAM-INF:BANDWIDTH=800000\n\
+                    channel_video.m3u8\n";
+    assert_eq!(layout.render(&stem(), &all).unwrap(), expected);
 }
 
 #[test]

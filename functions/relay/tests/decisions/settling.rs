@@ -304,26 +304,48 @@ fn what_was_given_up_is_past_as_long_as_it_is_listed() {
 
 #[test]
 fn what_landed_and_was_never_listed_is_owned_up_to() {
-    let before = landed(None, &live(10, 13, "a"), FOLLOW, true);
-    for (given, sure, jumps, missed, next) in [
+    let (plain, cut) = (false, true);
+    for (source, given, sure, jumps, missed, count, next) in [
         // All of it was listed that the source drops.
-        (11, true, 0, 0, Some((11, false, false))),
-        (12, true, 0, 0, Some((12, false, false))),
-        (10, true, 1, 1, Some((11, true, false))),
-        (9, true, 1, 2, Some((11, true, false))),
+        (plain, 11, true, 0, 0, 3, Some((11, false, false))),
+        (plain, 12, true, 0, 0, 3, Some((12, false, false))),
+        (plain, 10, true, 1, 1, 4, Some((11, true, false))),
+        (plain, 9, true, 1, 2, 4, Some((11, true, false))),
+        // The source says itself that something ends there.
+        (cut, 9, true, 1, 2, 4, Some((11, false, false))),
         // Nobody knows what was listed last.
-        (9, false, 1, 0, Some((15, false, true))),
-        (11, false, 0, 0, Some((11, false, false))),
+        (plain, 9, false, 1, 0, 3, Some((15, false, true))),
+        (plain, 11, false, 0, 0, 3, Some((11, false, false))),
     ] {
-        let mut mark = before.clone();
-        mark.tracks[0].given = Some(MediaSequence(given));
-        let mark = landed(Some(&mark), &live(12, 15, "a"), FOLLOW, sure);
-        let track = &mark.tracks[0];
-        assert_eq!((track.jumps, track.missed), (jumps, missed), "{given} {sure}");
+        let listed = |first, last| {
+            let mut seen = live(first, last, "a");
+            for (segment, number) in seen.segments.iter_mut().zip(first..) {
+                segment.discontinuity = source == cut && number == 12;
+            }
+            seen.discontinuity_sequence.0 = 3;
+            seen
+        };
+        let mut mark = landed(None, &listed(10, 13), FOLLOW, true);
+        let track = &mut mark.tracks[0];
+        (track.given, track.jumps, track.missed) = (Some(MediaSequence(given)), 5, 7);
+        let mark = landed(Some(&mark), &listed(12, 15), FOLLOW, sure);
+        let (track, case) = (&mark.tracks[0], format!("{source} {given} {sure}"));
+        assert_eq!((track.jumps, track.missed), (5 + jumps, 7 + missed), "{case}");
+        assert_eq!(track.discontinuities.0, count, "{case}");
         let marked = track.marks(Epoch(0), MediaSequence(12));
         let told = track.given.map(|given| (given.0, marked, track.broken));
-        assert_eq!(told, next, "{given} {sure}");
+        assert_eq!(told, next, "{case}");
     }
+}
+
+#[test]
+fn a_jump_is_marked_once_where_what_was_before_it_was_never_listed() {
+    let before = landed(None, &live(10, 13, "a"), FOLLOW, true);
+    // Nothing of it was listed when the source drops it, and six more.
+    let jumped = landed(Some(&before), &live(20, 21, "a"), FOLLOW, true);
+    let track = &jumped.tracks[0];
+    assert!(track.marks(Epoch(0), MediaSequence(20)));
+    assert_eq!((track.discontinuities.0, track.jumps, track.missed), (1, 2, 10));
 }
 
 #[test]
@@ -345,6 +367,27 @@ fn a_window_keeps_what_it_has_room_for_and_what_was_not_listed_yet() {
         let case = format!("{seconds} {given} {first}");
         assert_eq!(mark.kept.first().map(|it| it.sequence), Some(MediaSequence(kept)), "{case}");
         assert_eq!(mark.kept.last().map(|it| it.sequence), Some(MediaSequence(19)), "{case}");
+    }
+}
+
+#[test]
+fn a_window_keeps_what_an_endpoint_lacks_as_long_as_the_source_lists_it() {
+    use Fate::{Gone, Landed, Waiting};
+    let style = Style { window: Some(Micros::from_secs(5)), ..FOLLOW };
+    let seen = live(10, 19, "a");
+    for (then, kept) in [(Landed, 17), (Waiting, 13), (Gone, 17)] {
+        let mut mark = take(None, &seen);
+        mark.tracks.push(mark.tracks[0].clone());
+        let fate = |endpoint, number: MediaSequence| match (endpoint, number.0) {
+            (1, 13..=16) => then,
+            _ => Landed,
+        };
+        let mut mark = settle(mark, &seen, style, fate, |_| None, |_| true);
+        for track in &mut mark.tracks {
+            track.given = track.last().map(relay::cursor::Stretch::last_out);
+        }
+        let mark = settle(mark, &seen, style, fate, |_| None, |_| true);
+        assert_eq!(mark.kept.first().map(|it| it.sequence.0), Some(kept), "{then:?}");
     }
 }
 
