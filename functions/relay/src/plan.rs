@@ -140,7 +140,7 @@ pub struct View<'a> {
 pub fn plan(views: &[View<'_>], mut room: Vec<usize>, now: Timestamp) -> Vec<Copy> {
     let mut columns: Vec<_> = views.iter().map(|&view| lacking(view, now)).collect();
     let mut copies = Vec::new();
-    while room.iter().any(|&room| room > 0) {
+    while room.iter().any(|&room| room != 0) {
         let mut exhausted = true;
         for (view, column) in views.iter().zip(&mut columns) {
             let Some((key, mut endpoints)) = column.next() else { continue };
