@@ -107,4 +107,17 @@ mod tests {
         assert_eq!(shuffled, in_turn);
         assert_eq!(Order::Shuffle.pick(Seed(1), 0, 4), None);
     }
+
+    #[test]
+    fn an_order_is_the_same_on_every_machine_and_in_every_version() {
+        let picks = |name: &str, count: usize, numbers: std::ops::Range<u64>| -> Vec<usize> {
+            let seed = Seed::of(name);
+            numbers.map(|number| Order::Shuffle.pick(seed, count, number).unwrap()).collect()
+        };
+        assert_eq!(Seed::of("anna"), Seed(6_149_554_607_595_376_846));
+        assert_eq!(picks("anna", 7, 0..14), [0, 4, 6, 2, 3, 5, 1, 0, 5, 1, 2, 4, 6, 3]);
+        assert_eq!(picks("anna", 5, 5_000..5_010), [1, 2, 3, 0, 4, 2, 4, 0, 3, 1]);
+        // Of two, one plays twice in a row now and then.
+        assert_eq!(picks("ben", 2, 0..12), [1, 0, 1, 0, 1, 0, 1, 0, 0, 1, 1, 0]);
+    }
 }

@@ -33,8 +33,8 @@ pub struct Gap {
 pub fn gap(log: &[Entry], now: Timestamp) -> Option<Gap> {
     let frozen = now + FREEZE;
     let open =
-        |entry: &&Entry| event(entry).is_some_and(|it| it.end > frozen) && entry.end() > frozen;
-    let place = log.iter().position(|entry| open(&entry))?;
+        |entry: &Entry| event(entry).is_some_and(|it| it.end > frozen) && entry.end() > frozen;
+    let place = log.iter().position(open)?;
     let entry = log.get(place)?;
     let before = place.checked_sub(1).and_then(|before| log.get(before));
     let (event, start) = (event(entry)?.clone(), entry.start().max(frozen));
@@ -65,10 +65,11 @@ pub fn append(
     indexes: &Library,
     now: Timestamp,
 ) -> Result<Option<Change>, Unread> {
-    let Some(Gap { entry: id, event, start, .. }) = gap(log, now) else { return Ok(None) };
-    let Some(rest) = log.iter().find(|entry| entry.id == id && entry.wish.is_some()) else {
+    let Some(Gap { entry: id, event, start, is_hole, .. }) = gap(log, now) else {
         return Ok(None);
     };
+    let mut later = log.iter().skip_while(|entry| entry.id != id);
+    let Some(rest) = later.next() else { return Ok(None) };
     let (Some(slate), Some(old)) = (&channel.slate, rest.items.last()) else { return Ok(None) };
     let (kept, left) = cut(log, start, indexes);
     let mut entries = Vec::new();
@@ -89,9 +90,9 @@ pub fn append(
     if end == 0 {
         return Ok(None);
     }
-    let of_piece = |item: &&Item| item.role == Role::Programme && entries.is_empty();
-    let live = before.filter(of_piece).and_then(|before| before.live);
-    let continues = piece.continues && live.is_some();
+    let live = before.filter(|_| !is_hole).and_then(|before| before.live);
+    // By the time that it is put there the slate may have been settled.
+    let continues = piece.continues && !is_hole;
     let mut totals = before.map_or(Ok(Totals::none(ladder)), after)?;
     totals.discontinuities -= u64::from(continues);
     let item = Item {
@@ -117,21 +118,16 @@ pub fn append(
     let nearest = |asset: &Asset, rest| asset.lead().boundary(rest);
     if let Some((end, passes)) = fitting(stands_in, event.end.since(ends), nearest) {
         let duration = length(stands_in, 0, end, passes);
-        let item = Item { start: ends, duration, end, passes, totals, ..slate_of(old) };
+        let slate = Item { returns: None, ..old.clone() };
+        let item = Item { start: ends, duration, end, passes, totals, ..slate };
         (ends, totals) = (item.end(), after(&item)?);
         let event = Event { seen: Some(piece.cursor.clone()), ..event };
         let wish = rest.wish.clone().map(|wish| Wish { live: Some(event), start: None, ..wish });
         entries.push(Entry { id, wish, items: vec![item], seen: None });
     }
     let moved = Moved { from: (old.end(), after(old)?), to: (ends, totals) };
-    let later = log.iter().skip_while(|entry| entry.start() < old.end());
     entries.extend(later.map(|entry| moved.entry(entry)));
     Ok(Some(Change { kept, entries }))
-}
-
-/// The slate that stands in for a live programme, from the start of the slate.
-fn slate_of(rest: &Item) -> Item {
-    Item { first: 0, returns: None, ..rest.clone() }
 }
 
 /// What is behind a live programme begins elsewhere, with other numbers, when more of it is known.

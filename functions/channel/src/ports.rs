@@ -153,3 +153,33 @@ pub struct ShelfError {
     /// Why, without secrets.
     pub reason: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_channel_has_a_schedule_unless_it_plays_a_loop_or_is_gone() {
+        let cycle = || vec![AssetHash("a".to_owned())];
+        for (cycle, gone, is_scheduled) in [
+            (Vec::new(), false, true),
+            (Vec::new(), true, false),
+            (cycle(), false, false),
+            (cycle(), true, false),
+        ] {
+            let record = ChannelRecord {
+                id: "one".to_owned(),
+                revision: 1,
+                title: None,
+                fixed: String::new(),
+                channel: None,
+                cycle,
+                fill: None,
+                next_id: 1,
+                picked: 0,
+                gone,
+            };
+            assert_eq!(record.is_scheduled(), is_scheduled, "{record:?}");
+        }
+    }
+}

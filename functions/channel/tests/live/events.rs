@@ -15,17 +15,17 @@ use std::sync::Arc;
 
 /// A live source: how long its segments are, when it stood still, and how the audio is cut.
 #[derive(Clone, Debug)]
-struct Stage {
-    video: Vec<i64>,
-    audio: i64,
+pub struct Stage {
+    pub video: Vec<i64>,
+    pub audio: i64,
     /// From when to when nothing new is listed; what was not, is listed at once then.
-    still: (i64, i64),
+    pub still: (i64, i64),
     /// When it begins to number anew.
-    restart: Option<i64>,
-    dated: bool,
+    pub restart: Option<i64>,
+    pub dated: bool,
     /// Which segment follows a discontinuity.
-    cut: usize,
-    ends: Option<i64>,
+    pub cut: usize,
+    pub ends: Option<i64>,
 }
 
 fn stage() -> impl Strategy<Value = Stage> {
@@ -107,7 +107,7 @@ impl Stage {
         read_media(&text)
     }
 
-    fn read(&self, now: i64, channel: &Channel) -> Option<Source> {
+    pub fn read(&self, now: i64, channel: &Channel) -> Option<Source> {
         let multivariant = match hls::parse(LADDER.as_bytes(), &Limits::default()) {
             Ok(Playlist::Multivariant(multivariant)) => multivariant,
             other => panic!("{other:?}"),
@@ -163,7 +163,7 @@ impl World {
     }
 
     /// Looks at the source as a writer does; whether a piece was written.
-    fn look(&mut self, stage: &Stage, now: i64) -> bool {
+    pub fn look(&mut self, stage: &Stage, now: i64) -> bool {
         let Some(gap) = gap(&self.log, moment(now)) else { return false };
         if moment(now) < gap.due {
             return false;
@@ -337,7 +337,7 @@ fn followed(stage: &Stage, wishes: impl Fn(&World) -> Vec<Wish>, until: i64) -> 
     world
 }
 
-fn even() -> Stage {
+pub fn even() -> Stage {
     let (video, still) = (vec![2_000], (0, 0));
     Stage { video, audio: 1_920, still, restart: None, dated: true, cut: 99, ends: None }
 }

@@ -8,6 +8,7 @@ mod flaws;
 mod keys;
 mod ladders;
 mod loops;
+mod pieces;
 mod playlists;
 mod schedules;
 mod sources;

@@ -3,7 +3,7 @@
 use crate::loops;
 use crate::schedules::World;
 use crate::vod::{Playhead, Programme, millis, moment, read_media, told};
-use channel::{Break, Edit, Seed, Unread, Wish};
+use channel::{Break, Edit, Item, Seed, Unread, Wish};
 use hls::Micros;
 use std::collections::BTreeSet;
 
@@ -128,5 +128,42 @@ fn a_loop_tells_what_plays_and_what_comes_next() {
     }
     for (now, place) in [(12_000, 2), (15_000, 3), (28_900, 5)] {
         assert_eq!(on(now, 1, Some(Seed(3)))[0], shuffled[place]);
+    }
+}
+
+#[test]
+fn what_is_scheduled_plays_while_the_index_of_the_slate_is_away() {
+    let mut world = World::new(&programmes(), true, 0);
+    assert!(world.change(Edit::Append(vec![wish(&world, 1); 4]), 0));
+    let slate = world.hashes[0].clone();
+    let shows: Vec<Item> = world.items().into_iter().filter(|it| it.asset != slate).collect();
+    let end = millis(shows[3].end());
+    world.indexes.remove(&slate);
+    let list = |now: i64| world.channel.media_playlist(&shows, &world.indexes, moment(now), 0);
+    // Two target durations, and what sound may lie apart, before it is listed.
+    assert!(list(end - 16_001).is_ok());
+    assert_eq!(list(end - 16_000), Err(Unread::Index(slate)));
+}
+
+#[test]
+fn a_scheduled_channel_has_the_multivariant_playlist_of_its_ladder() {
+    let world = scheduled(true);
+    let expected = loops::channel(&programmes(), 15_000).multivariant();
+    assert_eq!(world.channel.multivariant(), expected);
+    assert!(expected.contains("video_180p.m3u8"), "{expected}");
+}
+
+#[test]
+fn the_variants_are_cut_at_the_same_segment_also_where_another_boundary_is_nearer() {
+    // Where this one is cut at 2 s, the other has boundaries 30 ms before and 20 ms behind.
+    let show = Programme { video: vec![2_000, 20, 2_000], shift: -30, audio: vec![2_000, 2_020] };
+    let mut world = World::new(&[show], false, 0);
+    let part = Wish { duration: Some(Micros::from_millis(2_000)), ..wish(&world, 0) };
+    assert!(world.change(Edit::Append(vec![part.clone(), part]), 0));
+    for rendition in 0..2 {
+        let played = world.played(rendition, 10_000);
+        for now in moments(&played, 9_000) {
+            assert_eq!(world.read(rendition, now).unwrap_or_default(), played.window(now, 15_000));
+        }
     }
 }
