@@ -187,3 +187,20 @@ fn of_a_break_up_to_half_a_second_is_left_over_or_too_much() {
         assert_eq!(played, filled, "{millis}");
     }
 }
+
+#[test]
+fn breaks_lie_before_a_programme_between_its_segments_and_behind_it() {
+    let world = world(true);
+    let pause = |at| Break {
+        at: Micros::from_secs(at),
+        duration: Micros::from_secs(1),
+        ads: vec![world.hashes[SHORT_AD].clone()],
+    };
+    let breaks = [10, 0, 4, 4].map(pause).to_vec();
+    let entries = written(&world, &[Wish { breaks, ..wish(&world, SHOW) }]).unwrap();
+    let items = &entries.last().unwrap().items;
+    let played: Vec<_> = items.iter().map(|it| (it.role, it.first..it.end)).collect();
+    let ad = || (Role::Ad, 0..1);
+    let programme = |segments| (Role::Programme, segments);
+    assert_eq!(played, [ad(), programme(0..2), ad(), ad(), programme(2..5), ad()]);
+}
