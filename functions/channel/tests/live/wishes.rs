@@ -170,17 +170,24 @@ fn ads_go_on_in_turn_in_the_next_programme() {
 }
 
 #[test]
-fn of_a_break_up_to_half_a_second_is_left_over_or_too_much() {
-    let world = world(true);
-    for (millis, ads, filled) in [
-        (1_500, [SHORT_AD; 2], &[(Role::Ad, 1_000)][..]),
-        (1_501, [SHORT_AD; 2], &[(Role::Ad, 1_000), (Role::Ad, 1_000)]),
-        (2_500, [LONG_AD; 2], &[(Role::Ad, 3_000)]),
-        (2_499, [LONG_AD; 2], &[(Role::Slate, 2_000)]),
-        (3_600, [LONG_AD; 2], &[(Role::Ad, 3_000), (Role::Slate, 1_000)]),
+fn a_break_is_filled_with_ads_that_fit_then_the_slate_or_an_ad_that_is_cut_to_half_a_second() {
+    let (slate, bare) = (world(true), world(false));
+    for (world, millis, ad, filled) in [
+        (&slate, 1_500, SHORT_AD, &[(Role::Ad, 1_000)][..]),
+        (&slate, 1_501, SHORT_AD, &[(Role::Ad, 1_000), (Role::Ad, 1_000)]),
+        (&slate, 2_500, LONG_AD, &[(Role::Ad, 3_000)]),
+        (&slate, 2_499, LONG_AD, &[(Role::Slate, 2_000)]),
+        (&slate, 3_600, LONG_AD, &[(Role::Ad, 3_000), (Role::Slate, 1_000)]),
+        (&bare, 5_000, LONG_AD, &[(Role::Ad, 3_000), (Role::Ad, 2_000)]),
+        (&bare, 7_000, SHOW, &[(Role::Ad, 6_000)]),
+        // Its first segment is too long.
+        (&bare, 900, SHOW, &[]),
     ] {
-        let ads = ads.map(|ad| world.hashes[ad].clone());
-        let entries = written(&world, &[interrupted(&world, millis, &ads)]).unwrap();
+        let wish = interrupted(world, millis, &[world.hashes[ad].clone()]);
+        let entries = written(world, &[wish]).unwrap_or_else(|refused| {
+            assert_eq!(refused, [(0, "breaks[0].duration".to_owned(), Why::NoAds)]);
+            Vec::new()
+        });
         let items = entries.iter().filter(|it| it.wish.is_some()).flat_map(|it| &it.items);
         let spots: Vec<&Item> = items.filter(|item| item.spot.is_some()).collect();
         let played: Vec<_> = spots.iter().map(|it| (it.role, it.duration.as_millis())).collect();
