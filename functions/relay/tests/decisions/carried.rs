@@ -147,7 +147,7 @@ fn a_window_begins_with_its_map_and_key_however_long_ago_they_were_stated() {
 fn keys_that_turn_are_remembered_as_long_as_something_that_is_listed_has_them() {
     let key = |n: u64| format!("#EXT-X-KEY:METHOD=AES-128,URI=\"http://k/{}\"\n", n / 2);
     let (style, mut before) = (style(None, Keys::Carried), None);
-    for first in 10..20 {
+    for first in [10, 11, 12, 15, 18, 19] {
         let keys: Vec<String> = (first..first + 4).map(key).collect();
         let text = source(first, &keys.iter().map(String::as_str).collect::<Vec<_>>());
         let mut next = mark(before, &text, &[], style);

@@ -371,6 +371,24 @@ fn a_window_keeps_what_it_has_room_for_and_what_was_not_listed_yet() {
 }
 
 #[test]
+fn a_window_keeps_each_segment_once_also_when_the_source_begins_anew() {
+    let style = Style { window: Some(Micros::from_secs(60)), ..FOLLOW };
+    let mut mark = None;
+    for (seen, kept) in [
+        (live(10, 13, "a"), &[(0, 10..=13)][..]),
+        (live(11, 15, "a"), &[(0, 10..=15)]),
+        (live(0, 2, "b"), &[(0, 10..=15), (1, 0..=2)]),
+        (live(1, 4, "b"), &[(0, 10..=15), (1, 0..=4)]),
+    ] {
+        let next = landed(mark.as_ref(), &seen, style, true);
+        let told = next.kept.iter().map(|kept| (kept.epoch.0, kept.sequence.0));
+        let each = kept.iter().flat_map(|(epoch, all)| all.clone().map(|number| (*epoch, number)));
+        assert!(told.eq(each), "{kept:?}: {:?}", next.kept);
+        mark = Some(next);
+    }
+}
+
+#[test]
 fn a_window_keeps_what_an_endpoint_lacks_as_long_as_the_source_lists_it() {
     use Fate::{Gone, Landed, Waiting};
     let style = Style { window: Some(Micros::from_secs(5)), ..FOLLOW };
