@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod endings;
+mod noted;
 mod playlists;
 mod scripted;
 mod sources;
+mod timetables;

@@ -22,7 +22,7 @@ pub const BEGIN: Timestamp = Timestamp(1_800_000_000_000_000);
 
 /// A clock, and by how much it is set forward when.
 #[derive(Clone, Copy)]
-pub struct Hands(Instant, Option<(Micros, Micros)>);
+pub struct Hands(pub Instant, pub Option<(Micros, Micros)>);
 
 impl Clock for Hands {
     fn now(&self) -> Timestamp {

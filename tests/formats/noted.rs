@@ -1,0 +1,249 @@
+//! A session whose every request is noted, and answered by a script.
+
+use crate::scripted::{BEGIN, Hands};
+use bytes::Bytes;
+use hls::Timestamp;
+use relay::advance::{Carrier, Step};
+use relay::ports::{
+    Clock, CommitError, ContentType, CreateError, Fetched, Ingest, IngestError, Origin,
+    OriginError, Page, Query, Record, Revision, Sessions, Slice, StoreError, Validators,
+};
+use relay::progress::Progress;
+use relay::session::{Access, OutputKind, Session, SessionId, Start};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tests::memory::Memory;
+use tokio::time::Instant;
+use url::Url;
+
+/// What is answered to a request (`get a/v.m3u8`, `put 0 v.m3u8`, `commit`) that is made at a millisecond, and after
+/// how many.
+pub type Script = dyn Fn(&str, u64) -> (u64, Result<String, &'static str>) + Send + Sync;
+
+/// A session, and for how long it is carried.
+pub struct Scene {
+    pub output: OutputKind,
+    pub endpoints: usize,
+    pub sources: Vec<&'static str>,
+    /// When to carry on no longer, in milliseconds.
+    pub until: u64,
+    /// Until when to finish what is under way after that.
+    pub finish: Option<u64>,
+    /// What else the session is.
+    pub of: fn(&mut Session),
+}
+
+impl Default for Scene {
+    fn default() -> Self {
+        Self {
+            output: OutputKind::MediaPackage,
+            endpoints: 1,
+            sources: vec!["http://a/main.m3u8"],
+            until: 5_000,
+            finish: None,
+            of: |_| {},
+        }
+    }
+}
+
+/// What came of it.
+pub struct Noted {
+    /// Each request, and the millisecond in which it was made.
+    pub requests: Vec<(u64, String)>,
+    pub progress: Progress,
+    /// The playlists that were stored, by endpoint and name: `0 v.m3u8`.
+    pub stored: BTreeMap<String, String>,
+    /// When it was over.
+    pub over: u64,
+}
+
+impl Noted {
+    /// The requests that hold one of these, a line each.
+    pub fn only(&self, parts: &[&str]) -> String {
+        let wanted = |what: &str| parts.iter().any(|part| what.contains(part));
+        let lines = self.requests.iter().filter(|(_, what)| wanted(what));
+        lines.map(|(at, what)| format!("{at} {what}\n")).collect()
+    }
+
+    /// When requests were made that hold this.
+    pub fn moments(&self, part: &str) -> Vec<u64> {
+        self.requests.iter().filter(|(_, what)| what.contains(part)).map(|(at, _)| *at).collect()
+    }
+}
+
+#[derive(Clone)]
+struct Notes {
+    script: Arc<Script>,
+    clock: Hands,
+    noted: Arc<Mutex<Vec<(u64, String)>>>,
+    stored: Arc<Mutex<BTreeMap<String, String>>>,
+}
+
+impl Notes {
+    fn now(&self) -> u64 {
+        self.clock.now().since(BEGIN).as_millis()
+    }
+
+    async fn ask(&self, what: String) -> Result<String, &'static str> {
+        let (after, answer) = (self.script)(&what, self.now());
+        self.noted.lock().unwrap().push((self.now(), what));
+        tokio::time::sleep(Duration::from_millis(after)).await;
+        answer
+    }
+
+    async fn get(&self, url: &Url) -> Result<Bytes, OriginError> {
+        let at = format!("get {}{}", url.host_str().unwrap(), url.path());
+        self.ask(at).await.map(Bytes::from).map_err(|reason| match reason {
+            "404" => OriginError::Gone { reason: "origin answered 404".into(), for_good: false },
+            "410" => OriginError::Gone { reason: "origin answered 410".into(), for_good: true },
+            reason => OriginError::Unavailable { reason: format!("origin answered {reason}") },
+        })
+    }
+}
+
+impl Origin for Notes {
+    async fn playlist(&self, url: &Url, _: Option<&Validators>) -> Result<Fetched, OriginError> {
+        let (text, url) = (self.get(url).await?, url.clone());
+        Ok(Fetched::Changed { text, url, validators: Validators::default() })
+    }
+
+    async fn segment(&self, url: &Url, _: Option<Slice>) -> Result<Bytes, OriginError> {
+        self.get(url).await
+    }
+}
+
+struct Endpoint(usize, Notes);
+
+impl Endpoint {
+    async fn ask(&self, verb: &str, name: &str) -> Result<(), IngestError> {
+        let name = name.strip_prefix("channel_").unwrap_or(name);
+        let answer = self.1.ask(format!("{verb} {} {name}", self.0)).await;
+        answer.map(drop).map_err(|reason| match reason {
+            "401" => IngestError::Denied { reason: "it answered 401".into() },
+            reason => IngestError::Unavailable { reason: format!("it answered {reason}") },
+        })
+    }
+}
+
+impl Ingest for Endpoint {
+    async fn put(&self, name: &str, _: ContentType, body: Bytes) -> Result<(), IngestError> {
+        self.ask("put", name).await?;
+        if name.ends_with(".m3u8") {
+            let text = String::from_utf8_lossy(&body).into_owned();
+            self.1.stored.lock().unwrap().insert(format!("{} {name}", self.0), text);
+        }
+        Ok(())
+    }
+
+    async fn delete(&self, name: &str) -> Result<(), IngestError> {
+        self.ask("delete", name).await
+    }
+}
+
+/// A store that may be away, or say so of what it did (`lost`).
+struct Store(Memory, Notes);
+
+impl Sessions for Store {
+    async fn create(&self, session: &Session, access: &Access) -> Result<(), CreateError> {
+        self.0.create(session, access).await
+    }
+
+    async fn get(&self, id: &SessionId) -> Result<Option<Record>, StoreError> {
+        self.0.get(id).await
+    }
+
+    async fn list(&self, query: &Query) -> Result<Page, StoreError> {
+        self.0.list(query).await
+    }
+
+    async fn access(&self, id: &SessionId) -> Result<Option<Access>, StoreError> {
+        self.0.access(id).await
+    }
+
+    async fn report(&self, id: &SessionId, progress: &Progress) -> Result<(), StoreError> {
+        let answer = self.1.ask(format!("report {:?}", progress.status).to_lowercase()).await;
+        answer.map_err(|reason| StoreError { reason: reason.to_owned() })?;
+        self.0.report(id, progress).await
+    }
+
+    async fn cursor(&self, id: &SessionId) -> Result<Option<(Vec<u8>, Revision)>, StoreError> {
+        self.0.cursor(id).await
+    }
+
+    async fn commit(
+        &self,
+        id: &SessionId,
+        expected: Option<Revision>,
+        cursor: &[u8],
+    ) -> Result<Revision, CommitError> {
+        let answer = self.1.ask("commit".to_owned()).await;
+        let done = match answer {
+            Err("conflict") => return Err(CommitError::Conflict),
+            Err("lost") | Ok(_) => self.0.commit(id, expected, cursor).await?,
+            Err(_) => Revision(0),
+        };
+        answer
+            .map(|_| done)
+            .map_err(|reason| CommitError::Store(StoreError { reason: reason.to_owned() }))
+    }
+}
+
+impl Scene {
+    /// Carries it.
+    pub fn carry(
+        self,
+        script: impl Fn(&str, u64) -> (u64, Result<String, &'static str>) + Send + Sync + 'static,
+    ) -> Noted {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let inputs = ["https://in.example/channel", "https://on.example/channel"];
+            let inputs = &inputs[..self.endpoints];
+            let (mut session, access) = tests::conformance::session("a", 1, inputs);
+            (session.created, session.output) = (BEGIN, self.output);
+            session.start = Start::LiveEdge;
+            (self.of)(&mut session);
+            let clock = Hands(Instant::now(), None);
+            let (noted, stored) = (Arc::<Mutex<Vec<_>>>::default(), Arc::default());
+            let notes = Notes {
+                script: Arc::new(script),
+                clock,
+                noted: Arc::clone(&noted),
+                stored: Arc::clone(&stored),
+            };
+            let store = Store(Memory::default(), notes.clone());
+            store.create(&session, &access).await.unwrap();
+            let mut carrier = Carrier::take(
+                session,
+                self.sources.iter().map(|url| Url::parse(url).unwrap()).collect(),
+                notes.clone(),
+                (0..self.endpoints).map(|number| Endpoint(number, notes.clone())).collect(),
+                Arc::new(store),
+                Arc::new(clock),
+            )
+            .await
+            .unwrap();
+            let until = clock.0 + Duration::from_millis(self.until);
+            while let Ok(step) = tokio::time::timeout_at(until, carrier.step()).await {
+                let over = matches!(step, Step::Over(_));
+                if let Step::Over(events) | Step::Went(events) = step {
+                    let told = events.iter().map(|event| (notes.now(), format!("say {event}")));
+                    noted.lock().unwrap().extend(told);
+                }
+                if over {
+                    break;
+                }
+            }
+            if let Some(finish) = self.finish {
+                carrier.finish(Timestamp(BEGIN.0 + finish * 1_000)).await;
+            }
+            let requests = std::mem::take(&mut *noted.lock().unwrap());
+            let stored = std::mem::take(&mut *stored.lock().unwrap());
+            Noted { requests, stored, progress: carrier.progress().clone(), over: notes.now() }
+        })
+    }
+}
