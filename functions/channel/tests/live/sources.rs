@@ -197,6 +197,21 @@ fn a_source_that_begins_anew_is_joined_anew_behind_a_discontinuity() {
 }
 
 #[test]
+fn behind_another_live_programme_a_source_is_joined_where_it_is_by_then() {
+    let mut follower = Follower::new();
+    assert!(follower.look(0, &alike(&listed(0..4))).is_some());
+    let world = &mut follower.world;
+    let rest = gap(&world.log, moment(1_000)).unwrap().entry;
+    let other = world.event(None, 28_000);
+    assert!(world.change(Edit::Insert(rest, vec![other]), 1_000));
+    let other = |numbers| alike(&Listed { name: "t", ..listed(numbers) });
+    // From 16 s to 28 s.
+    assert_eq!(follower.look(2_000, &other(0..3)), joined("t0 t1 t2", "t0 t1 t2"));
+    assert_eq!(follower.look(3_000, &other(0..6)), goes_on("t3 t4 t5", "t3 t4 t5"));
+    assert_eq!(follower.look(4_000, &alike(&listed(0..9))), joined("s6 s7 s8", "s6 s7 s8"));
+}
+
+#[test]
 fn a_playlist_that_lists_nothing_is_told() {
     let world = Follower::new().world;
     let looks = [listed(0..3), listed(0..3), listed(0..0)];
