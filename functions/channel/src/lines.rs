@@ -112,13 +112,11 @@ pub(crate) fn write(text: &mut String, lines: &str, start: Timestamp, began: Tim
         return text.push_str(lines);
     }
     for (place, part) in lines.split(LATER).enumerate() {
-        match part.parse::<i64>() {
-            _ if place % 2 == 0 => text.push_str(part),
-            Ok(after) => {
-                let at = Timestamp(start.0.saturating_add_signed(after));
-                text.push_str(&at.to_string());
-            }
-            Err(_) => text.push_str(&began.0.to_string()),
+        let moved = |after| Timestamp(start.0.saturating_add_signed(after)).to_string();
+        if place % 2 == 0 {
+            text.push_str(part);
+        } else {
+            text.push_str(&part.parse().map_or_else(|_| began.0.to_string(), moved));
         }
     }
 }

@@ -23,7 +23,7 @@ impl Seed {
     #[must_use]
     pub fn of(name: &str) -> Self {
         let digest = Sha256::digest(name.as_bytes());
-        Self(digest.iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte)))
+        Self(u64::from_be_bytes(*digest.first_chunk().expect("a digest has 32 bytes")))
     }
 }
 
