@@ -6,10 +6,10 @@ use channel::{Break, Edit, Entry, Marker, Wish, append, gap};
 use hls::Micros;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A slate of segments of 1 s, a show of five of 2 s, and an ad of two of 1.5 s.
+/// A slate of five segments of 1 s, a show of five of 2 s, and an ad of two of 1.5 s.
 fn world() -> World {
     let of = |video: Vec<i64>| Programme { audio: video.clone(), video, shift: 0 };
-    let mut world = World::new(&[of(vec![1_000; 4]), of(vec![2_000; 5]), of(vec![1_500; 2])]);
+    let mut world = World::new(&[of(vec![1_000; 5]), of(vec![2_000; 5]), of(vec![1_500; 2])]);
     world.channel.ads = vec![world.hashes[2].clone()];
     world.channel.markers = BTreeSet::from([Marker::Cue, Marker::Daterange, Marker::Programme]);
     world
@@ -108,22 +108,23 @@ fn breaks_around_a_live_programme_are_marked_where_they_are() {
     let live = world.event(Some(20_000), 45_000);
     let wishes = vec![interrupted(&world, 10), live, interrupted(&world, 4)];
     assert!(world.change(Edit::Append(wishes), 0));
-    watched(&mut world, &even(), 70_000);
+    watched(&mut world, &Stage { video: vec![2_300], ..even() }, 70_000);
     assert_eq!(
         story(&world, 69_000),
-        "4 slate / 2 slate / 5 show / OUT 2 ad / IN 1 slate / 12 live / 1 slate / \
-         2 show / OUT 2 ad / IN 3 show / 4 slate / 4 slate / 3 slate"
+        "5 slate / 1 slate / 5 show / OUT 2 ad / IN 1 slate / 11 live / \
+         2 show / OUT 2 ad / IN 3 show / 5 slate / 5 slate"
     );
     let text = text(&world, 69_000);
-    let starts = text.lines().filter(|line| line.contains("SCTE35-OUT")).map(|line| {
-        line.split("START-DATE=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
+    // Each break is named by its beginning, there and where it ends.
+    let stated = text.lines().filter(|line| line.contains("SCTE35-"));
+    let stated = stated.map(|line| line.split(',').take(2).collect::<Vec<_>>().join(","));
+    let listed = told(&read_media(&text)).into_iter();
+    let begins = listed.filter(|told| told.address.ends_with("/2/v0/s0.ts")).flat_map(|ad| {
+        let start = moment(ad.start);
+        let range = format!("#EXT-X-DATERANGE:ID=\"break-{}\",START-DATE=\"{start}\"", start.0);
+        [range.clone(), range]
     });
-    let begins = read_media(&text);
-    let ads = told(&begins).into_iter().filter(|told| told.address.ends_with("/2/v0/s0.ts"));
-    assert_eq!(
-        starts.collect::<Vec<_>>(),
-        ads.map(|ad| moment(ad.start).to_string()).collect::<Vec<_>>()
-    );
+    assert_eq!(stated.collect::<Vec<_>>(), begins.collect::<Vec<_>>());
 }
 
 #[test]
@@ -134,7 +135,7 @@ fn the_slate_plays_while_a_source_stands_still() {
     watched(&mut world, &Stage { still: (30_000, 50_000), ..even() }, 90_000);
     assert_eq!(
         story(&world, 89_000),
-        "4 slate / 2 slate / 5 show / OUT 2 ad / IN 13 live / 4 slate / 4 slate / 3 slate / \
+        "5 slate / 1 slate / 5 show / OUT 2 ad / IN 13 live / 5 slate / 5 slate / 1 slate / \
          12 live / 4 show"
     );
 }
@@ -175,7 +176,18 @@ fn a_piece_that_comes_late_follows_the_slate_that_was_settled_meanwhile() {
     put(first, 2_000, &mut world);
     let rest = gap(&world.log, moment(2_000)).unwrap().entry;
     let second = piece(8_000, &world);
-    put(second, 20_000, &mut world);
+    let world_of = |now: i64| {
+        let mut world = world.clone();
+        put(second.clone(), now, &mut world);
+        world
+    };
+    let settled = millis(world.log.iter().find(|it| it.id == rest).unwrap().start());
+    let in_time = world_of(settled - 6_000);
+    let last = in_time.log.iter().rev().find(|entry| entry.seen.is_some()).unwrap();
+    assert!(last.items[0].live.unwrap().continues);
+    assert_eq!(millis(last.start()), settled);
+
+    let world = world_of(settled - 5_999);
     let said: Vec<_> =
         world.log.iter().map(|it: &Entry| (it.id == rest, it.wish.is_some())).collect();
     // The slate until 6 s and 10 s, a piece, the slate that was settled, the other piece, the slate to come, and the show.
@@ -184,7 +196,7 @@ fn a_piece_that_comes_late_follows_the_slate_that_was_settled_meanwhile() {
     let late = &world.log[4];
     let live = late.items[0].live.unwrap();
     assert!(!live.continues);
-    assert_eq!((live.began, millis(live.began)), (late.start(), 26_000));
+    assert_eq!((live.began, millis(live.began)), (late.start(), settled + 1_000));
 }
 
 #[test]

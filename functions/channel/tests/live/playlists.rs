@@ -41,6 +41,8 @@ fn a_channel_has_the_ladder_of_its_first_programme() {
     let channel = channel();
     let names: Vec<&str> = channel.renditions().iter().map(|it| it.name.as_str()).collect();
     assert_eq!(names, ["video_180p", "video_360p", "audio_en"]);
+    let found = ["video_180p", "video_360p", "audio_en", "audio_de"].map(|it| channel.find(it));
+    assert_eq!(found, [Some(0), Some(1), Some(2), None]);
     insta::assert_snapshot!(channel.multivariant(), @r#"
     #EXTM3U
     #EXT-X-VERSION:6
