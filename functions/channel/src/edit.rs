@@ -55,7 +55,13 @@ pub fn edit(
         if settled < frozen { Err(refuse(field, Why::Frozen(frozen))) } else { Ok(place) }
     };
     let known = |from: usize| {
-        log.iter().skip(from).filter_map(|it| Some((Some(it.id), it.wish.clone()?))).collect()
+        let moved = |it: &Entry| {
+            let wish = it.wish.clone()?;
+            // A live programme that has begun goes on when it can.
+            let start = wish.start.filter(|_| it.start() >= frozen);
+            Some((Some(it.id), Wish { start, ..wish }))
+        };
+        log.iter().skip(from).filter_map(moved).collect()
     };
     let is_cut = matches!(edit, Edit::From(..));
     let (at, wishes): (Timestamp, Vec<(Option<u64>, Wish)>) = match edit {

@@ -139,7 +139,7 @@ fn the_slate_before_a_programme_is_taken_away_with_what_made_it_wait() {
 /// A live programme from 6 s to 60 s of which nothing was seen, and a show: entries 2 and 3.
 fn unseen() -> events::World {
     let mut world = events::World::new(&[even(1_000, 4), even(2_000, 5)]);
-    let wishes = vec![world.event(None, 60_000), world.wish(SHOW)];
+    let wishes = vec![world.event(Some(6_000), 60_000), world.wish(SHOW)];
     assert!(world.change(Edit::Append(wishes), 0));
     assert_eq!(times(&world.log), [(1, 0), (2, 6_000), (3, 60_000)]);
     world
