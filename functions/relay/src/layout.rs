@@ -140,7 +140,8 @@ impl Layout {
     pub fn of_media(url: Url, bandwidth: u64) -> Self {
         let name = RenditionName::of(&["video"]);
         let attributes = AttributeList::new(&format!("BANDWIDTH={bandwidth}"));
-        let variant = hls::Variant { attributes, bandwidth, ..hls::Variant::default() };
+        let (between, uri) = (Vec::new(), String::new());
+        let variant = hls::Variant { attributes, between, uri, bandwidth };
         let other = |text: &str| Placed { line: Line::Other(text.to_owned()), rendition: None };
         let variant = Placed { line: Line::Variant(variant), rendition: Some(name.clone()) };
         let lines = vec![other("#EXTM3U"), other("#EXT-X-VERSION:3"), variant];
