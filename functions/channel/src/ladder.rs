@@ -261,7 +261,7 @@ impl Ladder {
     /// How many counts of segments there are: the variants of a programme have the same, every other
     /// rendition has its own.
     pub(crate) fn groups(&self) -> usize {
-        self.renditions.len() + 1 - self.variants()
+        self.renditions.len().saturating_sub(self.variants()) + 1
     }
 
     /// The count of segments that a rendition goes by.

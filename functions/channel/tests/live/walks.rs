@@ -133,17 +133,31 @@ fn a_loop_tells_what_plays_and_what_comes_next() {
 }
 
 #[test]
-fn what_is_scheduled_plays_while_the_index_of_the_slate_is_away() {
+fn only_the_indexes_of_what_plays_about_now_are_needed() {
     let mut world = World::new(&programmes(), true, 0);
-    assert!(world.change(Edit::Append(vec![wish(&world, 1); 4]), 0));
-    let slate = world.hashes[0].clone();
-    let shows: Vec<Item> = world.items().into_iter().filter(|it| it.asset != slate).collect();
-    let end = millis(shows[3].end());
-    world.indexes.remove(&slate);
-    let list = |now: i64| world.channel.media_playlist(&shows, &world.indexes, moment(now), 0);
-    // Two target durations, and what sound may lie apart, before it is listed.
-    assert!(list(end - 16_001).is_ok());
-    assert_eq!(list(end - 16_000), Err(Unread::Index(slate)));
+    let wishes = [2, 1, 1, 1, 1, 2].map(|which| wish(&world, which));
+    assert!(world.change(Edit::Append(wishes.to_vec()), 0));
+    let items: Vec<Item> = world.items().into_iter().skip(1).collect();
+    let (first, last) = (millis(items[1].start), millis(items[5].start));
+    let without = |which: usize| {
+        let mut indexes = world.indexes.clone();
+        indexes.remove(&world.hashes[which]);
+        indexes
+    };
+    let list = |items: &[Item], missing: usize, now: i64| {
+        let of = world.channel.media_playlist(items, &without(missing), moment(now), 0);
+        of.map(|_| ()).map_err(|error| (error, now))
+    };
+    // Two target durations, and what sound may lie apart, around a window of 15 s.
+    for (name, items, missing, needed, not_needed) in [
+        ("what was on", &items[..5], 2, first + 31_000, first + 31_001),
+        ("what will be on", &items[1..], 2, last - 16_000, last - 16_001),
+        ("the slate behind it", &items[1..5], 0, last - 16_000, last - 16_001),
+    ] {
+        assert_eq!(list(items, missing, not_needed), Ok(()), "{name}");
+        let error = Unread::Index(world.hashes[missing].clone());
+        assert_eq!(list(items, missing, needed), Err((error, needed)), "{name}");
+    }
 }
 
 #[test]
