@@ -129,15 +129,21 @@ fn breaks_around_a_live_programme_are_marked_where_they_are() {
 
 #[test]
 fn the_slate_plays_while_a_source_stands_still() {
-    let mut world = world();
-    let wishes = vec![interrupted(&world, 10), world.event(None, 80_000), world.wish(1)];
-    assert!(world.change(Edit::Append(wishes), 0));
-    watched(&mut world, &Stage { still: (30_000, 50_000), ..even() }, 90_000);
-    assert_eq!(
-        story(&world, 89_000),
-        "5 slate / 1 slate / 5 show / OUT 2 ad / IN 13 live / 5 slate / 5 slate / 1 slate / \
-         12 live / 4 show"
-    );
+    for (still, end, story_of) in [
+        ((30_000, 50_000), 80_000, "5 slate / 5 slate / 1 slate / 12 live / 4 show"),
+        (
+            (30_000, 200_000),
+            58_000,
+            "5 slate / 5 slate / 3 slate / 5 show / 5 slate / 5 slate / 5 slate / 5 slate / 1 slate",
+        ),
+    ] {
+        let mut world = world();
+        let wishes = vec![interrupted(&world, 10), world.event(None, end), world.wish(1)];
+        assert!(world.change(Edit::Append(wishes), 0));
+        watched(&mut world, &Stage { still, ..even() }, 90_000);
+        let before = "5 slate / 1 slate / 5 show / OUT 2 ad / IN 13 live / ";
+        assert_eq!(story(&world, 89_000), format!("{before}{story_of}"));
+    }
 }
 
 #[test]
