@@ -7,4 +7,5 @@ mod noted;
 mod playlists;
 mod scripted;
 mod sources;
+mod standing;
 mod timetables;

@@ -2,7 +2,7 @@
 
 use crate::scripted::{BEGIN, Hands};
 use bytes::Bytes;
-use hls::Timestamp;
+use hls::{Micros, Timestamp};
 use relay::advance::{Carrier, Step};
 use relay::ports::{
     Clock, CommitError, ContentType, CreateError, Fetched, Ingest, IngestError, Origin,
@@ -30,6 +30,10 @@ pub struct Scene {
     pub until: u64,
     /// Until when to finish what is under way after that.
     pub finish: Option<u64>,
+    /// When another run takes it up, in milliseconds.
+    pub again: Option<u64>,
+    /// Whether servers may hold their answers back.
+    pub holding: bool,
     /// What else the session is.
     pub of: fn(&mut Session),
 }
@@ -42,6 +46,8 @@ impl Default for Scene {
             sources: vec!["http://a/main.m3u8"],
             until: 5_000,
             finish: None,
+            again: None,
+            holding: false,
             of: |_| {},
         }
     }
@@ -51,6 +57,8 @@ impl Default for Scene {
 pub struct Noted {
     /// Each request, and the millisecond in which it was made.
     pub requests: Vec<(u64, String)>,
+    /// How it was before anything was done.
+    pub first: Progress,
     pub progress: Progress,
     /// The playlists that were stored, by endpoint and name: `0 v.m3u8`.
     pub stored: BTreeMap<String, String>,
@@ -94,18 +102,33 @@ impl Notes {
 
     async fn get(&self, url: &Url) -> Result<Bytes, OriginError> {
         let at = format!("get {}{}", url.host_str().unwrap(), url.path());
-        self.ask(at).await.map(Bytes::from).map_err(|reason| match reason {
-            "404" => OriginError::Gone { reason: "origin answered 404".into(), for_good: false },
-            "410" => OriginError::Gone { reason: "origin answered 410".into(), for_good: true },
-            reason => OriginError::Unavailable { reason: format!("origin answered {reason}") },
-        })
+        self.ask(at).await.map(Bytes::from).map_err(failed)
+    }
+}
+
+fn failed(reason: &str) -> OriginError {
+    match reason {
+        "404" => OriginError::Gone { reason: "origin answered 404".into(), for_good: false },
+        "410" => OriginError::Gone { reason: "origin answered 410".into(), for_good: true },
+        reason => OriginError::Unavailable { reason: format!("origin answered {reason}") },
     }
 }
 
 impl Origin for Notes {
     async fn playlist(&self, url: &Url, _: Option<&Validators>) -> Result<Fetched, OriginError> {
-        let (text, url) = (self.get(url).await?, url.clone());
+        let (mut text, mut url) = (self.get(url).await?, url.clone());
+        if let Some(to) = text.strip_prefix(b"-> ") {
+            url = Url::parse(str::from_utf8(to).unwrap()).unwrap();
+            text = self.get(&url).await?;
+        }
         Ok(Fetched::Changed { text, url, validators: Validators::default() })
+    }
+
+    async fn held(&self, url: &Url, within: Micros) -> Result<Fetched, OriginError> {
+        let (wanted, within) = (url.query().unwrap(), within.as_millis());
+        let at = format!("hold {}{} {wanted} {within}", url.host_str().unwrap(), url.path());
+        let text = self.ask(at).await.map(Bytes::from).map_err(failed)?;
+        Ok(Fetched::Changed { text, url: url.clone(), validators: Validators::default() })
     }
 
     async fn segment(&self, url: &Url, _: Option<Slice>) -> Result<Bytes, OriginError> {
@@ -217,25 +240,39 @@ impl Scene {
             };
             let store = Store(Memory::default(), notes.clone());
             store.create(&session, &access).await.unwrap();
-            let mut carrier = Carrier::take(
-                session,
-                self.sources.iter().map(|url| Url::parse(url).unwrap()).collect(),
-                notes.clone(),
-                (0..self.endpoints).map(|number| Endpoint(number, notes.clone())).collect(),
-                Arc::new(store),
-                Arc::new(clock),
-            )
-            .await
-            .unwrap();
-            let until = clock.0 + Duration::from_millis(self.until);
-            while let Ok(step) = tokio::time::timeout_at(until, carrier.step()).await {
-                let over = matches!(step, Step::Over(_));
-                if let Step::Over(events) | Step::Went(events) = step {
-                    let told = events.iter().map(|event| (notes.now(), format!("say {event}")));
-                    noted.lock().unwrap().extend(told);
+            let store = Arc::new(store);
+            let take = async || {
+                let endpoints = (0..self.endpoints).map(|number| Endpoint(number, notes.clone()));
+                let sources = self.sources.iter().map(|url| Url::parse(url).unwrap()).collect();
+                let (store, clock) = (Arc::clone(&store), Arc::new(clock));
+                let origin = notes.clone();
+                let carrier = Carrier::take(
+                    session.clone(),
+                    sources,
+                    origin,
+                    endpoints.collect(),
+                    store,
+                    clock,
+                );
+                let carrier = carrier.await.unwrap();
+                if self.holding { carrier.holding() } else { carrier }
+            };
+            let mut carrier = take().await;
+            let first = carrier.progress().clone();
+            for until in self.again.into_iter().chain([self.until]) {
+                if self.again.is_some_and(|again| until > again) {
+                    carrier = take().await;
                 }
-                if over {
-                    break;
+                let until = clock.0 + Duration::from_millis(until);
+                while let Ok(step) = tokio::time::timeout_at(until, carrier.step()).await {
+                    let over = matches!(step, Step::Over(_));
+                    if let Step::Over(events) | Step::Went(events) = step {
+                        let told = events.iter().map(|it| (notes.now(), format!("say {it}")));
+                        noted.lock().unwrap().extend(told);
+                    }
+                    if over {
+                        break;
+                    }
                 }
             }
             if let Some(finish) = self.finish {
@@ -243,7 +280,8 @@ impl Scene {
             }
             let requests = std::mem::take(&mut *noted.lock().unwrap());
             let stored = std::mem::take(&mut *stored.lock().unwrap());
-            Noted { requests, stored, progress: carrier.progress().clone(), over: notes.now() }
+            let progress = carrier.progress().clone();
+            Noted { requests, stored, first, progress, over: notes.now() }
         })
     }
 }

@@ -4,10 +4,10 @@ use crate::noted::{Noted, Scene};
 use crate::scripted::live;
 use relay::session::Start;
 
-type Answer = (u64, Result<String, &'static str>);
+pub type Answer = (u64, Result<String, &'static str>);
 
 /// Sources with a segment every two seconds, of which they list five; all that is asked for is there.
-fn steady(what: &str, ms: u64) -> Answer {
+pub fn steady(what: &str, ms: u64) -> Answer {
     let answer = match what {
         what if what.ends_with("/main.m3u8") => Ok(variants(&["v"])),
         what if what.starts_with("get") && what.ends_with(".m3u8") => {
@@ -18,14 +18,14 @@ fn steady(what: &str, ms: u64) -> Answer {
     (10, answer)
 }
 
-fn variants(names: &[&str]) -> String {
+pub fn variants(names: &[&str]) -> String {
     let of = |(name, n): (&&str, u32)| format!("#EXT-X-STREAM-INF:BANDWIDTH={n}\n{name}.m3u8\n");
     let listed: String = names.iter().zip(9..).map(of).collect();
     format!("#EXTM3U\n{listed}")
 }
 
 /// Compares what was asked and said with lines that are indented here.
-fn is(noted: &Noted, parts: &[&str], wanted: &str, case: &str) {
+pub fn is(noted: &Noted, parts: &[&str], wanted: &str, case: &str) {
     let wanted: String = wanted
         .lines()
         .map(str::trim)
@@ -74,7 +74,8 @@ fn a_calm_session_asks_for_each_thing_once_and_looks_when_something_is_due() {
         4090 say published at endpoint 0";
     is(&noted, &[""], wanted, "calm");
     let (progress, endpoint) = (&noted.progress, &noted.progress.endpoints[0]);
-    assert_eq!((progress.segments, progress.bytes), (5, 20));
+    assert_eq!((progress.segments, progress.bytes, progress.lag_ms), (5, 20, Some(40)));
+    assert_eq!(noted.first.endpoints.len(), 1);
     assert_eq!((endpoint.segments, endpoint.bytes), (5, 20));
 }
 
@@ -138,6 +139,7 @@ fn an_endpoint_that_fails_is_tried_with_one_segment_ever_more_slowly() {
     // Nothing of it shows at the other.
     let alone = Scene { until: 11_000, ..Scene::default() }.carry(steady);
     assert_eq!(noted.only(&["put 0"]), alone.only(&["put 0"]));
+    assert_eq!((noted.progress.segments, noted.progress.bytes), (8, 32), "each counts once");
     let [well, back] = &noted.progress.endpoints[..] else { panic!("there are two") };
     assert_eq!((well.segments, back.segments, back.bytes, back.behind), (8, 8, 32, 0));
     assert!(well.healthy && well.last_error.is_none() && back.healthy);
@@ -322,7 +324,7 @@ fn a_source_that_is_gone_is_left_and_is_returned_to_when_it_has_been_well_for_lo
 
 #[test]
 fn a_first_source_that_stands_still_or_fails_is_not_returned_to() {
-    for how in ["stands still", "fails", "returns"] {
+    for how in ["stands still", "fails", "returns", "hesitates"] {
         let scene = Scene {
             sources: vec!["http://a/main.m3u8", "http://b/main.m3u8"],
             until: 100_000,
@@ -336,6 +338,7 @@ fn a_first_source_that_stands_still_or_fails_is_not_returned_to() {
             (_, 5_000..15_000) if what.starts_with("get a") => (10, Err("503")),
             // In the twenty seconds before it would be returned to.
             ("stands still", 25_000..) if what.starts_with("get a") => steady(what, 25_000),
+            ("hesitates", 28_000..41_000) if what.starts_with("get a") => steady(what, 28_000),
             ("fails", 37_000..39_000) if what.starts_with("get a") => (10, Err("503")),
             _ => steady(what, ms),
         });

@@ -1,0 +1,390 @@
+//! How a session is said to be doing, and what it does about what comes, goes and takes long.
+
+use crate::noted::Scene;
+use crate::timetables::{is, steady, variants};
+use relay::cause::Cause;
+use relay::progress::Status;
+use relay::session::{OutputKind, Start};
+
+fn recording(count: u32, lines: &str) -> String {
+    let listed: String = (0..count).map(|n| format!("{lines}#EXTINF:2,\n{n}.ts\n")).collect();
+    format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n{listed}#EXT-X-ENDLIST\n")
+}
+
+#[test]
+fn a_place_that_is_free_is_taken_at_once() {
+    let scene = Scene { until: 500, of: |it| it.start = Start::Window, ..Scene::default() };
+    let noted = scene.carry(|what, ms| match what {
+        "put 0 video-9_1800000000_0.ts" => (10, Ok(String::new())),
+        what if what.starts_with("put") => (400, Ok(String::new())),
+        _ => steady(what, ms),
+    });
+    assert_eq!(noted.moments("get a/4.ts"), [50]);
+}
+
+#[test]
+fn an_endpoint_that_is_only_too_slow_is_told_after_twelve_seconds() {
+    let scene = Scene { endpoints: 2, until: 30_000, ..Scene::default() };
+    let noted = scene.carry(|what, ms| match ms {
+        3_000..20_000 if what.starts_with("put 1") && what.ends_with(".ts") => {
+            (6_500, Ok(String::new()))
+        }
+        _ => steady(what, ms),
+    });
+    let wanted = "
+        90 report running
+        100 say session is running
+        20018 report degraded
+        20028 say session is degraded: endpoint https://on.example/channel is too slow: 5 segments that are listed are not there
+        25640 report running
+        25650 say session is running";
+    is(&noted, &["report", "say session"], wanted, "too slow");
+}
+
+#[test]
+fn playlists_that_take_long_at_one_endpoint_hold_up_nothing_at_the_other() {
+    let scene = || Scene { endpoints: 2, until: 9_000, ..Scene::default() };
+    let noted = scene().carry(|what, ms| match what {
+        what if what.starts_with("put 1") && what.ends_with(".m3u8") => (3_000, Ok(String::new())),
+        _ => steady(what, ms),
+    });
+    assert_eq!(noted.only(&["put 0"]), scene().carry(steady).only(&["put 0"]));
+}
+
+#[test]
+fn a_multivariant_playlist_waits_four_target_durations_for_renditions_that_are_not_there() {
+    for (back, wanted) in [
+        (4_000, "5620 put 0 channel.m3u8"),
+        (20_000, "8080 put 0 channel.m3u8\n21700 put 0 channel.m3u8"),
+    ] {
+        let scene = Scene { until: 30_000, ..Scene::default() };
+        let noted = scene.carry(move |what, ms| match what {
+            "get a/main.m3u8" => (10, Ok(variants(&["v", "w"]))),
+            "get a/w.m3u8" if ms < back => (10, Err("503")),
+            _ => steady(what, ms),
+        });
+        is(&noted, &["channel.m3u8"], wanted, &back.to_string());
+        assert!(noted.stored["0 channel.m3u8"].contains("video-10"));
+    }
+}
+
+#[test]
+fn a_rendition_that_goes_takes_what_is_on_its_way_with_it() {
+    let scene = Scene { until: 70_000, ..Scene::default() };
+    let noted = scene.carry(|what, ms| match what {
+        "get a/main.m3u8" if ms < 50_000 => (10, Ok(variants(&["v", "w"]))),
+        what if what.contains("_30.ts") || what.ends_with("/30.ts") => (8_000, Ok(String::new())),
+        "get a/w.m3u8" => steady("get a/v.m3u8", ms),
+        _ => steady(what, ms),
+    });
+    // It was read when the playlist that does not name one of them any more was.
+    let wanted = "
+        0 get a/main.m3u8
+        60010 get a/main.m3u8
+        60067 put 0 video-9_1800000000_30.ts";
+    is(&noted, &["get a/main", "_30.ts"], wanted, "of both");
+}
+
+#[test]
+fn a_session_goes_on_until_each_of_its_variants_has_ended() {
+    let scene = Scene { until: 60_000, of: |it| it.start = Start::Window, ..Scene::default() };
+    let noted = scene.carry(|what, ms| match (what, ms) {
+        ("get a/main.m3u8", _) => (10, Ok(variants(&["v", "w"]))),
+        ("get a/v.m3u8", _) => (10, Ok(recording(6, ""))),
+        // Longer than it takes to give up what was never there.
+        ("get a/w.m3u8", 8_000..25_000) => (10, Err("503")),
+        ("get a/w.m3u8", 30_000..) => (10, Ok(recording(6, "").replace(".ts", "w.ts"))),
+        ("get a/w.m3u8", _) => {
+            let listed = recording(6, "").replace(".ts", "w.ts");
+            (10, Ok(listed.replace("#EXT-X-ENDLIST\n", "").split_inclusive('\n').take(8).collect()))
+        }
+        _ => steady(what, ms),
+    });
+    let wanted = "
+        130 report running
+        9147 report degraded
+        30277 report running
+        30337 report ended";
+    is(&noted, &["report"], wanted, "two variants");
+}
+
+#[test]
+fn what_is_missing_of_a_recording_is_counted_wherever_it_is() {
+    for (gone, jumps, missed) in [("/2.ts", 1, 1), ("/5.ts", 1, 1), ("/9.ts", 0, 0)] {
+        let scene = Scene { until: 60_000, of: |it| it.start = Start::Window, ..Scene::default() };
+        let noted = scene.carry(move |what, ms| match what {
+            "get a/v.m3u8" => (10, Ok(recording(6, ""))),
+            what if what.ends_with(gone) => (10, Err("404")),
+            _ => steady(what, ms),
+        });
+        let progress = &noted.progress;
+        assert_eq!((progress.jumps, progress.missed), (jumps, missed), "{gone}");
+        assert_eq!(progress.status, Status::Ended, "{gone}");
+    }
+}
+
+#[test]
+fn a_source_that_has_ended_does_not_stall() {
+    let scene = Scene { until: 30_000, of: |it| it.start = Start::Window, ..Scene::default() };
+    let noted = scene.carry(|what, ms| match what {
+        "get a/v.m3u8" => (10, Ok(recording(3, ""))),
+        what if what.starts_with("put") => (10, Err("503")),
+        _ => steady(what, ms),
+    });
+    assert_eq!(noted.progress.causes, [Cause::Endpoint].into(), "{:?}", noted.progress.reason);
+}
+
+#[test]
+fn subtitles_that_are_never_there_are_gone_without() {
+    let scene = Scene { until: 60_000, of: |it| it.start = Start::Window, ..Scene::default() };
+    let noted = scene.carry(|what, ms| match what {
+        "get a/main.m3u8" => {
+            let listed = "#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"s\",NAME=\"s\",URI=\"s.m3u8\"\n\
+                #EXT-X-STREAM-INF:BANDWIDTH=9,SUBTITLES=\"s\"\nv.m3u8\n";
+            (10, Ok(format!("#EXTM3U\n{listed}")))
+        }
+        "get a/s.m3u8" => (10, Err("404")),
+        "get a/v.m3u8" => (10, Ok(recording(3, ""))),
+        _ => steady(what, ms),
+    });
+    assert_eq!((noted.progress.status, noted.over), (Status::Ended, 3_570));
+    assert_eq!(noted.moments("get a/s.m3u8"), [10, 520, 1_530, 3_540]);
+}
+
+#[test]
+fn what_an_output_does_not_take_is_told_of_all_renditions_once_all_were_looked_at() {
+    for (late, wanted) in [("answers", "video-10, video-9"), ("fails", "video-9")] {
+        let scene = Scene { until: 10_000, ..Scene::default() };
+        let noted = scene.carry(move |what, ms| match what {
+            "get a/main.m3u8" => (10, Ok(variants(&["v", "w"]))),
+            "get a/w.m3u8" if late == "fails" => (1_000, Err("503")),
+            "get a/v.m3u8" | "get a/w.m3u8" => {
+                let after = if what == "get a/w.m3u8" { 1_000 } else { 10 };
+                (after, Ok(recording(3, "#EXT-X-MAP:URI=\"i\"\n").replace(".ts", ".m4s")))
+            }
+            _ => steady(what, ms),
+        });
+        let reason = noted.progress.reason.unwrap();
+        let named = reason.strip_prefix(
+            "mediapackage does not take this source: segments are fMP4, and only TS is taken: ",
+        );
+        assert_eq!((named, noted.over / 100), (Some(wanted), 10), "{late}: {reason}");
+    }
+}
+
+#[test]
+fn a_rendition_that_turns_out_unfit_is_left_out_once_and_the_session_goes_on() {
+    let scene = Scene { until: 10_000, ..Scene::default() };
+    let noted = scene.carry(|what, ms| match what {
+        "get a/main.m3u8" => {
+            let listed = "#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"s\",NAME=\"s\",URI=\"s.m3u8\"\n\
+                #EXT-X-STREAM-INF:BANDWIDTH=9,SUBTITLES=\"s\"\nv.m3u8\n";
+            (10, Ok(format!("#EXTM3U\n{listed}")))
+        }
+        "get a/s.m3u8" => {
+            let (after, text) = steady(what, ms);
+            (
+                after,
+                text.map(|text| {
+                    let mapped = text.replacen("#EXTINF", "#EXT-X-MAP:URI=\"i\"\n#EXTINF", 1);
+                    mapped.replace(".ts", ".m4s")
+                }),
+            )
+        }
+        _ => steady(what, ms),
+    });
+    let wanted = "
+        10 get a/s.m3u8
+        30 say subtitles-s-s is left out: segments are fMP4, and only TS is taken
+        70 put 0 channel.m3u8";
+    is(&noted, &["say subtitles", "get a/s", "channel.m3u8"], wanted, "subtitles");
+    assert!(!noted.stored["0 channel.m3u8"].contains("SUBTITLES"));
+    assert_eq!((noted.progress.left_out.len(), noted.progress.status), (1, Status::Running));
+}
+
+#[test]
+fn a_source_that_no_output_takes_fails_at_the_first_look() {
+    let noted = Scene::default().carry(|what, ms| match what {
+        "get a/main.m3u8" => (10, Ok(variants(&["v"]).replace("=9", "=9,CODECS=\"vp09.00\""))),
+        _ => steady(what, ms),
+    });
+    assert_eq!((noted.progress.status, noted.moments("get")), (Status::Failed, vec![0]));
+}
+
+#[test]
+fn keys_that_a_multivariant_playlist_names_stay_where_segments_stay_encrypted() {
+    for (output, stays) in [(OutputKind::MediaPackage, false), (OutputKind::WebDav, true)] {
+        let noted = Scene { output, ..Scene::default() }.carry(|what, ms| match what {
+            "get a/main.m3u8" => {
+                let key = "#EXTM3U\n#EXT-X-SESSION-KEY:METHOD=SAMPLE-AES,URI=\"skd://k\",\
+                    KEYFORMAT=\"com.apple.streamingkeydelivery\"\n";
+                (10, Ok(variants(&["v"]).replace("#EXTM3U\n", key)))
+            }
+            _ => steady(what, ms),
+        });
+        let named = noted.stored["0 channel.m3u8"].contains("SESSION-KEY");
+        assert_eq!(named, stays);
+    }
+}
+
+#[test]
+fn what_leaves_the_window_of_an_output_that_deletes_is_deleted_after_a_while() {
+    let scene = Scene {
+        output: OutputKind::WebDav,
+        until: 25_000,
+        of: |it| it.window_seconds = Some(6),
+        ..Scene::default()
+    };
+    let noted = scene.carry(|what, ms| match ms {
+        20_000..22_000 if what.starts_with("delete") => (10, Err("503")),
+        _ => steady(what, ms),
+    });
+    let wanted = "
+        8054 delete 0 video-9_1800000000_2.ts
+        10064 delete 0 video-9_1800000000_3.ts
+        12091 delete 0 video-9_1800000000_4.ts
+        14094 delete 0 video-9_1800000000_5.ts
+        16104 delete 0 video-9_1800000000_6.ts
+        18058 delete 0 video-9_1800000000_7.ts
+        20068 delete 0 video-9_1800000000_8.ts
+        22095 delete 0 video-9_1800000000_8.ts
+        22105 delete 0 video-9_1800000000_9.ts
+        24098 delete 0 video-9_1800000000_10.ts";
+    is(&noted, &["delete"], wanted, "a window of six seconds");
+}
+
+#[test]
+fn a_map_may_have_a_mebibyte() {
+    for (bytes, whole) in [(1 << 20, true), ((1 << 20) + 1, false)] {
+        let scene = Scene { output: OutputKind::WebDav, until: 1_000, ..Scene::default() };
+        let noted = scene.carry(move |what, ms| match what {
+            "get a/i" => (10, Ok("m".repeat(bytes))),
+            "get a/v.m3u8" => {
+                let (after, text) = steady(what, ms);
+                (
+                    after,
+                    text.map(|it| {
+                        it.replace("#EXTINF:2,\n2", "#EXT-X-MAP:URI=\"i\"\n#EXTINF:2,\n2")
+                    }),
+                )
+            }
+            _ => steady(what, ms),
+        });
+        assert_eq!(noted.progress.segments > 0, whole, "{:?}", noted.progress.last_error);
+    }
+}
+
+#[test]
+fn a_playlist_that_was_made_for_a_reader_is_asked_for_anew_at_once_when_it_is_gone() {
+    let noted = Scene { until: 5_000, ..Scene::default() }.carry(|what, ms| match what {
+        "get a/v.m3u8" if ms < 3_000 => (10, Ok("-> http://a/one.m3u8".to_owned())),
+        "get a/v.m3u8" => (10, Ok("-> http://a/two.m3u8".to_owned())),
+        "get a/one.m3u8" if ms > 3_000 => (10, Err("404")),
+        _ => steady(what, ms),
+    });
+    let wanted = "
+        10 get a/v.m3u8
+        20 get a/one.m3u8
+        1030 get a/one.m3u8
+        1540 get a/one.m3u8
+        1795 get a/one.m3u8
+        1923 get a/one.m3u8
+        1987 get a/one.m3u8
+        2047 get a/one.m3u8
+        4050 get a/one.m3u8
+        4060 get a/v.m3u8
+        4070 get a/two.m3u8";
+    is(&noted, &["get a/v", "get a/one", "get a/two"], wanted, "of one reader");
+}
+
+#[test]
+fn answers_that_are_held_back_are_asked_for_by_the_next_number_and_not_waited_for_at_the_end() {
+    let held = |what: &str, ms: u64| {
+        let (after, text) = steady(what, ms);
+        (
+            after,
+            text.map(|it| {
+                it.replace("#EXTM3U\n", "#EXTM3U\n#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES\n")
+            }),
+        )
+    };
+    let scene = Scene { until: 6_045, finish: Some(9_000), holding: true, ..Scene::default() };
+    let noted = scene.carry(move |what, ms| match what {
+        what if what.starts_with("hold") => {
+            let next = ms / 2_000 * 2_000 + 2_000;
+            (next - ms, held("get a/v.m3u8", next).1)
+        }
+        what if what.ends_with("_7.ts") => (500, Ok(String::new())),
+        what if what.ends_with("v.m3u8") => held(what, ms),
+        _ => steady(what, ms),
+    });
+    let wanted = "
+        30 hold a/v.m3u8 _HLS_msn=5 3000
+        2000 hold a/v.m3u8 _HLS_msn=6 3000
+        4000 hold a/v.m3u8 _HLS_msn=7 3000
+        6000 hold a/v.m3u8 _HLS_msn=8 3000
+        6010 put 0 video-9_1800000000_7.ts";
+    is(&noted, &["hold", "_7.ts"], wanted, "held");
+    assert_eq!(noted.over, 6_530);
+
+    // In vain: then it is asked as any other for a minute, for two, ...
+    let scene = Scene { until: 400_000, holding: true, ..Scene::default() };
+    let noted = scene.carry(move |what, ms| match what {
+        what if what.starts_with("hold") => (3_000, Err("503")),
+        what if what.ends_with("v.m3u8") => held(what, ms),
+        _ => steady(what, ms),
+    });
+    assert_eq!(noted.moments("hold"), [30, 64_011, 187_983]);
+}
+
+#[test]
+fn what_a_source_answers_after_it_was_left_is_no_news() {
+    let scene = Scene {
+        sources: vec!["http://a/main.m3u8", "http://b/main.m3u8"],
+        until: 20_000,
+        of: |it| it.options.fallback_after_seconds = 4,
+        ..Scene::default()
+    };
+    let noted = scene.carry(|what, ms| match ms {
+        5_000..30_000 if what == "get a/v.m3u8" => (5_000, Ok(recording(50, ""))),
+        _ => steady(what, ms),
+    });
+    // The answer to what was asked at 6,050 comes at 11,050.
+    assert_eq!(noted.only(&["say fallback"]), "8060 say fallback source 1 is carried\n");
+    assert_eq!(noted.progress.status, Status::Running);
+    assert_eq!(noted.moments("get b/v.m3u8").last(), Some(&18_047));
+}
+
+#[test]
+fn a_segment_is_stored_everywhere_with_the_key_that_it_was_first_stored_with() {
+    let scene = Scene {
+        output: OutputKind::WebDav,
+        endpoints: 2,
+        until: 9_000,
+        again: Some(3_000),
+        ..Scene::default()
+    };
+    let noted = scene.carry(|what, ms| match what {
+        "get a/k" => (
+            10,
+            Ok(if ms < 3_000 { "the key of before" } else { "another one here" }[..16].to_owned()),
+        ),
+        "get a/v.m3u8" => {
+            let (after, text) = steady(what, ms);
+            (
+                after,
+                text.map(|it| {
+                    it.replacen("#EXTINF", "#EXT-X-KEY:METHOD=AES-128,URI=\"k\",IV=0x1\n#EXTINF", 1)
+                }),
+            )
+        }
+        what if ms < 3_000 && what.starts_with("put 1") => (10, Err("503")),
+        _ => steady(what, ms),
+    });
+    for segment in 2..=5 {
+        let name = format!("video-9_1800000000_{segment}.ts");
+        assert_eq!(noted.moments(&format!("put 1 {name}")), [0; 0], "{segment}");
+        assert_eq!(noted.moments(&format!("put 0 {name}")).len(), 1, "{segment}");
+    }
+    assert_eq!(noted.moments("_6.ts"), [4_050, 4_050]);
+}
