@@ -105,6 +105,12 @@ fn what_plays_at_the_moment_from_which_all_is_replaced_is_cut_at_its_next_segmen
         assert!(world.change(wanted, 0));
         assert_eq!(times(&world.log), cut, "{from}");
     }
+    // From the third segment of the show on.
+    let mut world = world();
+    let part = Wish { offset: Micros::from_secs(4), ..wish(&world, SHOW) };
+    assert!(world.change(Edit::Replace(4, vec![part]), 0));
+    assert!(world.change(Edit::From(moment(27_000), vec![wish(&world, OTHER)]), 0));
+    assert_eq!(times(&world.log)[3..], [(5, 26_000), (6, 28_000)]);
 }
 
 #[test]
