@@ -5,6 +5,7 @@
 mod endings;
 mod noted;
 mod playlists;
+mod renditions;
 mod scripted;
 mod sources;
 mod standing;

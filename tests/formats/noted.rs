@@ -62,6 +62,8 @@ pub struct Noted {
     pub progress: Progress,
     /// The playlists that were stored, by endpoint and name: `0 v.m3u8`.
     pub stored: BTreeMap<String, String>,
+    /// How many playlists were rendered.
+    pub renderings: u64,
     /// When it was over.
     pub over: u64,
 }
@@ -281,7 +283,8 @@ impl Scene {
             let requests = std::mem::take(&mut *noted.lock().unwrap());
             let stored = std::mem::take(&mut *stored.lock().unwrap());
             let progress = carrier.progress().clone();
-            Noted { requests, stored, first, progress, over: notes.now() }
+            let (renderings, over) = (carrier.renderings(), notes.now());
+            Noted { requests, stored, first, progress, renderings, over }
         })
     }
 }

@@ -6,7 +6,7 @@ use relay::cause::Cause;
 use relay::progress::Status;
 use relay::session::{OutputKind, Start};
 
-fn recording(count: u32, lines: &str) -> String {
+pub fn recording(count: u32, lines: &str) -> String {
     let listed: String = (0..count).map(|n| format!("{lines}#EXTINF:2,\n{n}.ts\n")).collect();
     format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n{listed}#EXT-X-ENDLIST\n")
 }
@@ -52,63 +52,6 @@ fn playlists_that_take_long_at_one_endpoint_hold_up_nothing_at_the_other() {
 }
 
 #[test]
-fn a_multivariant_playlist_waits_four_target_durations_for_renditions_that_are_not_there() {
-    for (back, wanted) in [
-        (4_000, "5620 put 0 channel.m3u8"),
-        (20_000, "8080 put 0 channel.m3u8\n21700 put 0 channel.m3u8"),
-    ] {
-        let scene = Scene { until: 30_000, ..Scene::default() };
-        let noted = scene.carry(move |what, ms| match what {
-            "get a/main.m3u8" => (10, Ok(variants(&["v", "w"]))),
-            "get a/w.m3u8" if ms < back => (10, Err("503")),
-            _ => steady(what, ms),
-        });
-        is(&noted, &["channel.m3u8"], wanted, &back.to_string());
-        assert!(noted.stored["0 channel.m3u8"].contains("video-10"));
-    }
-}
-
-#[test]
-fn a_rendition_that_goes_takes_what_is_on_its_way_with_it() {
-    let scene = Scene { until: 70_000, ..Scene::default() };
-    let noted = scene.carry(|what, ms| match what {
-        "get a/main.m3u8" if ms < 50_000 => (10, Ok(variants(&["v", "w"]))),
-        what if what.contains("_30.ts") || what.ends_with("/30.ts") => (8_000, Ok(String::new())),
-        "get a/w.m3u8" => steady("get a/v.m3u8", ms),
-        _ => steady(what, ms),
-    });
-    // It was read when the playlist that does not name one of them any more was.
-    let wanted = "
-        0 get a/main.m3u8
-        60010 get a/main.m3u8
-        60067 put 0 video-9_1800000000_30.ts";
-    is(&noted, &["get a/main", "_30.ts"], wanted, "of both");
-}
-
-#[test]
-fn a_session_goes_on_until_each_of_its_variants_has_ended() {
-    let scene = Scene { until: 60_000, of: |it| it.start = Start::Window, ..Scene::default() };
-    let noted = scene.carry(|what, ms| match (what, ms) {
-        ("get a/main.m3u8", _) => (10, Ok(variants(&["v", "w"]))),
-        ("get a/v.m3u8", _) => (10, Ok(recording(6, ""))),
-        // Longer than it takes to give up what was never there.
-        ("get a/w.m3u8", 8_000..25_000) => (10, Err("503")),
-        ("get a/w.m3u8", 30_000..) => (10, Ok(recording(6, "").replace(".ts", "w.ts"))),
-        ("get a/w.m3u8", _) => {
-            let listed = recording(6, "").replace(".ts", "w.ts");
-            (10, Ok(listed.replace("#EXT-X-ENDLIST\n", "").split_inclusive('\n').take(8).collect()))
-        }
-        _ => steady(what, ms),
-    });
-    let wanted = "
-        130 report running
-        9147 report degraded
-        30277 report running
-        30337 report ended";
-    is(&noted, &["report"], wanted, "two variants");
-}
-
-#[test]
 fn what_is_missing_of_a_recording_is_counted_wherever_it_is() {
     for (gone, jumps, missed) in [("/2.ts", 1, 1), ("/5.ts", 1, 1), ("/9.ts", 0, 0)] {
         let scene = Scene { until: 60_000, of: |it| it.start = Start::Window, ..Scene::default() };
@@ -132,99 +75,6 @@ fn a_source_that_has_ended_does_not_stall() {
         _ => steady(what, ms),
     });
     assert_eq!(noted.progress.causes, [Cause::Endpoint].into(), "{:?}", noted.progress.reason);
-}
-
-#[test]
-fn subtitles_that_are_never_there_are_gone_without() {
-    let scene = Scene { until: 60_000, of: |it| it.start = Start::Window, ..Scene::default() };
-    let noted = scene.carry(|what, ms| match what {
-        "get a/main.m3u8" => {
-            let listed = "#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"s\",NAME=\"s\",URI=\"s.m3u8\"\n\
-                #EXT-X-STREAM-INF:BANDWIDTH=9,SUBTITLES=\"s\"\nv.m3u8\n";
-            (10, Ok(format!("#EXTM3U\n{listed}")))
-        }
-        "get a/s.m3u8" => (10, Err("404")),
-        "get a/v.m3u8" => (10, Ok(recording(3, ""))),
-        _ => steady(what, ms),
-    });
-    assert_eq!((noted.progress.status, noted.over), (Status::Ended, 3_570));
-    assert_eq!(noted.moments("get a/s.m3u8"), [10, 520, 1_530, 3_540]);
-}
-
-#[test]
-fn what_an_output_does_not_take_is_told_of_all_renditions_once_all_were_looked_at() {
-    for (late, wanted) in [("answers", "video-10, video-9"), ("fails", "video-9")] {
-        let scene = Scene { until: 10_000, ..Scene::default() };
-        let noted = scene.carry(move |what, ms| match what {
-            "get a/main.m3u8" => (10, Ok(variants(&["v", "w"]))),
-            "get a/w.m3u8" if late == "fails" => (1_000, Err("503")),
-            "get a/v.m3u8" | "get a/w.m3u8" => {
-                let after = if what == "get a/w.m3u8" { 1_000 } else { 10 };
-                (after, Ok(recording(3, "#EXT-X-MAP:URI=\"i\"\n").replace(".ts", ".m4s")))
-            }
-            _ => steady(what, ms),
-        });
-        let reason = noted.progress.reason.unwrap();
-        let named = reason.strip_prefix(
-            "mediapackage does not take this source: segments are fMP4, and only TS is taken: ",
-        );
-        assert_eq!((named, noted.over / 100), (Some(wanted), 10), "{late}: {reason}");
-    }
-}
-
-#[test]
-fn a_rendition_that_turns_out_unfit_is_left_out_once_and_the_session_goes_on() {
-    let scene = Scene { until: 10_000, ..Scene::default() };
-    let noted = scene.carry(|what, ms| match what {
-        "get a/main.m3u8" => {
-            let listed = "#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"s\",NAME=\"s\",URI=\"s.m3u8\"\n\
-                #EXT-X-STREAM-INF:BANDWIDTH=9,SUBTITLES=\"s\"\nv.m3u8\n";
-            (10, Ok(format!("#EXTM3U\n{listed}")))
-        }
-        "get a/s.m3u8" => {
-            let (after, text) = steady(what, ms);
-            (
-                after,
-                text.map(|text| {
-                    let mapped = text.replacen("#EXTINF", "#EXT-X-MAP:URI=\"i\"\n#EXTINF", 1);
-                    mapped.replace(".ts", ".m4s")
-                }),
-            )
-        }
-        _ => steady(what, ms),
-    });
-    let wanted = "
-        10 get a/s.m3u8
-        30 say subtitles-s-s is left out: segments are fMP4, and only TS is taken
-        70 put 0 channel.m3u8";
-    is(&noted, &["say subtitles", "get a/s", "channel.m3u8"], wanted, "subtitles");
-    assert!(!noted.stored["0 channel.m3u8"].contains("SUBTITLES"));
-    assert_eq!((noted.progress.left_out.len(), noted.progress.status), (1, Status::Running));
-}
-
-#[test]
-fn a_source_that_no_output_takes_fails_at_the_first_look() {
-    let noted = Scene::default().carry(|what, ms| match what {
-        "get a/main.m3u8" => (10, Ok(variants(&["v"]).replace("=9", "=9,CODECS=\"vp09.00\""))),
-        _ => steady(what, ms),
-    });
-    assert_eq!((noted.progress.status, noted.moments("get")), (Status::Failed, vec![0]));
-}
-
-#[test]
-fn keys_that_a_multivariant_playlist_names_stay_where_segments_stay_encrypted() {
-    for (output, stays) in [(OutputKind::MediaPackage, false), (OutputKind::WebDav, true)] {
-        let noted = Scene { output, ..Scene::default() }.carry(|what, ms| match what {
-            "get a/main.m3u8" => {
-                let key = "#EXTM3U\n#EXT-X-SESSION-KEY:METHOD=SAMPLE-AES,URI=\"skd://k\",\
-                    KEYFORMAT=\"com.apple.streamingkeydelivery\"\n";
-                (10, Ok(variants(&["v"]).replace("#EXTM3U\n", key)))
-            }
-            _ => steady(what, ms),
-        });
-        let named = noted.stored["0 channel.m3u8"].contains("SESSION-KEY");
-        assert_eq!(named, stays);
-    }
 }
 
 #[test]
@@ -387,4 +237,120 @@ fn a_segment_is_stored_everywhere_with_the_key_that_it_was_first_stored_with() {
         assert_eq!(noted.moments(&format!("put 0 {name}")).len(), 1, "{segment}");
     }
     assert_eq!(noted.moments("_6.ts"), [4_050, 4_050]);
+}
+
+#[test]
+fn each_segment_costs_one_write_however_few_are_listed() {
+    let scene = || Scene { until: 9_000, of: |it| it.window_seconds = None, ..Scene::default() };
+    let noted = scene().carry(|what, ms| match what {
+        "get a/v.m3u8" => {
+            let first = ms / 2_000;
+            let of = |n| format!("#EXTINF:2,\n{n}.ts\n");
+            let listed: String = (first..first + 3).map(of).collect();
+            let head = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:";
+            (10, Ok(format!("{head}{first}\n{listed}")))
+        }
+        _ => steady(what, ms),
+    });
+    assert_eq!(noted.moments("commit"), [20, 50, 80, 2_067, 4_070, 6_080, 8_034]);
+    // Nor does a playlist that cannot be stored.
+    let noted = scene().carry(|what, ms| match ms {
+        2_000..5_000 if what == "put 0 video-9.m3u8" => (10, Err("503")),
+        _ => steady(what, ms),
+    });
+    assert_eq!(noted.moments("commit"), [20, 50, 80, 2_067, 5_887, 6_080, 8_034]);
+}
+
+#[test]
+fn an_endpoint_that_lacks_half_is_not_called_too_slow() {
+    for (hanging, slow) in [(2, false), (3, true)] {
+        let scene = Scene { until: 30_000, of: |it| it.start = Start::Window, ..Scene::default() };
+        let noted = scene.carry(move |what, ms| match what {
+            "get a/v.m3u8" => (10, Ok(recording(4, "").replace("#EXT-X-ENDLIST\n", ""))),
+            what if (4 - hanging..4).any(|n| what.ends_with(&format!("00_{n}.ts"))) => {
+                (60_000, Ok(String::new()))
+            }
+            _ => steady(what, ms),
+        });
+        let reason = noted.progress.reason.unwrap();
+        assert_eq!(reason.contains("too slow"), slow, "{hanging}: {reason}");
+    }
+}
+
+#[test]
+fn what_says_the_same_as_before_is_rendered_once_and_not_stored() {
+    let noted = Scene { until: 80_000, ..Scene::default() }.carry(|what, ms| match what {
+        "get a/main.m3u8" if ms > 30_000 => {
+            (10, Ok(variants(&["v"]).replace("v.m3u8", "./v.m3u8?x")))
+        }
+        _ => steady(what, ms),
+    });
+    assert_eq!(noted.moments("put 0 channel.m3u8"), [70]);
+    let same = Scene { until: 80_000, ..Scene::default() }.carry(steady);
+    assert_eq!(noted.renderings, same.renderings + 1);
+}
+
+#[test]
+fn what_is_being_deleted_is_not_deleted_twice() {
+    let scene = Scene {
+        output: OutputKind::WebDav,
+        until: 20_000,
+        of: |it| it.window_seconds = Some(6),
+        ..Scene::default()
+    };
+    let noted = scene.carry(|what, ms| match what {
+        what if what.starts_with("delete") => (5_000, Ok(String::new())),
+        _ => steady(what, ms),
+    });
+    let wanted = "
+        8054 delete 0 video-9_1800000000_2.ts
+        14094 delete 0 video-9_1800000000_3.ts
+        19094 delete 0 video-9_1800000000_4.ts";
+    is(&noted, &["delete"], wanted, "deletes of five seconds");
+}
+
+#[test]
+fn a_server_that_cannot_hold_its_answer_back_is_not_asked_to() {
+    let noted = Scene { holding: true, ..Scene::default() }.carry(steady);
+    assert_eq!(noted.only(&["hold"]), "");
+}
+
+#[test]
+fn a_source_goes_on_where_it_lists_one_segment_or_none_or_an_old_copy_comes() {
+    for how in ["one", "none", "an old copy"] {
+        let noted = Scene { until: 50_000, ..Scene::default() }.carry(move |what, ms| match how {
+            "one" if what == "get a/v.m3u8" => {
+                let newest = ms / 2_000;
+                (10, Ok(format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:{newest}\n#EXTINF:2,\n{newest}.ts\n")))
+            }
+            "none" if what == "get a/v.m3u8" && (5_000..40_000).contains(&ms) => {
+                (10, Ok("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:6\n".to_owned()))
+            }
+            "none" if what == "get a/v.m3u8" && ms >= 40_000 => steady(what, ms - 34_000),
+            "an old copy" if (30_000..30_500).contains(&ms) => steady(what, 16_000),
+            _ => steady(what, ms),
+        });
+        println!("{how} {}", noted.only(&["say source", "say session"]));
+        assert_eq!(noted.only(&["say source"]), "", "{how}");
+        assert_eq!((noted.progress.jumps, noted.progress.missed), (0, 0), "{how}");
+    }
+}
+
+#[test]
+fn the_lag_is_that_of_the_newest_segment() {
+    let slow = Scene { until: 9_000, ..Scene::default() }.carry(|what, ms| match what {
+        "put 0 video-9.m3u8" => (2_500, Ok(String::new())),
+        _ => steady(what, ms),
+    });
+    // The last of those that are stored all the time.
+    assert_eq!(slow.progress.lag_ms, Some(1_540));
+    let anew = Scene { until: 9_500, ..Scene::default() }.carry(|what, ms| match ms {
+        6_500.. if what == "get a/v.m3u8" => {
+            let (after, text) = steady(what, ms - 6_000);
+            (after, text.map(|text| text.replace(".ts", "x.ts")))
+        }
+        6_500.. if what.starts_with("put") => (500, Ok(String::new())),
+        _ => steady(what, ms),
+    });
+    assert_eq!(anew.progress.lag_ms, Some(1_240));
 }

@@ -75,7 +75,7 @@ fn a_calm_session_asks_for_each_thing_once_and_looks_when_something_is_due() {
     is(&noted, &[""], wanted, "calm");
     let (progress, endpoint) = (&noted.progress, &noted.progress.endpoints[0]);
     assert_eq!((progress.segments, progress.bytes, progress.lag_ms), (5, 20, Some(40)));
-    assert_eq!(noted.first.endpoints.len(), 1);
+    assert_eq!((noted.first.endpoints.len(), noted.renderings), (1, 8));
     assert_eq!((endpoint.segments, endpoint.bytes), (5, 20));
 }
 
@@ -269,6 +269,15 @@ fn a_run_that_is_to_finish_settles_what_is_under_way_and_begins_nothing() {
         ),
         (2_060, 9_000, 10, 2_087, "2067 commit; 2077 put 0 video-9.m3u8"),
         (3_000, 9_000, 10, 3_000, ""),
+        // The source would be looked at at 4,040.
+        (
+            2_060,
+            9_000,
+            2_500,
+            9_000,
+            "2540 commit; 2550 put 0 video-9.m3u8; 4557 commit; 5050 put 0 channel.m3u8; \
+             7550 commit; 7560 report running; 7570 put 0 video-9.m3u8",
+        ),
     ] {
         let scene = Scene { until, finish: Some(finish), ..Scene::default() };
         let noted = scene.carry(move |what, ms| match what {

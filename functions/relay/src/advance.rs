@@ -40,7 +40,6 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use url::Url;
 
-use commit::News;
 use ending::Lost;
 pub use event::Event;
 use fallback::Sources;
@@ -274,7 +273,7 @@ where
         loop {
             let now = self.clock.now();
             self.sources.looks(now);
-            if !self.closing && self.progress.status.is_active() {
+            if self.progress.status.is_active() {
                 self.judge(now);
             }
             if !self.closing && self.progress.status.is_active() {
@@ -308,16 +307,10 @@ where
     /// Starts nothing new, and settles and publishes what is under way, until `deadline` at most.
     pub async fn finish(&mut self, deadline: Timestamp) {
         self.closing = true;
-        while (!self.under_way.is_empty() || self.news() != News::None)
-            && self.clock.now() < deadline
+        let clock = Arc::clone(&self.clock);
+        let mut limit = pin!(clock.sleep_until(deadline));
+        while let Either::Left((Step::Went(_), _)) = select(pin!(self.tick()), limit.as_mut()).await
         {
-            let clock = Arc::clone(&self.clock);
-            let limit = pin!(clock.sleep_until(deadline));
-            let tick = pin!(self.tick());
-            match select(tick, limit).await {
-                Either::Left((Step::Went(_), _)) => {}
-                Either::Left((Step::Over(_) | Step::Idle(_), _)) | Either::Right(_) => return,
-            }
         }
     }
 

@@ -336,7 +336,7 @@ where
 
     /// Learns the peak bandwidth of a source that does not state one.
     fn measure(&mut self, rendition: &RenditionName, key: Key, bytes: u64) {
-        if !self.is_single() || self.working.bandwidth.is_some() {
+        if !self.master.single || self.working.bandwidth.is_some() {
             return;
         }
         let seen = self.watches.get(rendition).and_then(|watch| watch.seen.as_deref());

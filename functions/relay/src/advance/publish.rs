@@ -278,10 +278,6 @@ where
         outlet.failed(cause, what.clone(), now);
         self.fault(now, what);
     }
-
-    pub(super) fn is_single(&self) -> bool {
-        self.master.single
-    }
 }
 
 /// Stores media playlists side by side, and the multivariant playlist once all of them are there.

@@ -263,10 +263,8 @@ impl Watch {
 
     /// Reads the same stream elsewhere from now on.
     pub(super) fn fail_over(&mut self) {
-        if self.urls.len() > 1 {
-            self.urls.rotate_left(1);
-            (self.looks.known, self.looks.moved) = (None, None);
-        }
+        self.urls.rotate_left(1);
+        (self.looks.known, self.looks.moved) = (None, None);
     }
 
     /// Goes to where it is listed now, if it fails where it is.

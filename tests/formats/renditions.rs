@@ -1,0 +1,184 @@
+//! Renditions that come late, go, end at different times, or are not for the output.
+
+use crate::noted::Scene;
+use crate::standing::recording;
+use crate::timetables::{is, steady, variants};
+use relay::progress::Status;
+use relay::session::{OutputKind, Start};
+
+#[test]
+fn a_multivariant_playlist_waits_four_target_durations_for_renditions_that_are_not_there() {
+    for (back, wanted) in [
+        (4_000, "5620 put 0 channel.m3u8"),
+        (20_000, "8080 put 0 channel.m3u8\n21700 put 0 channel.m3u8"),
+    ] {
+        let scene = Scene { until: 30_000, ..Scene::default() };
+        let noted = scene.carry(move |what, ms| match what {
+            "get a/main.m3u8" => (10, Ok(variants(&["v", "w"]))),
+            "get a/w.m3u8" if ms < back => (10, Err("503")),
+            _ => steady(what, ms),
+        });
+        is(&noted, &["channel.m3u8"], wanted, &back.to_string());
+        assert!(noted.stored["0 channel.m3u8"].contains("video-10"));
+    }
+}
+
+#[test]
+fn a_rendition_that_goes_takes_what_is_on_its_way_with_it() {
+    let scene = Scene { until: 70_000, ..Scene::default() };
+    let noted = scene.carry(|what, ms| match what {
+        "get a/main.m3u8" if ms < 50_000 => (10, Ok(variants(&["v", "w"]))),
+        what if what.contains("_30.ts") || what.ends_with("/30.ts") => (8_000, Ok(String::new())),
+        "get a/w.m3u8" => steady("get a/v.m3u8", ms),
+        _ => steady(what, ms),
+    });
+    // It was read when the playlist that does not name one of them any more was.
+    let wanted = "
+        0 get a/main.m3u8
+        60010 get a/main.m3u8
+        60067 put 0 video-9_1800000000_30.ts";
+    is(&noted, &["get a/main", "_30.ts"], wanted, "of both");
+}
+
+#[test]
+fn a_session_goes_on_until_each_of_its_variants_has_ended() {
+    let scene = Scene { until: 60_000, of: |it| it.start = Start::Window, ..Scene::default() };
+    let noted = scene.carry(|what, ms| match (what, ms) {
+        ("get a/main.m3u8", _) => (10, Ok(variants(&["v", "w"]))),
+        ("get a/v.m3u8", _) => (10, Ok(recording(6, ""))),
+        // Longer than it takes to give up what was never there.
+        ("get a/w.m3u8", 8_000..25_000) => (10, Err("503")),
+        ("get a/w.m3u8", 30_000..) => (10, Ok(recording(6, "").replace(".ts", "w.ts"))),
+        ("get a/w.m3u8", _) => {
+            let listed = recording(6, "").replace(".ts", "w.ts");
+            (10, Ok(listed.replace("#EXT-X-ENDLIST\n", "").split_inclusive('\n').take(8).collect()))
+        }
+        _ => steady(what, ms),
+    });
+    let wanted = "
+        130 report running
+        9147 report degraded
+        30277 report running
+        30337 report ended";
+    is(&noted, &["report"], wanted, "two variants");
+}
+
+#[test]
+fn subtitles_that_are_never_there_are_gone_without() {
+    let scene = Scene { until: 60_000, of: |it| it.start = Start::Window, ..Scene::default() };
+    let noted = scene.carry(|what, ms| match what {
+        "get a/main.m3u8" => {
+            let listed = "#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"s\",NAME=\"s\",URI=\"s.m3u8\"\n\
+                #EXT-X-STREAM-INF:BANDWIDTH=9,SUBTITLES=\"s\"\nv.m3u8\n";
+            (10, Ok(format!("#EXTM3U\n{listed}")))
+        }
+        "get a/s.m3u8" => (10, Err("404")),
+        "get a/v.m3u8" => (10, Ok(recording(3, ""))),
+        _ => steady(what, ms),
+    });
+    assert_eq!((noted.progress.status, noted.over), (Status::Ended, 3_570));
+    assert_eq!(noted.moments("get a/s.m3u8"), [10, 520, 1_530, 3_540]);
+}
+
+#[test]
+fn what_an_output_does_not_take_is_told_of_all_renditions_once_all_were_looked_at() {
+    for (late, wanted) in [("answers", "video-10, video-9"), ("fails", "video-9")] {
+        let scene = Scene { until: 10_000, ..Scene::default() };
+        let noted = scene.carry(move |what, ms| match what {
+            "get a/main.m3u8" => (10, Ok(variants(&["v", "w"]))),
+            "get a/w.m3u8" if late == "fails" => (1_000, Err("503")),
+            "get a/v.m3u8" | "get a/w.m3u8" => {
+                let after = if what == "get a/w.m3u8" { 1_000 } else { 10 };
+                (after, Ok(recording(3, "#EXT-X-MAP:URI=\"i\"\n").replace(".ts", ".m4s")))
+            }
+            _ => steady(what, ms),
+        });
+        let reason = noted.progress.reason.unwrap();
+        let named = reason.strip_prefix(
+            "mediapackage does not take this source: segments are fMP4, and only TS is taken: ",
+        );
+        assert_eq!((named, noted.over / 100), (Some(wanted), 10), "{late}: {reason}");
+    }
+}
+
+#[test]
+fn a_rendition_that_turns_out_unfit_is_left_out_once_and_the_session_goes_on() {
+    let scene = Scene { until: 10_000, ..Scene::default() };
+    let noted = scene.carry(|what, ms| match what {
+        "get a/main.m3u8" => {
+            let listed = "#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"s\",NAME=\"s\",URI=\"s.m3u8\"\n\
+                #EXT-X-STREAM-INF:BANDWIDTH=9,SUBTITLES=\"s\"\nv.m3u8\n";
+            (10, Ok(format!("#EXTM3U\n{listed}")))
+        }
+        "get a/s.m3u8" => {
+            let (after, text) = steady(what, ms);
+            (
+                after,
+                text.map(|text| {
+                    let mapped = text.replacen("#EXTINF", "#EXT-X-MAP:URI=\"i\"\n#EXTINF", 1);
+                    mapped.replace(".ts", ".m4s")
+                }),
+            )
+        }
+        _ => steady(what, ms),
+    });
+    let wanted = "
+        10 get a/s.m3u8
+        30 say subtitles-s-s is left out: segments are fMP4, and only TS is taken
+        70 put 0 channel.m3u8";
+    is(&noted, &["say subtitles", "get a/s", "channel.m3u8"], wanted, "subtitles");
+    assert!(!noted.stored["0 channel.m3u8"].contains("SUBTITLES"));
+    assert_eq!((noted.progress.left_out.len(), noted.progress.status), (1, Status::Running));
+}
+
+#[test]
+fn a_source_that_no_output_takes_fails_at_the_first_look() {
+    let noted = Scene::default().carry(|what, ms| match what {
+        "get a/main.m3u8" => (10, Ok(variants(&["v"]).replace("=9", "=9,CODECS=\"vp09.00\""))),
+        _ => steady(what, ms),
+    });
+    assert_eq!((noted.progress.status, noted.moments("get")), (Status::Failed, vec![0]));
+}
+
+#[test]
+fn keys_that_a_multivariant_playlist_names_stay_where_segments_stay_encrypted() {
+    for (output, stays) in [(OutputKind::MediaPackage, false), (OutputKind::WebDav, true)] {
+        let noted = Scene { output, ..Scene::default() }.carry(|what, ms| match what {
+            "get a/main.m3u8" => {
+                let key = "#EXTM3U\n#EXT-X-SESSION-KEY:METHOD=SAMPLE-AES,URI=\"skd://k\",\
+                    KEYFORMAT=\"com.apple.streamingkeydelivery\"\n";
+                (10, Ok(variants(&["v"]).replace("#EXTM3U\n", key)))
+            }
+            _ => steady(what, ms),
+        });
+        let named = noted.stored["0 channel.m3u8"].contains("SESSION-KEY");
+        assert_eq!(named, stays);
+    }
+}
+
+#[test]
+fn a_live_variant_goes_on_however_long_ago_another_ended() {
+    let scene = Scene { until: 700_000, of: |it| it.start = Start::Window, ..Scene::default() };
+    let noted = scene.carry(|what, ms| match what {
+        "get a/main.m3u8" => (10, Ok(variants(&["v", "w"]))),
+        "get a/v.m3u8" => (10, Ok(recording(6, ""))),
+        "get a/w.m3u8" => steady("get a/v.m3u8", ms),
+        _ => steady(what, ms),
+    });
+    assert_eq!((noted.progress.status, noted.over), (Status::Running, 700_000));
+}
+
+#[test]
+fn each_rendition_that_is_left_out_is_told() {
+    let noted = Scene::default().carry(|what, ms| match what {
+        "get a/main.m3u8" => {
+            let of = |name| format!("#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"s\",NAME=\"{name}\",URI=\"{name}.m3u8\"\n");
+            let listed = ["s", "t"].map(of).concat();
+            (10, Ok(format!("#EXTM3U\n{listed}#EXT-X-STREAM-INF:BANDWIDTH=9,SUBTITLES=\"s\"\nv.m3u8\n")))
+        }
+        "get a/s.m3u8" | "get a/t.m3u8" => (10, Ok(recording(3, "#EXT-X-MAP:URI=\"i\"\n").replace(".ts", ".m4s"))),
+        _ => steady(what, ms),
+    });
+    let names: Vec<&str> = noted.progress.left_out.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(names, ["subtitles-s-s", "subtitles-s-t"]);
+}
