@@ -157,15 +157,16 @@ fn keys_that_a_multivariant_playlist_names_stay_where_segments_stay_encrypted() 
 }
 
 #[test]
-fn a_live_variant_goes_on_however_long_ago_another_ended() {
+fn a_live_variant_that_fails_is_not_given_up_however_long_ago_another_ended() {
     let scene = Scene { until: 700_000, of: |it| it.start = Start::Window, ..Scene::default() };
     let noted = scene.carry(|what, ms| match what {
         "get a/main.m3u8" => (10, Ok(variants(&["v", "w"]))),
         "get a/v.m3u8" => (10, Ok(recording(6, ""))),
+        "get a/w.m3u8" if ms > 9_000 => (10, Err("503")),
         "get a/w.m3u8" => steady("get a/v.m3u8", ms),
         _ => steady(what, ms),
     });
-    assert_eq!((noted.progress.status, noted.over), (Status::Running, 700_000));
+    assert_eq!((noted.progress.status, noted.over), (Status::Degraded, 700_000));
 }
 
 #[test]

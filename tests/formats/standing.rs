@@ -259,6 +259,11 @@ fn each_segment_costs_one_write_however_few_are_listed() {
         _ => steady(what, ms),
     });
     assert_eq!(noted.moments("commit"), [20, 50, 80, 2_067, 5_887, 6_080, 8_034]);
+    let noted = scene().carry(|what, ms| match ms {
+        0..5_000 if what == "put 0 video-9.m3u8" => (10, Err("503")),
+        _ => steady(what, ms),
+    });
+    assert_eq!(noted.moments("commit"), [20, 50, 3_870, 4_170, 5_990, 6_080, 8_034]);
 }
 
 #[test]
