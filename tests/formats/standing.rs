@@ -359,3 +359,16 @@ fn the_lag_is_that_of_the_newest_segment() {
     });
     assert_eq!(anew.progress.lag_ms, Some(1_240));
 }
+
+#[test]
+fn a_source_that_begins_anew_is_told_by_what_it_once_listed_under_the_same_number() {
+    let noted = Scene { until: 30_000, ..Scene::default() }.carry(|what, ms| match ms {
+        20_500.. if what == "get a/v.m3u8" => {
+            let (after, text) = steady(what, ms - 20_000);
+            (after, text.map(|text| text.replace(".ts", "x.ts")))
+        }
+        _ => steady(what, ms),
+    });
+    // With the first look after that.
+    assert_eq!(noted.moments("say source numbers video-9 afresh"), [22_005]);
+}
