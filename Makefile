@@ -55,10 +55,14 @@ fuzz: ## Look for bytes that break a parser: TARGET= (absent: each in turn), SEC
 	tests/fuzz/run.sh $(SECONDS)
 
 mutants: PACKAGE = hls
+mutants: export SEEDS ?= 20
+# What relay's actions do is seen from outside of it.
+mutants: noticing = $(if $(filter relay,$(PACKAGE)),--test-package relay --test-package tests -- \
+	--lib --test decisions --test formats --test simulation --test bounds,-- --lib --tests)
 mutants: ## Change one thing at a time, and see whether a test notices (hours): PACKAGE=hls, relay or channel
 	version="$$(PATH="target/cargo-mutants/bin:$$PATH" cargo mutants --version || true)"; [[ $$version == *' 27.1.0' ]] || \
 		cargo install cargo-mutants --version 27.1.0 --locked --root target/cargo-mutants
-	PATH="target/cargo-mutants/bin:$$PATH" cargo mutants --package $(PACKAGE) --output target $(ARGS)
+	PATH="target/cargo-mutants/bin:$$PATH" cargo mutants --package $(PACKAGE) --output target $(ARGS) $(noticing)
 
 audit: ## What dependencies may be, and what is known against them (asks the network)
 	version="$$(PATH="target/cargo-deny/bin:$$PATH" cargo deny --version || true)"; [[ $$version == *' 0.20.2' ]] || \

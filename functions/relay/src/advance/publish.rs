@@ -71,7 +71,7 @@ where
 {
     /// When an endpoint that failed is to be tried again.
     pub(super) fn outlets_due(&self, now: Timestamp) -> Option<Timestamp> {
-        let retries = self.outlets.iter().filter(|o| o.failures > 0).map(|o| o.retry_at);
+        let retries = self.outlets.iter().map(|o| o.retry_at);
         let complete =
             self.outlets.iter().filter_map(|o| o.since.map(|since| since + self.patience()));
         retries.chain(complete).filter(|&at| at > now).min()

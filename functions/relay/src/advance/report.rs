@@ -59,7 +59,7 @@ where
             // What is not there at the very end has no segment after it to be marked.
             let at_the_end = watch.seen.as_ref().is_some_and(|seen| seen.ended);
             let landed = self.working.renditions.get(name).and_then(Rendition::landed);
-            let last = watch.fates.gone.iter().filter(|key| Some(key.1) > landed);
+            let last = watch.fates.gone.iter().filter(|key| landed < Some(key.1));
             let count = if at_the_end { last.count() as u64 } else { 0 };
             self.progress.jumps += u64::from(count > 0);
             self.progress.missed += count;
