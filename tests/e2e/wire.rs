@@ -1,11 +1,10 @@
-//! The way from the functions to the table: handed on, counted, and slow on request.
+//! The way from the functions to the table: handed on, and refused on request.
 
 use axum::Router;
 use axum::body::to_bytes;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
 /// A server between the functions and DynamoDB.
@@ -20,19 +19,22 @@ pub struct Wire {
 struct State {
     to: OnceLock<String>,
     throttled: Mutex<Option<Throttled>>,
-    calls: Mutex<BTreeMap<String, usize>>,
 }
 
 /// Calls that the table is asked too often.
 struct Throttled {
     actions: &'static [&'static str],
     about: String,
+    answered: usize,
 }
 
 impl Throttled {
-    fn holds(&self, action: &str, body: &[u8]) -> bool {
-        self.actions.contains(&action)
-            && body.windows(self.about.len()).any(|part| part == self.about.as_bytes())
+    /// Whether a call is one of them, which is counted.
+    fn holds(&mut self, action: &str, body: &[u8]) -> bool {
+        let holds = self.actions.contains(&action)
+            && body.windows(self.about.len()).any(|part| part == self.about.as_bytes());
+        self.answered += usize::from(holds);
+        holds
     }
 }
 
@@ -59,17 +61,13 @@ impl Wire {
     /// Answers every call of these actions in which a session is named as a table that is asked for too much, until
     /// [`Self::mend`].
     pub fn throttle(&self, session: &str, actions: &'static [&'static str]) {
-        let throttled = Throttled { actions, about: session.to_owned() };
+        let throttled = Throttled { actions, about: session.to_owned(), answered: 0 };
         *self.state.throttled.lock().unwrap() = Some(throttled);
     }
 
-    pub fn mend(&self) {
-        *self.state.throttled.lock().unwrap() = None;
-    }
-
-    /// The calls so far, by action.
-    pub fn calls(&self) -> BTreeMap<String, usize> {
-        self.state.calls.lock().unwrap().clone()
+    /// Answers as the table does again, and says how many calls were answered as if it were asked for too much.
+    pub fn mend(&self) -> usize {
+        self.state.throttled.lock().unwrap().take().map_or(0, |throttled| throttled.answered)
     }
 }
 
@@ -77,9 +75,8 @@ async fn hand_on(client: &reqwest::Client, state: &State, request: Request) -> R
     let (parts, body) = request.into_parts();
     let target = parts.headers.get("x-amz-target").and_then(|it| it.to_str().ok());
     let action = target.and_then(|it| it.rsplit('.').next()).unwrap_or_default().to_owned();
-    *state.calls.lock().unwrap().entry(action.clone()).or_default() += 1;
     let body = to_bytes(body, 1 << 20).await.unwrap();
-    if state.throttled.lock().unwrap().as_ref().is_some_and(|it| it.holds(&action, &body)) {
+    if state.throttled.lock().unwrap().as_mut().is_some_and(|it| it.holds(&action, &body)) {
         let name = "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException";
         let body = format!(r#"{{"__type":"{name}","message":"the rate is exceeded"}}"#);
         return (StatusCode::BAD_REQUEST, [("content-type", "application/x-amz-json-1.0")], body)

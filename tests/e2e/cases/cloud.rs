@@ -121,13 +121,11 @@ async fn a_table_that_is_asked_for_too_much_holds_up_and_loses_nothing() {
     let scene = scene().await;
     let (cloud, id) = (scene.ferry, scene.carry().await);
     scene.caught_up(CATCH_UP).await;
-    let before = cloud.wire.calls();
     cloud
         .wire
         .throttle(&id, &["GetItem", "BatchGetItem", "UpdateItem", "PutItem", "TransactWriteItems"]);
     scene.publish(5).await;
-    cloud.wire.mend();
-    assert!(cloud.wire.calls().values().sum::<usize>() > before.values().sum::<usize>());
+    assert!(cloud.wire.mend() > 0, "the session was carried meanwhile");
     scene.caught_up(CATCH_UP).await;
     scene.end(&id).await.is_whole();
 }
