@@ -17,22 +17,10 @@ fn even(millis: i64, count: usize) -> Programme {
 /// The slate until 6 s, then three shows of 10 s in segments of 2 s: entries 1 to 4.
 fn world() -> World {
     let mut world = World::new(&[even(1_000, 4), even(2_000, 5), even(1_000, 3)], true, 0);
-    let wishes = vec![wish(&world, SHOW); 3];
+    let wishes = vec![world.wish(SHOW); 3];
     assert!(world.change(Edit::Append(wishes), 0));
     assert_eq!(times(&world.log), [(1, 0), (2, 6_000), (3, 16_000), (4, 26_000)]);
     world
-}
-
-fn wish(world: &World, which: usize) -> Wish {
-    Wish {
-        asset: world.hashes[which].clone(),
-        live: None,
-        title: None,
-        start: None,
-        offset: Micros(0),
-        duration: None,
-        breaks: Vec::new(),
-    }
 }
 
 /// The entries of a log, and when they begin.
@@ -47,7 +35,7 @@ fn edited(world: &World, wanted: Edit, now: i64) -> Result<Change, Vec<Refusal>>
 #[test]
 fn what_begins_within_six_seconds_is_not_changed() {
     let world = world();
-    let other = || vec![wish(&world, OTHER)];
+    let other = || vec![world.wish(OTHER)];
     // Entry 3 begins at 16 s.
     for (field, wanted) in [
         ("before", Edit::Insert(3, other())),
@@ -67,7 +55,7 @@ fn what_begins_within_six_seconds_is_not_changed() {
 #[test]
 fn only_a_programme_is_named_in_an_edit() {
     let mut world = world();
-    let late = Wish { start: Some(moment(60_000)), ..wish(&world, SHOW) };
+    let late = Wish { start: Some(moment(60_000)), ..world.wish(SHOW) };
     assert!(world.change(Edit::Append(vec![late]), 0));
     let slate = world.log.iter().find(|it| it.wish.is_none() && it.id > 4).unwrap().id;
     for id in [slate, 1, 99] {
@@ -78,7 +66,7 @@ fn only_a_programme_is_named_in_an_edit() {
 
 #[test]
 fn an_edit_leaves_what_comes_before_it_and_moves_what_comes_after() {
-    let other = |world: &World| vec![wish(world, OTHER)];
+    let other = |world: &World| vec![world.wish(OTHER)];
     let mut world = world();
     assert!(world.change(Edit::Insert(4, other(&world)), 0));
     assert_eq!(times(&world.log), [(1, 0), (2, 6_000), (3, 16_000), (5, 26_000), (4, 29_000)]);
@@ -101,15 +89,15 @@ fn what_plays_at_the_moment_from_which_all_is_replaced_is_cut_at_its_next_segmen
         (26_000, &[(1, 0), (2, 6_000), (3, 16_000), (5, 26_000)]),
     ] {
         let mut world = world();
-        let wanted = Edit::From(moment(from), vec![wish(&world, OTHER)]);
+        let wanted = Edit::From(moment(from), vec![world.wish(OTHER)]);
         assert!(world.change(wanted, 0));
         assert_eq!(times(&world.log), cut, "{from}");
     }
     // From the third segment of the show on.
     let mut world = world();
-    let part = Wish { offset: Micros::from_secs(4), ..wish(&world, SHOW) };
+    let part = Wish { offset: Micros::from_secs(4), ..world.wish(SHOW) };
     assert!(world.change(Edit::Replace(4, vec![part]), 0));
-    assert!(world.change(Edit::From(moment(27_000), vec![wish(&world, OTHER)]), 0));
+    assert!(world.change(Edit::From(moment(27_000), vec![world.wish(OTHER)]), 0));
     assert_eq!(times(&world.log)[3..], [(5, 26_000), (6, 28_000)]);
 }
 
@@ -117,7 +105,7 @@ fn what_plays_at_the_moment_from_which_all_is_replaced_is_cut_at_its_next_segmen
 fn a_programme_is_cut_where_its_break_begins_and_nothing_is_left_of_the_break() {
     let mut world = world();
     let pause = Break { at: Micros::from_secs(4), duration: Micros::from_secs(3), ads: Vec::new() };
-    let wanted = Wish { breaks: vec![pause], ..wish(&world, SHOW) };
+    let wanted = Wish { breaks: vec![pause], ..world.wish(SHOW) };
     assert!(world.change(Edit::Replace(4, vec![wanted]), 0));
     let starts = |world: &World| -> Vec<i64> {
         world.log.last().unwrap().items.iter().map(|item| millis(item.start)).collect()
@@ -130,10 +118,10 @@ fn a_programme_is_cut_where_its_break_begins_and_nothing_is_left_of_the_break() 
 #[test]
 fn the_slate_before_a_programme_is_taken_away_with_what_made_it_wait() {
     let mut world = world();
-    let late = Wish { start: Some(moment(60_000)), ..wish(&world, SHOW) };
+    let late = Wish { start: Some(moment(60_000)), ..world.wish(SHOW) };
     assert!(world.change(Edit::Append(vec![late]), 0));
     assert_eq!(times(&world.log)[4..], [(5, 36_000), (6, 60_000)]);
-    let at_once = || vec![wish(&world, OTHER)];
+    let at_once = || vec![world.wish(OTHER)];
     let mut before = world.clone();
     assert!(before.change(Edit::Replace(6, at_once()), 0));
     assert_eq!(times(&before.log)[4..], [(7, 36_000)]);

@@ -27,6 +27,19 @@ pub struct World {
 const WINDOW: i64 = 15_000;
 
 impl World {
+    /// All of a programme, as soon as there is place.
+    pub fn wish(&self, which: usize) -> Wish {
+        Wish {
+            asset: self.hashes[which].clone(),
+            live: None,
+            title: None,
+            start: None,
+            offset: Micros(0),
+            duration: None,
+            breaks: Vec::new(),
+        }
+    }
+
     pub fn new(programmes: &[Programme], slate: bool, ads: usize) -> Self {
         let assets: Vec<_> = programmes.iter().enumerate().map(|(n, it)| it.asset(n)).collect();
         let hashes: Vec<AssetHash> = assets.iter().map(channel::Asset::hash).collect();

@@ -26,27 +26,15 @@ fn moments(played: &Playhead, until: i64) -> impl Iterator<Item = i64> {
     ends.flat_map(|end| [end - 1, end])
 }
 
-fn wish(world: &World, which: usize) -> Wish {
-    Wish {
-        asset: world.hashes[which].clone(),
-        live: None,
-        title: None,
-        start: None,
-        offset: Micros(0),
-        duration: None,
-        breaks: Vec::new(),
-    }
-}
-
 /// The slate until 6 s, a part of a show with a break, the slate again, two shows, and the slate for ever.
 fn scheduled(slate: bool) -> World {
     let mut world = World::new(&programmes(), slate, 0);
     world.channel.ads = vec![world.hashes[2].clone()];
     let pause =
         Break { at: Micros::from_secs(5), duration: Micros::from_millis(4_600), ads: Vec::new() };
-    let part = Wish { offset: Micros::from_secs(2), breaks: vec![pause], ..wish(&world, 1) };
-    let late = Wish { start: Some(moment(30_000)), ..wish(&world, 1) };
-    let wishes = vec![part, late, wish(&world, 1)];
+    let part = Wish { offset: Micros::from_secs(2), breaks: vec![pause], ..world.wish(1) };
+    let late = Wish { start: Some(moment(30_000)), ..world.wish(1) };
+    let wishes = vec![part, late, world.wish(1)];
     assert!(world.change(Edit::Append(wishes), 0));
     world
 }
@@ -135,7 +123,7 @@ fn a_loop_tells_what_plays_and_what_comes_next() {
 #[test]
 fn only_the_indexes_of_what_plays_about_now_are_needed() {
     let mut world = World::new(&programmes(), true, 0);
-    let wishes = [2, 1, 1, 1, 1, 2].map(|which| wish(&world, which));
+    let wishes = [2, 1, 1, 1, 1, 2].map(|which| world.wish(which));
     assert!(world.change(Edit::Append(wishes.to_vec()), 0));
     let items: Vec<Item> = world.items().into_iter().skip(1).collect();
     let (first, last) = (millis(items[1].start), millis(items[5].start));
@@ -173,7 +161,7 @@ fn the_variants_are_cut_at_the_same_segment_also_where_another_boundary_is_neare
     // Where this one is cut at 2 s, the other has boundaries 30 ms before and 20 ms behind.
     let show = Programme { video: vec![2_000, 20, 2_000], shift: -30, audio: vec![2_000, 2_020] };
     let mut world = World::new(&[show], false, 0);
-    let part = Wish { duration: Some(Micros::from_millis(2_000)), ..wish(&world, 0) };
+    let part = Wish { duration: Some(Micros::from_millis(2_000)), ..world.wish(0) };
     assert!(world.change(Edit::Append(vec![part.clone(), part]), 0));
     for rendition in 0..2 {
         let played = world.played(rendition, 10_000);

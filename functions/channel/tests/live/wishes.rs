@@ -17,31 +17,19 @@ fn world(slate: bool) -> World {
     World::new(&programmes.map(even), slate, 0)
 }
 
-fn wish(world: &World, which: usize) -> Wish {
-    Wish {
-        asset: world.hashes[which].clone(),
-        live: None,
-        title: None,
-        start: None,
-        offset: Micros(0),
-        duration: None,
-        breaks: Vec::new(),
-    }
-}
-
 fn at(world: &World, start: i64) -> Wish {
-    Wish { start: Some(moment(start)), ..wish(world, SHOW) }
+    Wish { start: Some(moment(start)), ..world.wish(SHOW) }
 }
 
 fn live(world: &World, end: i64) -> Wish {
     let event = Event { url: "https://live.example/".to_owned(), end: moment(end), seen: None };
-    Wish { asset: AssetHash(String::new()), live: Some(event), ..wish(world, SHOW) }
+    Wish { asset: AssetHash(String::new()), live: Some(event), ..world.wish(SHOW) }
 }
 
 /// A show with a break in its middle.
 fn interrupted(world: &World, millis: u64, ads: &[AssetHash]) -> Wish {
     let (at, duration) = (Micros::from_secs(6), Micros::from_millis(millis));
-    Wish { breaks: vec![Break { at, duration, ads: ads.to_vec() }], ..wish(world, SHOW) }
+    Wish { breaks: vec![Break { at, duration, ads: ads.to_vec() }], ..world.wish(SHOW) }
 }
 
 type Refused = Vec<(usize, String, Why)>;
@@ -62,7 +50,7 @@ fn a_programme_may_begin_where_nothing_is_settled_or_scheduled_and_within_a_year
     const YEAR: i64 = 366 * 86_400_000;
     let empty = world(true);
     let mut busy = world(true);
-    assert!(busy.change(Edit::Append(vec![wish(&busy, SHOW)]), 0));
+    assert!(busy.change(Edit::Append(vec![busy.wish(SHOW)]), 0));
     let busy_until = millis(busy.items().last().unwrap().end());
     assert_eq!((busy_until, millis(moment(0) + FREEZE)), (16_000, 6_000));
     let bare = world(false);
@@ -112,7 +100,7 @@ fn each_wish_that_cannot_be_granted_is_named_with_its_own_reasons_alone() {
     let long = Programme { video: vec![2_600], shift: 0, audio: vec![2_600] }.asset(9);
     let (long, unknown) = (Arc::new(long), AssetHash("nothing".to_owned()));
     world.indexes.insert(long.hash(), Arc::clone(&long));
-    let of = |asset: &AssetHash| Wish { asset: asset.clone(), ..wish(&world, SHOW) };
+    let of = |asset: &AssetHash| Wish { asset: asset.clone(), ..world.wish(SHOW) };
     let ads = [world.hashes[LONG_AD].clone(), unknown.clone()];
     let wishes = [
         // Whatever a wish that is refused would take, those behind it are looked at without it.
@@ -147,7 +135,7 @@ fn each_wish_that_cannot_be_granted_is_named_with_its_own_reasons_alone() {
 #[test]
 fn every_entry_has_a_name_of_its_own_in_their_order() {
     let world = world(true);
-    let wishes = [wish(&world, SHOW), at(&world, 30_000), live(&world, 60_000)];
+    let wishes = [world.wish(SHOW), at(&world, 30_000), live(&world, 60_000)];
     let entries = written(&world, &wishes).unwrap();
     let named: Vec<_> = entries.iter().map(|it| (it.id, it.wish.is_some())).collect();
     // The slate up to what is settled, and before the programme that has a time.
@@ -204,7 +192,7 @@ fn breaks_lie_before_a_programme_between_its_segments_and_behind_it() {
         ads: vec![world.hashes[SHORT_AD].clone()],
     };
     let breaks = [10, 0, 4, 4].map(pause).to_vec();
-    let entries = written(&world, &[Wish { breaks, ..wish(&world, SHOW) }]).unwrap();
+    let entries = written(&world, &[Wish { breaks, ..world.wish(SHOW) }]).unwrap();
     let items = &entries.last().unwrap().items;
     let played: Vec<_> = items.iter().map(|it| (it.role, it.first..it.end)).collect();
     let ad = || (Role::Ad, 0..1);
