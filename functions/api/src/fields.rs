@@ -8,6 +8,9 @@ use serde_json::{Map, Value};
 const MAX_WORD: usize = 64;
 const MAX_WORDS: usize = 32;
 
+/// More reasons do not make it clearer.
+const MAX_ERRORS: usize = 100;
+
 /// What is wrong with one field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FieldError {
@@ -17,7 +20,7 @@ pub struct FieldError {
     pub detail: String,
 }
 
-/// What is wrong with a request: the first thing about each field.
+/// What is wrong with a request: the first thing about each field, of the first fields that are wrong.
 #[derive(Debug, Default)]
 pub struct Errors(pub Vec<FieldError>);
 
@@ -30,9 +33,14 @@ impl Errors {
             known.field == "body"
                 || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         };
-        if !self.0.iter().any(covers) {
+        if !self.is_full() && !self.0.iter().any(covers) {
             self.0.push(FieldError { field, detail: detail.into() });
         }
+    }
+
+    /// Whether nothing more is noted.
+    pub fn is_full(&self) -> bool {
+        self.0.len() >= MAX_ERRORS
     }
 }
 

@@ -1,14 +1,16 @@
 //! Wishes to entries of the log: what plays when, with which numbers.
 
 use crate::asset::{Asset, AssetHash};
+use crate::breaks::{self, Ad, Filled};
 use crate::flaw::Flaw;
-use crate::mapping::{self, Tracks};
+use crate::mapping::{Playable, Tracks};
 use crate::play::Totals;
 use crate::schedule::{
     Break, Channel, Entry, Event, Item, Library, Live, Role, Spot, Wish, length,
 };
-use crate::timeline::{Unread, index};
+use crate::timeline::index;
 use hls::{Micros, Timestamp};
+use std::rc::Rc;
 
 /// What begins before now and so much more stays as it is.
 ///
@@ -18,6 +20,13 @@ pub const FREEZE: Micros = Micros::from_secs(6);
 
 /// How far ahead something may be scheduled: a year.
 const AHEAD: Micros = Micros::from_secs(366 * 86_400);
+
+/// How much a schedule may hold that is to come: programmes, what breaks leave of them, ads, and slates between
+/// them. It is read, and may be written anew, with each change. Weeks of half-hour programmes with their ads are less.
+const MOST_ITEMS: usize = 20_000;
+
+/// More reasons do not make it clearer.
+const MOST_REFUSALS: usize = 100;
 
 /// Why a wish cannot be granted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,6 +67,14 @@ pub enum Why {
     /// Nothing would stand in where a live source is not there.
     #[error("needs a slate: the channel has none")]
     NoSlate,
+    /// A break is longer than any is.
+    #[error("must be at most {} s", .0)]
+    TooLong(Micros),
+    /// With it, the schedule would hold more than can be kept.
+    #[error(
+        "would be more than {MOST_ITEMS} with all that is scheduled: programmes, parts between breaks, ads, slates"
+    )]
+    Full,
     /// There is nothing to fill a break with.
     #[error("needs ads, of its own or the channel's, or a slate")]
     NoAds,
@@ -77,7 +94,7 @@ fn in_words(flaws: &[Flaw]) -> String {
 /// is written down first.
 ///
 /// # Errors
-/// Every reason why a wish cannot be granted; then nothing is.
+/// Why wishes cannot be granted, every reason of the first that cannot; then nothing is.
 pub fn commit(
     channel: &Channel,
     log: &[Entry],
@@ -105,6 +122,9 @@ pub(crate) fn write(
     let mut writer = Writer {
         channel,
         indexes,
+        playable: Playable::new(&channel.ladder, channel.target_duration, indexes),
+        house_ads: None,
+        room: MOST_ITEMS.saturating_sub(log.iter().map(|entry| entry.items.len()).sum()),
         last: last.cloned(),
         last_ad,
         entries: Vec::new(),
@@ -115,6 +135,9 @@ pub(crate) fn write(
     writer.fill(now + FREEZE, |asset, rest| asset.lead().boundary_from(rest));
     for (place, (id, wish)) in wishes.iter().enumerate() {
         writer.grant(place, *id, wish, now);
+        if writer.refusals.len() >= MOST_REFUSALS {
+            break;
+        }
     }
     if writer.refusals.is_empty() { Ok(writer.entries) } else { Err(writer.refusals) }
 }
@@ -122,6 +145,11 @@ pub(crate) fn write(
 struct Writer<'a> {
     channel: &'a Channel,
     indexes: &'a Library,
+    playable: Playable<'a>,
+    /// What fills a break that names no ads of its own; absent where nobody asked yet.
+    house_ads: Option<Rc<[Ad<'a>]>>,
+    /// How many more items the schedule may hold.
+    room: usize,
     last: Option<Item>,
     last_ad: Option<AssetHash>,
     entries: Vec<Entry>,
@@ -156,13 +184,9 @@ impl<'a> Writer<'a> {
         if let Some(event) = &wish.live {
             return self.grant_event(place, id, wish, event, now);
         }
-        let Some(asset) = self.indexes.get(&wish.asset) else {
-            return refuse("asset", Why::Unknown);
-        };
-        let (ladder, target) = (&self.channel.ladder, self.channel.target_duration);
-        let tracks = match mapping::tracks(ladder, target, asset) {
-            Ok(tracks) => tracks,
-            Err(flaws) => return refuse("asset", Why::Unplayable(flaws)),
+        let (hash, asset, tracks) = match self.playable.get(&wish.asset) {
+            Ok(found) => found,
+            Err(why) => return refuse("asset", why),
         };
         if let Some((field, why)) = self.wrong_start(wish, now) {
             self.refusals.push(Refusal { wish: place, field, why });
@@ -179,7 +203,8 @@ impl<'a> Writer<'a> {
             let field = field.to_owned();
             return self.refusals.push(Refusal { wish: place, field, why: Why::Empty });
         }
-        let (channel, indexes) = (self.channel, self.indexes);
+        // The slate before it, and what is behind its last break.
+        let mut room = self.room.checked_sub(2);
         let mut last_ad = self.last_ad.clone();
         let mut breaks: Vec<(usize, Vec<Filled>)> = Vec::new();
         for (number, wished) in wish.breaks.iter().enumerate() {
@@ -187,10 +212,14 @@ impl<'a> Writer<'a> {
             let filled = if wished.at > asset.duration() || !(first..=end).contains(&at) {
                 Err(("at".to_owned(), Why::Outside))
             } else {
-                filled(channel, indexes, wished, &mut last_ad)
+                self.filled(wished, &mut last_ad, room.unwrap_or(0))
             };
             match filled {
-                Ok(ads) => breaks.push((at, ads)),
+                Ok(ads) => {
+                    // And what is before the break.
+                    room = room.and_then(|room| room.checked_sub(ads.len() + 1));
+                    breaks.push((at, ads));
+                }
                 Err((field, why)) => {
                     let field = format!("breaks[{number}].{field}");
                     self.refusals.push(Refusal { wish: place, field, why });
@@ -199,6 +228,10 @@ impl<'a> Writer<'a> {
         }
         if self.refusals.len() > before {
             return;
+        }
+        if room.is_none() {
+            let (field, why) = ("items".to_owned(), Why::Full);
+            return self.refusals.push(Refusal { wish: place, field, why });
         }
         breaks.sort_by_key(|(at, _)| *at);
         self.last_ad = last_ad;
@@ -215,7 +248,7 @@ impl<'a> Writer<'a> {
         let mut from = first;
         let part = |first, end| Part {
             role: Role::Programme,
-            hash: &wish.asset,
+            hash,
             title: wish.title.as_deref(),
             asset,
             tracks: &tracks,
@@ -237,6 +270,27 @@ impl<'a> Writer<'a> {
         self.entries.push(Entry { id, wish: Some(wish.clone()), items, seen: None });
     }
 
+    /// What fills a break.
+    fn filled(
+        &mut self,
+        wished: &Break,
+        last_ad: &mut Option<AssetHash>,
+        room: usize,
+    ) -> Result<Vec<Filled<'a>>, (String, Why)> {
+        let ads = match (wished.ads.as_slice(), &self.house_ads) {
+            ([], Some(ads)) => Rc::clone(ads),
+            ([], None) => {
+                let ads = breaks::ads(&self.channel.ads, &mut self.playable);
+                let ads = ads.map_err(|(_, why)| ("duration".to_owned(), why))?;
+                Rc::clone(self.house_ads.insert(ads))
+            }
+            (names, _) => breaks::ads(names, &mut self.playable)
+                .map_err(|(place, why)| (format!("ads[{place}]"), why))?,
+        };
+        breaks::filled(self.channel, self.indexes, wished.duration, &ads, last_ad, room)
+            .map_err(|why| ("duration".to_owned(), why))
+    }
+
     /// Lays the slate where a live source is to play: pieces of it take its place as they are seen.
     fn grant_event(
         &mut self,
@@ -255,6 +309,9 @@ impl<'a> Writer<'a> {
         };
         if event.end > now + AHEAD {
             return refuse("end", Why::TooFar);
+        }
+        if self.room < 2 {
+            return refuse("items", Why::Full);
         }
         if let Some((field, why)) = self.wrong_start(wish, now) {
             return self.refusals.push(Refusal { wish: place, field, why });
@@ -309,7 +366,10 @@ impl<'a> Writer<'a> {
         let spot = Spot { start: begins, duration };
         let mut items = Vec::new();
         for ad in ads {
-            let mut item = self.push(start, ad.part());
+            let Filled { role, hash, asset, tracks, end, passes } = ad;
+            let (role, end, passes) = (*role, *end, *passes);
+            let part = Part { role, hash, title: None, asset, tracks, first: 0, end, passes };
+            let mut item = self.push(start, part);
             item.spot = Some(spot);
             item.returns = item.returns.filter(|before| *before != spot);
             self.last = Some(item.clone());
@@ -345,6 +405,7 @@ impl<'a> Writer<'a> {
             live: None,
         };
         self.last = Some(item.clone());
+        self.room = self.room.saturating_sub(1);
         item
     }
 
@@ -358,92 +419,10 @@ impl<'a> Writer<'a> {
         (item.end, item.passes) = (end, passes);
         item.duration = length(asset, 0, end, passes);
         self.last = Some(item.clone());
+        self.room = self.room.saturating_sub(1);
         let id = self.take_id();
         self.entries.push(Entry { id, wish: None, items: vec![item], seen: None });
     }
-}
-
-/// Something that fills a part of a break.
-struct Filled<'a> {
-    role: Role,
-    hash: &'a AssetHash,
-    asset: &'a Asset,
-    tracks: Tracks,
-    end: usize,
-    passes: u64,
-}
-
-impl Filled<'_> {
-    fn length(&self) -> Micros {
-        length(self.asset, 0, self.end, self.passes)
-    }
-
-    fn part(&self) -> Part<'_> {
-        let Self { role, hash, asset, tracks, end, passes } = self;
-        Part { role: *role, hash, title: None, asset, tracks, first: 0, end: *end, passes: *passes }
-    }
-}
-
-/// How much of a break may be left over: players and replacers bear as much.
-const LEFT_OVER: Micros = Micros::from_millis(500);
-
-/// What fills a break: ads in turn that fit, then the slate, then an ad that is cut.
-fn filled<'a>(
-    channel: &'a Channel,
-    indexes: &'a Library,
-    wished: &'a Break,
-    last_ad: &mut Option<AssetHash>,
-) -> Result<Vec<Filled<'a>>, (String, Why)> {
-    let (names, field) = match wished.ads.as_slice() {
-        [] => (channel.ads.as_slice(), "duration"),
-        ads => (ads, "ads"),
-    };
-    if wished.duration == Micros(0) {
-        return Err(("duration".to_owned(), Why::Empty));
-    }
-    let mut ads = Vec::new();
-    for (place, hash) in names.iter().enumerate() {
-        let name = || if field == "ads" { format!("ads[{place}]") } else { field.to_owned() };
-        let asset = indexes.get(hash).ok_or_else(|| (name(), Why::Unknown))?;
-        let tracks = mapping::tracks(&channel.ladder, channel.target_duration, asset)
-            .map_err(|flaws| (name(), Why::Unplayable(flaws)))?;
-        ads.push((hash, asset, tracks));
-    }
-    let mut left = wished.duration;
-    let mut filled: Vec<Filled> = Vec::new();
-    while left > LEFT_OVER {
-        let after = ads.iter().position(|(hash, ..)| last_ad.as_ref() == Some(*hash));
-        let turn = after.map_or(0, |place| place + 1);
-        let in_turn = || ads.iter().cycle().skip(turn).take(ads.len());
-        let fits = in_turn().find(|(_, asset, _)| asset.duration() <= left + LEFT_OVER);
-        let next = match (fits, &channel.slate) {
-            (Some((hash, asset, tracks)), _) => {
-                let (tracks, end) = (tracks.clone(), asset.segments());
-                Filled { role: Role::Ad, hash, asset, tracks, end, passes: 1 }
-            }
-            (None, Some(slate)) => {
-                let asset = index(indexes, &slate.asset)
-                    .map_err(|_: Unread| ("duration".to_owned(), Why::NoAds))?;
-                let nearest = |asset: &Asset, rest| asset.lead().boundary(rest);
-                let Some((end, passes)) = fitting(asset, left, nearest) else { break };
-                let (hash, tracks) = (&slate.asset, slate.tracks.clone());
-                filled.push(Filled { role: Role::Slate, hash, asset, tracks, end, passes });
-                break;
-            }
-            (None, None) => {
-                let Some((hash, asset, tracks)) = in_turn().next() else { break };
-                let end = asset.lead().boundary(left);
-                if end == 0 {
-                    break;
-                }
-                Filled { role: Role::Ad, hash, asset, tracks: tracks.clone(), end, passes: 1 }
-            }
-        };
-        left = left - next.length();
-        *last_ad = Some(next.hash.clone());
-        filled.push(next);
-    }
-    if filled.is_empty() { Err(("duration".to_owned(), Why::NoAds)) } else { Ok(filled) }
 }
 
 /// Where a repeated asset ends that plays for a time, and in which pass; absent where that is not at all.

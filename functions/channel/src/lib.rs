@@ -4,6 +4,7 @@
 //! moment follows from its schedule, its indexes and the time, so that every reader gives the same bytes.
 
 mod asset;
+mod breaks;
 mod commit;
 mod edit;
 mod event;
@@ -24,6 +25,7 @@ mod scte35;
 mod timeline;
 
 pub use asset::{Asset, AssetHash, media_playlists};
+pub use breaks::LONGEST_BREAK;
 pub use commit::{FREEZE, Refusal, Why, commit};
 pub use edit::{Change, Edit, edit};
 pub use event::{Cursor, Piece, Source};

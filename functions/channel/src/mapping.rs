@@ -1,9 +1,13 @@
 //! Which track of a programme plays in which rendition of a channel: decided once, when it is scheduled.
 
-use crate::asset::{Asset, Track};
+use crate::asset::{Asset, AssetHash, Track};
+use crate::commit::Why;
 use crate::flaw::Flaw;
 use crate::ladder::{Kind, Ladder, Rendition};
+use crate::schedule::Library;
 use hls::{Micros, Seconds};
+use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// For each rendition of a channel the track that plays in it; absent: the programme has none, and the
 /// rendition shows nothing meanwhile.
@@ -32,6 +36,35 @@ pub fn tracks(ladder: &Ladder, target: Seconds, asset: &Asset) -> Result<Tracks,
     let used = asset.tracks.iter().enumerate().filter(|(place, _)| tracks.contains(&Some(*place)));
     flaws.extend(used.filter_map(|(_, track)| too_long(track, target)));
     if flaws.is_empty() { Ok(tracks) } else { Err(flaws) }
+}
+
+/// What a channel can play of a library. An asset is looked at once, however often it is scheduled.
+pub(crate) struct Playable<'a> {
+    ladder: &'a Ladder,
+    target: Seconds,
+    indexes: &'a Library,
+    known: BTreeMap<AssetHash, Result<Rc<Tracks>, Why>>,
+}
+
+impl<'a> Playable<'a> {
+    pub(crate) fn new(ladder: &'a Ladder, target: Seconds, indexes: &'a Library) -> Self {
+        Self { ladder, target, indexes, known: BTreeMap::new() }
+    }
+
+    /// An asset and its tracks.
+    ///
+    /// # Errors
+    /// Why it cannot be played.
+    pub(crate) fn get(
+        &mut self,
+        hash: &AssetHash,
+    ) -> Result<(&'a AssetHash, &'a Asset, Rc<Tracks>), Why> {
+        let (hash, asset) = self.indexes.get_key_value(hash).ok_or(Why::Unknown)?;
+        let looked =
+            || tracks(self.ladder, self.target, asset).map(Rc::new).map_err(Why::Unplayable);
+        let known = self.known.entry(hash.clone()).or_insert_with(looked);
+        known.clone().map(|tracks| (hash, asset.as_ref(), tracks))
+    }
 }
 
 fn choose(rendition: &Rendition, asset: &Asset) -> Result<Option<usize>, Flaw> {

@@ -1,7 +1,9 @@
 //! What a channel is asked to be.
 
 use crate::fields::{Errors, FieldError, Object};
-use channel::{Asset, AssetHash, Channel, Flaw, Ladder, Marker, Order, Slate, Tracks, tracks};
+use channel::{
+    Asset, AssetHash, Channel, Flaw, LONGEST_BREAK, Ladder, Marker, Order, Slate, Tracks, tracks,
+};
 use hls::{Limits, Micros, Playlist, Seconds, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -140,7 +142,12 @@ impl FillAsked {
                 }
                 micros
             };
-            (seconds("every"), seconds("duration"))
+            let (every, duration) = (seconds("every"), seconds("duration"));
+            if duration > LONGEST_BREAK {
+                let detail = format!("must be at most {LONGEST_BREAK} s");
+                errors.add(breaks.field("duration"), detail);
+            }
+            (every, duration)
         });
         Self { assets, order, ahead: Micros::from_secs(ahead), breaks }
     }
@@ -273,7 +280,9 @@ impl Fixed {
         let seconds = |it: &Named| it.asset.longest().0.saturating_add(500_000) / 1_000_000;
         let longest = named.iter().map(seconds).max();
         let least = if self.cycle.is_empty() { TARGET_DURATION } else { 1 };
-        let target = self.target_duration.unwrap_or(longest.unwrap_or(least).max(least));
+        // What has longer segments than any channel may have is refused by that.
+        let longest = longest.unwrap_or(least).clamp(least, MAX_TARGET_DURATION);
+        let target = self.target_duration.unwrap_or(longest);
         let target_duration = Seconds(target);
         let (mut errors, mut slate) = (Vec::new(), None);
         for Named { field, hash, asset } in named {

@@ -4,7 +4,7 @@ use super::schedule::Unchanged;
 use super::{Channels, Vods};
 use crate::problem::Problem;
 use channel::ports::{ChannelRecord, Fill, Shelf, ShelfError};
-use channel::{Break, Edit, Entry, FREEZE, Library, Refusal, Seed, Wish, commit};
+use channel::{Break, Edit, Entry, FREEZE, Library, Refusal, Seed, Why, Wish, commit};
 use hls::{Micros, Timestamp};
 use relay::ports::Clock;
 
@@ -26,11 +26,20 @@ pub async fn extend<H: Shelf, V: Vods, C: Clock>(
         return Ok(());
     }
     let Ok(indexes) = channels.indexes(fill.assets.iter().cloned()).await else { return Ok(()) };
-    let (mut wishes, picked) = picks(&record, fill, &indexes, end, now + fill.ahead);
+    let (mut wishes, mut picked) = picks(&record, fill, &indexes, end, now + fill.ahead);
     loop {
         match channels.apply(id, &Edit::Append(wishes.clone()), picked).await {
             Ok(Ok(_)) => return Ok(()),
             Ok(Err(Unchanged::Refused(refusals))) if !wishes.is_empty() => {
+                if let Some(full) = refusals.iter().find(|it| it.why == Why::Full) {
+                    // The rest has its turn when some of what is scheduled is over.
+                    wishes.truncate(full.wish);
+                    picked = picked.min(full.wish as u64);
+                    if wishes.is_empty() {
+                        return Ok(());
+                    }
+                    continue;
+                }
                 let refused = |place: usize| refusals.iter().any(|it: &Refusal| it.wish == place);
                 tracing::warn!(channel = id, reason = %refusals[0], "left out of the schedule");
                 let mut place = 0;

@@ -5,7 +5,7 @@ use super::fill::{extend, first};
 use super::playlists::is_plain;
 use super::shown::{ChannelAnswer, Names};
 use super::{Channels, Vods, failed, overtaken};
-use crate::fields::{Errors, FieldError};
+use crate::fields::Errors;
 use crate::problem::Problem;
 use crate::sessions::read_json;
 use axum::Json;
@@ -180,10 +180,7 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
         match self.shelf.asset(name).await.map_err(|error| failed(&error))? {
             Some(record) => Ok(Some((field, record.hash))),
             None => {
-                errors.0.push(FieldError {
-                    field,
-                    detail: "is not an asset that was added".to_owned(),
-                });
+                errors.add(field, "is not an asset that was added");
                 Ok(None)
             }
         }

@@ -95,7 +95,7 @@ pub async fn change<H: Shelf, V: Vods, C: Clock>(
         Err(Unchanged::Wrong(errors)) => return Err(refused(errors)),
         Err(Unchanged::Refused(refusals)) => {
             let field = |refusal: &Refusal| match refusal.field.as_str() {
-                field @ ("from" | "before" | "entry") => field.to_owned(),
+                field @ ("from" | "before" | "entry" | "items") => field.to_owned(),
                 "entries" => "remove".to_owned(),
                 field => format!("items[{}].{field}", refusal.wish),
             };

@@ -10,6 +10,7 @@ use channel::{AssetHash, Break, Event, Wish};
 use hls::{Micros, Timestamp};
 use relay::ports::Clock;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 pub(crate) const FIELDS: [&str; 5] = ["items", "from", "before", "entry", "remove"];
 pub(crate) const ITEM_FIELDS: [&str; 8] =
@@ -65,6 +66,10 @@ impl Asked {
         }
         if items.len() > MAX_ITEMS {
             errors.add("items", format!("must be at most {MAX_ITEMS}"));
+            return None;
+        }
+        if removed.len() > MAX_ITEMS {
+            errors.add("remove", format!("must be at most {MAX_ITEMS}"));
             return None;
         }
         let items: Vec<ItemAsked> = items
@@ -182,20 +187,46 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
         asked: Vec<ItemAsked>,
         errors: &mut Errors,
     ) -> Result<Vec<Wish>, Problem> {
-        let mut wishes = Vec::new();
+        let (mut wishes, mut known) = (Vec::new(), BTreeMap::new());
         for ItemAsked { path, asset, mut wish, ads } in asked {
+            if errors.is_full() {
+                break;
+            }
             if let Some(asset) = asset
-                && let Some((_, hash)) = self.hash(format!("{path}.asset"), &asset, errors).await?
+                && let Some(hash) =
+                    self.known(&mut known, format!("{path}.asset"), asset, errors).await?
             {
                 wish.asset = hash;
             }
-            for (place, (wished, names)) in wish.breaks.iter_mut().zip(&ads).enumerate() {
-                let field = format!("{path}.breaks[{place}].ads");
-                let hashes = self.hashes(&field, names, errors).await?;
-                wished.ads = hashes.into_iter().map(|(_, hash)| hash).collect();
+            for (place, (wished, names)) in wish.breaks.iter_mut().zip(ads).enumerate() {
+                for (at, name) in names.into_iter().enumerate() {
+                    if errors.is_full() {
+                        break;
+                    }
+                    let field = format!("{path}.breaks[{place}].ads[{at}]");
+                    wished.ads.extend(self.known(&mut known, field, name, errors).await?);
+                }
             }
             wishes.push(wish);
         }
         Ok(wishes)
+    }
+
+    /// The hash of an asset. Each is asked for once, however often a schedule names it.
+    async fn known(
+        &self,
+        known: &mut BTreeMap<String, AssetHash>,
+        field: String,
+        name: String,
+        errors: &mut Errors,
+    ) -> Result<Option<AssetHash>, Problem> {
+        if let Some(hash) = known.get(&name) {
+            return Ok(Some(hash.clone()));
+        }
+        let hash = self.hash(field, &name, errors).await?.map(|(_, hash)| hash);
+        if let Some(hash) = &hash {
+            known.insert(name, hash.clone());
+        }
+        Ok(hash)
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tests::conformance::shelf::entry;
 
 impl World {
-    async fn put(&self, path: &str, body: &Value) -> Answer {
+    pub async fn put(&self, path: &str, body: &Value) -> Answer {
         let request = axum::http::Request::put(path).header("content-type", "application/json");
         self.send(request.body(body.to_string().into()).unwrap()).await
     }

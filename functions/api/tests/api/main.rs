@@ -5,6 +5,7 @@
 mod channels;
 mod described;
 mod fetcher;
+mod limits;
 mod secrets;
 mod sessions;
 mod vods;

@@ -142,6 +142,11 @@ impl World {
         self.send(Request::builder().method(method).uri(path).body(Body::empty()).unwrap()).await
     }
 
+    /// The time of the channels.
+    pub fn now(&self) -> Timestamp {
+        self.channels.clock.now()
+    }
+
     pub async fn get(&self, path: &str) -> Answer {
         self.ask(Method::GET, path).await
     }

@@ -7,6 +7,7 @@ mod events;
 mod flaws;
 mod keys;
 mod ladders;
+mod limits;
 mod loops;
 mod pieces;
 mod playlists;

@@ -1,0 +1,71 @@
+//! How much channels may be asked for.
+
+use crate::world::World;
+use channel::ports::Shelf;
+use hls::{Micros, Timestamp};
+use serde_json::json;
+
+#[tokio::test]
+async fn a_schedule_that_is_full_takes_no_more_by_itself_or_on_request() {
+    let world = World::new();
+    let mut body = json!({ "slate": "slate3" });
+    world.channel(&body).await;
+    let items = |count: usize| json!({ "items": vec![json!({ "asset": "ad2" }); count] });
+    for _ in 0..9 {
+        assert_eq!(world.post("/channels/one/schedule", &items(2_200)).await.status, 201);
+    }
+    // 200 are left, but for the slate that the first begins behind.
+    let answer = world.post("/channels/one/schedule", &items(201)).await;
+    assert_eq!(answer.status, 422);
+    let (field, detail) = &answer.errors()[0];
+    assert_eq!(field, "items");
+    assert!(detail.contains("more than 20000"), "{detail}");
+
+    body["fill"] = json!({ "assets": ["ad2", "show5"], "ahead_seconds": 1_209_600 });
+    assert_eq!(world.put("/channels/one", &body).await.status, 200);
+    let shelf = &world.channels.shelf;
+    let log = shelf.log("one", world.now(), Timestamp(u64::MAX)).await.unwrap();
+    let count: usize = log.iter().map(|entry| entry.items.len()).sum();
+    assert!((19_990..=20_000).contains(&count), "{count}");
+    let picked = shelf.channel("one").await.unwrap().unwrap().picked;
+    assert!((190..220).contains(&picked), "what did not fit has its turn later: {picked}");
+    world.channels.tend(Micros::from_secs(30)).await.unwrap();
+    assert!(shelf.channel("one").await.unwrap().unwrap().picked < picked + 10);
+}
+
+#[tokio::test]
+async fn what_is_more_than_anybody_needs_is_refused_by_field() {
+    let world = World::new();
+    world.channel(&json!({ "slate": "slate3" })).await;
+    for (body, field, said) in [
+        (
+            json!({ "items": [{ "asset": "film10", "breaks": [
+                { "at": 4, "duration": 1 }, { "at": 6, "duration": 1e8, "ads": ["ad2"] },
+            ]}]}),
+            "items[0].breaks[1].duration",
+            "at most 3600 s",
+        ),
+        (
+            json!({ "items": [{ "asset": "film10", "breaks": [{ "at": 4, "duration": 1e308 }] }] }),
+            "items[0].breaks[0].duration",
+            "number of seconds",
+        ),
+        (
+            json!({ "items": vec![json!({ "asset": "none" }); 5_000] }),
+            "items[99].asset",
+            "not an asset",
+        ),
+        (json!({ "remove": vec![1; 5_001] }), "remove", "at most 5000"),
+    ] {
+        let answer = world.post("/channels/one/schedule", &body).await;
+        assert_eq!(answer.status, 422, "{body}: {}", answer.text);
+        let errors = answer.errors();
+        assert!(errors.len() <= 100, "{errors:?}");
+        let found = errors.iter().any(|(name, detail)| name == field && detail.contains(said));
+        assert!(found, "{body}: {errors:?}");
+    }
+    let fill = json!({ "assets": ["ad2"], "breaks": { "every": 600, "duration": 3601 } });
+    let answer = world.put("/channels/two", &json!({ "fill": fill })).await;
+    let expected = ("fill.breaks.duration".to_owned(), "must be at most 3600 s".to_owned());
+    assert_eq!((answer.status.as_u16(), answer.errors()), (422, vec![expected]));
+}

@@ -1,0 +1,101 @@
+//! How much a request may ask for.
+
+use crate::schedules::World;
+use crate::vod::{Programme, moment};
+use channel::{Break, Edit, Entry, LONGEST_BREAK, Refusal, Role, Why, Wish, commit};
+use hls::Micros;
+
+const SHOW: usize = 1;
+const AD: usize = 2;
+
+/// How many items may be scheduled ahead.
+const MOST: usize = 20_000;
+
+/// A slate of 4 s, a show of 10 s and an ad.
+fn world(slate: bool, ad: &[i64]) -> World {
+    let programmes = [vec![1_000; 4], vec![2_000; 5], ad.to_vec()];
+    let even = |video: Vec<i64>| Programme { audio: video.clone(), video, shift: 0 };
+    World::new(&programmes.map(even), slate, 0)
+}
+
+/// A show with a break of ads.
+fn interrupted(world: &World, duration: Micros) -> Wish {
+    let ads = vec![world.hashes[AD].clone()];
+    let breaks = vec![Break { at: Micros::from_secs(6), duration, ads }];
+    Wish { breaks, ..world.wish(SHOW) }
+}
+
+fn written(world: &World, wishes: &[Wish]) -> Result<Vec<Entry>, Vec<Refusal>> {
+    commit(&world.channel, &world.log, world.next_id, wishes, &world.indexes, moment(0))
+}
+
+fn refused(world: &World, wishes: &[Wish]) -> Vec<(usize, String, Why)> {
+    let refusals = written(world, wishes).err().unwrap_or_default();
+    refusals.into_iter().map(|it| (it.wish, it.field, it.why)).collect()
+}
+
+#[test]
+fn a_break_lasts_an_hour_at_most() {
+    let world = world(true, &[1_000]);
+    let entries = written(&world, &[interrupted(&world, LONGEST_BREAK)]).unwrap();
+    let ads = entries.iter().flat_map(|it| &it.items).filter(|it| it.role == Role::Ad);
+    assert_eq!(ads.count(), 3_600);
+    for duration in [Micros(LONGEST_BREAK.0 + 1), Micros::from_secs(100_000_000), Micros(u64::MAX)]
+    {
+        let field = "breaks[0].duration".to_owned();
+        let expected = [(0, field, Why::TooLong(LONGEST_BREAK))];
+        assert_eq!(refused(&world, &[interrupted(&world, duration)]), expected, "{duration}");
+    }
+}
+
+#[test]
+fn a_schedule_holds_twenty_thousand_items_at_most() {
+    let mut world = world(true, &[100]);
+    let wishes = |count: usize| vec![world.wish(SHOW); count];
+    let full = |place| (place, "items".to_owned(), Why::Full);
+    // The first is what readers were shown before: the slate.
+    assert_eq!(
+        refused(&world, &wishes(MOST + 3)),
+        [MOST - 2, MOST - 1, MOST, MOST + 1, MOST + 2].map(full)
+    );
+    assert_eq!(written(&world, &wishes(MOST - 2)).unwrap().len(), MOST - 1);
+    // An hour of ads of 0.1 s is more as well.
+    let breaks = "breaks[0].duration".to_owned();
+    let hour = interrupted(&world, LONGEST_BREAK);
+    assert_eq!(refused(&world, &[hour]), [(0, breaks, Why::Full)]);
+    // What is there counts, and what is removed does not.
+    let half = wishes(MOST / 2);
+    assert!(world.change(Edit::Append(half.clone()), 0));
+    assert!(!world.change(Edit::Append(half.clone()), 0));
+    let removed = world.log.iter().skip(1).take(100).map(|entry| entry.id);
+    assert!(world.change(Edit::Remove(removed.collect()), 0));
+    assert!(world.change(Edit::Append(half[..MOST / 2 - 2].to_vec()), 0));
+    assert_eq!(world.items().len(), MOST - 101);
+}
+
+#[test]
+fn no_more_reasons_are_given_than_anybody_reads() {
+    let world = world(true, &[1_000]);
+    let unknown = Wish { asset: channel::AssetHash("none".to_owned()), ..world.wish(SHOW) };
+    assert_eq!(refused(&world, &vec![unknown; 5_000]).len(), 100);
+}
+
+#[test]
+fn segments_that_take_no_time_do_not_fill_a_break() {
+    // All that is left of the ad, when it is cut, is its first segment.
+    let world = world(false, &[0, 2_400]);
+    let refusals = refused(&world, &[interrupted(&world, Micros::from_millis(800))]);
+    assert_eq!(refusals, [(0, "breaks[0].duration".to_owned(), Why::NoAds)]);
+}
+
+#[test]
+fn a_hole_of_a_year_is_one_item() {
+    let world = world(true, &[1_000]);
+    let start = moment(365 * 86_400_000);
+    let far = Wish { start: Some(start), ..world.wish(SHOW) };
+    let entries = written(&world, &[far]).unwrap();
+    let roles: Vec<Role> = entries.iter().flat_map(|it| &it.items).map(|it| it.role).collect();
+    // What readers were shown before, and what they will be.
+    assert_eq!(roles, [Role::Slate, Role::Slate, Role::Programme]);
+    assert_eq!(entries[2].start(), start);
+}
