@@ -55,7 +55,7 @@ pub async fn create<S: Sessions, R: Runs, C: Clock>(
         let message = format!("Unsupported Plugin Type '{kind}'");
         return Err(Refusal(StatusCode::NOT_FOUND, message));
     }
-    let wanted = request.check_with(&*api.refuses, &mut errors);
+    let wanted = request.check_with(None, &*api.refuses, &mut errors);
     let Some(wanted) = wanted.filter(|_| errors.0.is_empty()) else {
         return Err(Problem::fields(StatusCode::BAD_REQUEST, errors.0).into());
     };

@@ -176,20 +176,6 @@ impl Request {
         request
     }
 
-    /// Puts the address of a channel that plays at `here` in the place of its name.
-    pub(crate) fn resolve(&mut self, here: Option<&Url>, errors: &mut Errors) {
-        let Some(name) = self.source.channel.take() else { return };
-        let path = format!("channels/{name}/master.m3u8");
-        let url = here.and_then(|here| here.join(&path).ok());
-        match url.filter(|_| is_plain(&name)) {
-            _ if self.source.url.is_some() => {
-                errors.add("source.channel", "cannot be there together with url");
-            }
-            Some(url) => self.source.url = Some(url.into()),
-            None => errors.add("source.channel", "is not a channel that plays here"),
-        }
-    }
-
     /// Checks all of it. `refuses` says why an address may not be connected to, as far as it tells.
     ///
     /// # Errors
@@ -199,20 +185,28 @@ impl Request {
         refuses: impl Fn(&Url) -> Option<String>,
     ) -> Result<Wanted, Vec<FieldError>> {
         let mut errors = Errors::default();
-        match self.check_with(refuses, &mut errors) {
+        match self.check_with(None, refuses, &mut errors) {
             Some(wanted) if errors.0.is_empty() => Ok(wanted),
             _ => Err(errors.0),
         }
     }
 
-    /// The same, beside what is wrong already.
+    /// The same, beside what is wrong already. Channels play at `here`, if anywhere.
     pub(crate) fn check_with(
         self,
+        here: Option<&Url>,
         refuses: impl Fn(&Url) -> Option<String>,
         errors: &mut Errors,
     ) -> Option<Wanted> {
         let name = name(self.name, errors);
-        let source = address(self.source.url, "source.url", &refuses, errors);
+        let source = match (self.source.channel, self.source.url) {
+            (None, url) => address(url, "source.url", &refuses, errors),
+            (Some(_), Some(_)) => {
+                errors.add("source.channel", "cannot be there together with url");
+                None
+            }
+            (Some(name), None) => channel(&name, here, errors),
+        };
         let headers = headers(self.source.headers, errors);
         if self.source.fallbacks.len() > MAX_FALLBACKS {
             errors.add("source.fallbacks", format!("must name at most {MAX_FALLBACKS}"));
@@ -317,6 +311,16 @@ impl Wanted {
         };
         (session, self.access)
     }
+}
+
+/// The address of a channel that plays at `here`. It may be read there, where no other address of this process may.
+fn channel(name: &str, here: Option<&Url>, errors: &mut Errors) -> Option<Url> {
+    let path = format!("channels/{name}/master.m3u8");
+    let url = here.filter(|_| is_plain(name)).and_then(|here| here.join(&path).ok());
+    if url.is_none() {
+        errors.add("source.channel", "is not a channel that plays here");
+    }
+    url
 }
 
 /// For how long something may last.

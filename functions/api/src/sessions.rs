@@ -29,9 +29,8 @@ pub async fn create<S: Sessions, R: Runs, C: Clock>(
 ) -> Result<impl IntoResponse, Problem> {
     let body = read_json(&headers, body)?;
     let mut errors = Errors::default();
-    let mut request = Request::read(body, &mut errors);
-    request.resolve(api.here.as_ref(), &mut errors);
-    let wanted = request.check_with(&*api.refuses, &mut errors);
+    let request = Request::read(body, &mut errors);
+    let wanted = request.check_with(api.here.as_ref(), &*api.refuses, &mut errors);
     let wanted = wanted.filter(|_| errors.0.is_empty());
     let wanted =
         wanted.ok_or_else(|| Problem::fields(StatusCode::UNPROCESSABLE_ENTITY, errors.0))?;

@@ -43,7 +43,7 @@ impl Connector {
     /// # Errors
     /// When the extra certificates cannot be read, or the machine gives no randomness.
     pub fn new(settings: Settings) -> Result<Self, SetupError> {
-        let guard = Guard::new(settings.reach.clone()).and(settings.own);
+        let guard = Guard::new(settings.reach.clone());
         let tls = tls(&settings.extra_roots_pem)?;
         let http = Http::new(tls, Names::new(guard.clone()), settings.patience.connect)
             .map_err(|error| SetupError::Client(error.to_string()))?;

@@ -26,17 +26,11 @@ pub(crate) enum Refusal {
 #[derive(Clone, Debug)]
 pub(crate) struct Guard {
     reach: Arc<Reach>,
-    own: Option<SocketAddr>,
 }
 
 impl Guard {
     pub(crate) fn new(reach: Reach) -> Self {
-        Self { reach: Arc::new(reach), own: None }
-    }
-
-    /// The same, and where this process itself serves.
-    pub(crate) fn and(self, own: Option<SocketAddr>) -> Self {
-        Self { own, ..self }
+        Self { reach: Arc::new(reach) }
     }
 
     /// Checks what can be seen of a URL before a connection is made: names are checked when they
@@ -51,9 +45,7 @@ impl Guard {
             Some(Host::Ipv4(address)) => IpAddr::V4(address),
             Some(Host::Ipv6(address)) => IpAddr::V6(address),
         };
-        let port = url.port_or_known_default();
-        let is_own = self.own.is_some_and(|own| own.ip() == address && Some(own.port()) == port);
-        if is_own || self.allows(address) { Ok(()) } else { Err(Refusal::Address(address)) }
+        if self.allows(address) { Ok(()) } else { Err(Refusal::Address(address)) }
     }
 
     /// Keeps the addresses of `host` that may be connected to.
@@ -78,6 +70,33 @@ impl Guard {
             Reach::Public => is_public(address),
             Reach::PublicAnd(others) => others.contains(&address) || is_public(address),
         }
+    }
+}
+
+/// A channel that this process itself plays, as who carries it may read it, whatever the reach.
+///
+/// What else this process serves says who pushes what to where, and a source that could have it read would
+/// publish it.
+#[derive(Clone, Debug)]
+pub(crate) struct OwnChannel {
+    /// The address of its multivariant playlist.
+    source: Url,
+}
+
+impl OwnChannel {
+    /// The channel at `source`, if it is one of the process that serves at `own`.
+    pub(crate) fn of(source: &Url, own: Option<SocketAddr>) -> Option<Self> {
+        let here = Url::parse(&format!("http://{}/", own?)).ok()?;
+        let is_channel =
+            source.origin() == here.origin() && source.path().starts_with("/channels/");
+        is_channel.then(|| Self { source: source.clone() })
+    }
+
+    /// Whether `url` is a playlist of this channel, or the subtitles that it makes itself.
+    pub(crate) fn has(&self, url: &Url) -> bool {
+        let folder = |url: &Url| url.path().rsplit_once('/').map(|(folder, _)| folder.to_owned());
+        let read_by_all = url.path().ends_with(".m3u8") || url.path().ends_with(".vtt");
+        self.source.origin() == url.origin() && folder(&self.source) == folder(url) && read_by_all
     }
 }
 
@@ -147,12 +166,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_this_process_serves_may_be_asked_and_nothing_beside_it() {
-        let guard = Guard::new(Reach::Public).and(Some(([127, 0, 0, 1], 8080).into()));
-        let allowed = |url: &str| guard.check(&Url::parse(url).unwrap()).is_ok();
-        assert!(allowed("http://127.0.0.1:8080/channels/one/master.m3u8"));
-        for url in ["http://127.0.0.1:8081/", "http://127.0.0.1/", "http://127.0.0.2:8080/"] {
-            assert!(!allowed(url), "{url}");
+    fn of_what_this_process_serves_a_channel_may_be_read_by_who_carries_it_and_nothing_else() {
+        let own = Some(([127, 0, 0, 1], 8080).into());
+        let url = |path: &str| Url::parse("http://127.0.0.1:8080/").unwrap().join(path).unwrap();
+        let channel = OwnChannel::of(&url("/channels/one/master.m3u8"), own).unwrap();
+        for path in ["master.m3u8", "video_360p.m3u8", "empty.vtt"] {
+            assert!(channel.has(&url(&format!("/channels/one/{path}"))), "{path}");
+        }
+        for other in [
+            "/sessions",
+            "/sessions?x=.m3u8",
+            "/openapi.json",
+            "/channels",
+            "/channels/one",
+            "/channels/one/now",
+            "/channels/one/schedule",
+            "/channels/one/../../sessions",
+            "/channels/two/master.m3u8",
+            "http://127.0.0.1:8081/channels/one/master.m3u8",
+            "http://127.0.0.1/channels/one/master.m3u8",
+            "http://127.0.0.2:8080/channels/one/master.m3u8",
+            "https://127.0.0.1:8080/channels/one/master.m3u8",
+        ] {
+            assert!(!channel.has(&url(other)), "{other}");
+        }
+        for (source, own) in [
+            ("https://origin.example/channels/one/master.m3u8", own),
+            ("http://127.0.0.1:8081/channels/one/master.m3u8", own),
+            ("/sessions", own),
+            ("/channels/one/master.m3u8", None),
+        ] {
+            assert!(OwnChannel::of(&url(source), own).is_none(), "{source}");
         }
     }
 

@@ -4,6 +4,7 @@ use crate::body::{Body, Buffer, Flaw};
 use crate::budget::Room;
 use crate::connector::Shared;
 use crate::cookies::Cookies;
+use crate::guard::{OwnChannel, Refusal};
 use crate::headers::RequestHeaders;
 use crate::http::{Answer, Expected, HttpError, READ};
 use crate::part::Wanted;
@@ -41,6 +42,8 @@ const VALIDATOR_BYTES: usize = 1 << 10;
 #[derive(Debug)]
 pub struct HttpOrigin {
     shared: Arc<Shared>,
+    /// The source, where this process itself plays it.
+    channel: Option<OwnChannel>,
     headers: Result<RequestHeaders, String>,
     cookies: Cookies,
     /// How large its segments are, roughly.
@@ -68,6 +71,7 @@ fn unavailable(reason: String) -> OriginError {
 impl HttpOrigin {
     pub(crate) fn new(shared: Arc<Shared>, access: &Access) -> Self {
         Self {
+            channel: OwnChannel::of(&access.source, shared.settings.own),
             shared,
             headers: RequestHeaders::new(&access.source, &access.headers),
             cookies: Cookies::default(),
@@ -113,11 +117,13 @@ impl HttpOrigin {
     ) -> Result<(Answer, Url), Failure> {
         let headers = self.headers.as_ref().map_err(|reason| unavailable(reason.clone()))?;
         let mut at = url.clone();
-        for _ in 0..=REDIRECTS {
-            self.shared
-                .guard
-                .check(&at)
-                .map_err(|refusal| OriginError::Refused { reason: refusal.to_string() })?;
+        for redirects in 0..=REDIRECTS {
+            // No redirect leads to what this process serves.
+            let own = redirects == 0 && self.channel.as_ref().is_some_and(|own| own.has(&at));
+            if !own {
+                let refused = |it: Refusal| OriginError::Refused { reason: it.to_string() };
+                self.shared.guard.check(&at).map_err(refused)?;
+            }
             let mut all = headers.for_url(&at);
             if let Some(cookies) = self.cookies.to(&at) {
                 all.append(COOKIE, cookies);

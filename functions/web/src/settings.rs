@@ -8,7 +8,7 @@ use std::time::Duration;
 pub struct Settings {
     /// Which addresses may be connected to.
     pub reach: Reach,
-    /// Where this process itself serves: that may be connected to, whatever the reach.
+    /// Where this process itself serves: who carries a channel of it may read that there, whatever the reach.
     pub own: Option<SocketAddr>,
     /// Certificates of further authorities, PEM: accepted beside the public ones.
     pub extra_roots_pem: Vec<u8>,

@@ -350,7 +350,8 @@ async fn a_session_carries_a_channel_by_its_name() {
     body["source"] = json!({ "channel": "one" });
     let made = world.post("/sessions", &body).await;
     assert_eq!(made.status, 201, "{}", made.text);
-    assert_eq!(made.json()["source"]["url"], "http://here.example/channels/one/master.m3u8");
+    let address = "http://127.0.0.1:8080/channels/one/master.m3u8";
+    assert_eq!(made.json()["source"]["url"], address);
     for source in [
         json!({ "channel": "../x" }),
         json!({ "channel": "one", "url": "https://a.example/m.m3u8" }),
@@ -359,6 +360,15 @@ async fn a_session_carries_a_channel_by_its_name() {
         let refused = world.post("/sessions", &body).await;
         assert_eq!(refused.status, 422, "{source}");
         assert!(refused.errors().iter().any(|(field, _)| field == "source.channel"), "{source}");
+    }
+    // What is not public may be read because it is a channel that plays here, not because somebody knows its address.
+    for (at, field) in
+        [("/source", "source.url"), ("/output/endpoints/0", "output.endpoints[0].url")]
+    {
+        let mut body = crate::world::request("b");
+        *body.pointer_mut(at).unwrap() = json!({ "url": address });
+        let refused = world.post("/sessions", &body).await;
+        assert_eq!(refused.errors()[0].0, field, "{}", refused.text);
     }
 }
 

@@ -117,7 +117,7 @@ impl World {
                 api::session_id([0, 0, 0, 0, 0, 0, 0, 0, 0, number])
             }),
             refuses: Arc::new(refuses),
-            here: Some(Url::parse("http://here.example/").unwrap()),
+            here: Some(Url::parse("http://127.0.0.1:8080/").unwrap()),
         };
         let channels = Channels::new(
             Arc::new(MemoryShelf::default()),

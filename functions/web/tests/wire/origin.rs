@@ -1,11 +1,11 @@
 //! What the origin client asks, and what it makes of the answers.
 
-use crate::server::{Server, answer, origin, settings};
+use crate::server::{Server, answer, ingest, origin, settings};
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::stream;
 use relay::crypt::Opener;
-use relay::ports::{Fetched, Origin, OriginError, Validators};
+use relay::ports::{Fetched, Ingest, Origin, OriginError, Validators};
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
 use url::Url;
@@ -288,6 +288,38 @@ async fn an_address_that_is_not_public_is_refused_wherever_it_comes_from() {
         assert!(reason.ends_with("not a public address"), "{host}: {reason}");
     }
     assert!(server.seen().is_empty());
+}
+
+#[tokio::test]
+async fn what_this_process_serves_is_read_by_who_carries_its_channel_and_never_over_a_redirect() {
+    let server = Server::start(|_, seen| match seen.uri.as_str() {
+        "/channels/one/moved.m3u8" => answer(302, &[("location", "master.m3u8")], ""),
+        _ => answer(200, &[], PLAYLIST),
+    })
+    .await;
+    let public = || Settings { reach: Reach::Public, own: Some(server.address), ..settings() };
+    let channel = server.url("channels/one/master.m3u8");
+    let carrier = origin(public(), &channel, &[]);
+    assert!(carrier.playlist(&channel, None).await.is_ok());
+    assert_eq!(server.seen().len(), 1);
+    let moved = carrier.playlist(&server.url("channels/one/moved.m3u8"), None).await;
+    assert_eq!(reason(moved.unwrap_err()).0, "refused");
+    assert_eq!(server.seen().len(), 2, "what it redirects to is not asked for");
+    let elsewhere = Url::parse("https://origin.example/main.m3u8").unwrap();
+    for (source, path) in [
+        (&channel, "sessions"),
+        (&channel, "channels/one/schedule"),
+        (&elsewhere, "sessions"),
+        (&elsewhere, "channels/one/master.m3u8"),
+        (&server.url("sessions"), "sessions"),
+    ] {
+        let named = server.url(path);
+        let error = origin(public(), source, &[]).segment(&named, None).await.unwrap_err();
+        assert_eq!(reason(error).0, "refused", "{path} for {source}");
+    }
+    let endpoint = ingest(public(), &server.url("channels/one"), None);
+    assert!(endpoint.delete("one.m3u8").await.is_err(), "nor is anything written there");
+    assert_eq!(server.seen().len(), 2);
 }
 
 #[tokio::test]
