@@ -76,8 +76,14 @@ pub fn edit(
         Edit::Replace(entry, mut wishes) => {
             let place = place_of(entry, "entry")?;
             go_on(log.get(place), &mut wishes);
+            let start = log.get(place).map(Entry::start).filter(|start| *start >= frozen);
+            let begins = wishes.first().and_then(|wish| wish.start);
             let wishes = fresh(wishes).chain(known(place + 1) as Vec<_>).collect();
-            (hole_before(log, place, frozen), wishes)
+            match start {
+                // What begins at the same time leaves the slate before it as it is.
+                Some(start) if begins == Some(start) => (start, wishes),
+                Some(_) | None => (hole_before(log, place, frozen), wishes),
+            }
         }
         Edit::Remove(ids) => {
             let places = ids.iter().map(|id| place_of(*id, "entries"));

@@ -171,6 +171,9 @@ async fn replace<H: Shelf, V: Vods, C: Clock>(
         };
         wishes.extend((0..whole.min(MAX_REPEATS)).map(|_| wish(None)));
         wishes.extend((rest > Micros(0)).then(|| wish(Some(rest))));
+        if let Some(first) = wishes.first_mut() {
+            first.start = Some(entry.start());
+        }
     }
     let edit = match wishes.as_slice() {
         [] => Edit::Remove(vec![entry.id]),

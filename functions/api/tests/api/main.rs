@@ -8,5 +8,6 @@ mod fetcher;
 mod limits;
 mod secrets;
 mod sessions;
+mod tend;
 mod vods;
 mod world;

@@ -130,6 +130,23 @@ fn the_slate_before_a_programme_is_taken_away_with_what_made_it_wait() {
     assert_eq!(times(&world.log)[4..], [(5, 36_000), (7, 46_000)]);
 }
 
+#[test]
+fn what_takes_the_place_of_a_programme_at_its_time_leaves_the_slate_before_it() {
+    let mut world = world();
+    let late = Wish { start: Some(moment(60_000)), ..world.wish(SHOW) };
+    assert!(world.change(Edit::Append(vec![late, world.wish(SHOW)]), 0));
+    // Also where a part of the slate is settled: it plays on as it would have.
+    for now in [0, 39_500, 54_000] {
+        let mut world = world.clone();
+        let before = world.log.clone();
+        let start = Some(moment(60_000));
+        let other = vec![Wish { start, ..world.wish(OTHER) }];
+        assert!(world.change(Edit::Replace(6, other), now), "{now}");
+        assert_eq!(times(&world.log)[4..], [(5, 36_000), (8, 60_000), (7, 63_000)], "{now}");
+        assert_eq!(world.log[..5], before[..5], "{now}");
+    }
+}
+
 /// A live programme from 6 s to 60 s of which nothing was seen, and a show: entries 2 and 3.
 fn unseen() -> events::World {
     let mut world = events::World::new(&[even(1_000, 4), even(2_000, 5)]);

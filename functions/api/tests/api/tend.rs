@@ -1,0 +1,130 @@
+//! What is about to play is looked at once more.
+
+use crate::channels::roles;
+use crate::world::World;
+use axum::http::Method;
+use hls::{Micros, Timestamp};
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn other_ads_play_where_some_are_gone_and_the_slate_where_segments_cannot_be_read() {
+    let world = World::new();
+    world.channel(&json!({ "slate": "slate3", "ads": ["ad2", "show5"] })).await;
+    let breaks = json!([{ "at": 10, "duration": 4 }]);
+    let items = json!({ "items": [
+        { "asset": "film10" }, { "asset": "film10", "breaks": breaks }, { "asset": "show5" },
+    ]});
+    assert_eq!(world.post("/channels/one/schedule", &items).await.status, 201);
+    let played = async || -> Vec<String> {
+        let shown = world.get("/channels/one/schedule").await.json();
+        roles(&shown).into_iter().map(|(_, asset)| asset).collect()
+    };
+    assert_eq!(played().await[1..], ["film10", "film10", "ad2", "film10", "show5"]);
+    world.channels.vods.gone.lock().unwrap().insert("ad2".to_owned());
+    world.channels.tend(Micros::from_secs(60)).await.unwrap();
+    // Too long to fit: the slate.
+    assert_eq!(played().await[1..], ["film10", "film10", "slate3", "film10", "show5"]);
+    // As where a signature has expired.
+    world.channels.vods.gone.lock().unwrap().insert("segments of show5".to_owned());
+    world.channels.tend(Micros::from_secs(60)).await.unwrap();
+    assert_eq!(played().await.last().map(String::as_str), Some("slate3"), "{:?}", played().await);
+}
+
+#[tokio::test]
+async fn the_slate_plays_where_what_was_scheduled_is_gone() {
+    let world = World::new();
+    world.channel(&json!({ "slate": "slate3" })).await;
+    let items =
+        json!({ "items": [{ "asset": "show5" }, { "asset": "show5" }, { "asset": "film10" }] });
+    assert_eq!(world.post("/channels/one/schedule", &items).await.status, 201);
+    let all = "/channels/one/schedule?from=2023-11-14T22:13:00Z";
+    let before = world.get(all).await.json();
+    world.channels.tend(Micros::from_secs(30)).await.unwrap();
+    assert_eq!(world.get(all).await.json(), before, "all is well");
+
+    world.channels.vods.gone.lock().unwrap().insert("show5".to_owned());
+    world.channels.tend(Micros::from_secs(30)).await.unwrap();
+    let after = world.get(all).await.json();
+    // The first was settled by then. The slate is as long as what it stands for.
+    let played: Vec<String> = roles(&after).into_iter().map(|(_, asset)| asset).collect();
+    assert_eq!(played, ["slate3", "show5", "slate3", "slate3", "film10"], "{after:#}");
+    let film = |schedule: &Value| schedule["entries"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(film(&after), film(&before), "what comes later stays where it was");
+}
+
+#[tokio::test]
+async fn what_stands_in_behind_a_hole_plays_when_what_is_gone_would_have() {
+    let world = World::new();
+    world.channel(&json!({ "slate": "slate3" })).await;
+    let start = world.now() + Micros::from_secs(40);
+    let items = json!({ "items": [
+        { "asset": "film10" }, { "asset": "show5", "start": start.to_string() }, { "asset": "ad2" },
+    ]});
+    assert_eq!(world.post("/channels/one/schedule", &items).await.status, 201);
+    let shown = async || -> Vec<(String, Timestamp)> {
+        let all = world.get("/channels/one/schedule?from=2023-11-14T22:13:00Z").await.json();
+        let entries = all["entries"].as_array().unwrap().iter();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let shown = entries.flat_map(|entry| entry["items"].as_array().unwrap().clone());
+        let begins = |item: &Value| Timestamp::from_date_time(item["start"].as_str().unwrap());
+        shown.map(|item| (text(&item["asset"]), begins(&item).unwrap())).collect()
+    };
+    let before = shown().await;
+    world.channels.vods.gone.lock().unwrap().insert("show5".to_owned());
+    world.channels.tend(Micros::from_secs(60)).await.unwrap();
+    let after = shown().await;
+    let names: Vec<&str> = after.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["slate3", "film10", "slate3", "slate3", "slate3", "ad2"]);
+    assert_eq!(after[..3], before[..3], "what comes before is as it was");
+    assert_eq!(after[3].1, before[3].1, "the slate begins when what is gone would have");
+    assert_eq!(after[5], before[4], "and what comes behind is not moved");
+}
+
+#[tokio::test]
+async fn of_two_assets_with_the_same_content_either_plays_and_the_first_is_shown() {
+    let world = World::new();
+    world.channel(&json!({ "slate": "slate3" })).await;
+    let twin = json!({ "id": "again", "url": "https://vod.example/show5/again.m3u8" });
+    assert_eq!(world.post("/assets", &twin).await.status, 201);
+    let items =
+        json!({ "items": [{ "asset": "film10" }, { "asset": "again" }, { "asset": "show5" }] });
+    assert_eq!(world.post("/channels/one/schedule", &items).await.status, 201);
+    let played = async || {
+        let schedule = world.get("/channels/one/schedule?from=2023-11-14T22:13:00Z").await.json();
+        let played: Vec<String> = roles(&schedule).into_iter().map(|(_, asset)| asset).collect();
+        played.join(" ")
+    };
+    assert_eq!(played().await, "slate3 film10 show5 show5");
+    let lose = |name: &str| world.channels.vods.gone.lock().unwrap().insert(name.to_owned());
+    lose("show5/main.m3u8");
+    world.channels.tend(Micros::from_secs(60)).await.unwrap();
+    assert_eq!(played().await, "slate3 film10 show5 show5", "it is there at the other address");
+    let answer = world.ask(Method::DELETE, "/assets/show5").await;
+    assert_eq!(answer.status, 204);
+    assert_eq!(played().await, "slate3 film10 again again");
+    lose("show5/again.m3u8");
+    world.channels.tend(Micros::from_secs(60)).await.unwrap();
+    assert_eq!(played().await, "slate3 film10 slate3 slate3 slate3 slate3", "it is nowhere");
+}
+
+#[tokio::test]
+async fn a_vod_that_does_not_answer_holds_up_its_own_channel_alone() {
+    let world = World::new();
+    for name in ["show5", "film10", "slate3"] {
+        world.add(name).await;
+    }
+    for (channel, asset) in [("a", "show5"), ("b", "film10")] {
+        let made = world.put(&format!("/channels/{channel}"), &json!({ "slate": "slate3" })).await;
+        assert_eq!(made.status, 201);
+        let items = json!({ "items": [{ "asset": asset }, { "asset": asset }] });
+        let path = format!("/channels/{channel}/schedule");
+        assert_eq!(world.post(&path, &items).await.status, 201);
+    }
+    world.channels.vods.silent.lock().unwrap().insert("show5".to_owned());
+    world.channels.vods.gone.lock().unwrap().insert("film10".to_owned());
+    let before = world.get("/channels/b/schedule").await.json();
+    let late = std::time::Duration::from_millis(500);
+    let tend = world.channels.tend(Micros::from_secs(30));
+    assert!(tokio::time::timeout(late, tend).await.is_err(), "it waits for the one");
+    assert_ne!(world.get("/channels/b/schedule").await.json(), before, "and not with the other");
+}
