@@ -19,7 +19,7 @@ use std::rc::Rc;
 pub const FREEZE: Micros = Micros::from_secs(6);
 
 /// How far ahead something may be scheduled: a year.
-const AHEAD: Micros = Micros::from_secs(366 * 86_400);
+pub(crate) const AHEAD: Micros = Micros::from_secs(366 * 86_400);
 
 /// How much a schedule may hold that is to come: programmes, what breaks leave of them, ads, and slates between
 /// them. It is read, and may be written anew, with each change. Weeks of half-hour programmes with their ads are less.

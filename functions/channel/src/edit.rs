@@ -1,7 +1,7 @@
 //! Changes to the part of a schedule that nobody has seen yet.
 
 use crate::asset::Asset;
-use crate::commit::{FREEZE, Refusal, Why, write};
+use crate::commit::{AHEAD, FREEZE, Refusal, Why, write};
 use crate::schedule::{Channel, Entry, Event, Item, Library, Role, Wish, length};
 use hls::{Micros, Timestamp};
 
@@ -64,9 +64,10 @@ pub fn edit(
         log.iter().skip(from).filter_map(moved).collect()
     };
     let is_cut = matches!(edit, Edit::From(..));
-    let (at, wishes): (Timestamp, Vec<(Option<u64>, Wish)>) = match edit {
+    let (at, mut wishes): (Timestamp, Vec<(Option<u64>, Wish)>) = match edit {
         Edit::Append(wishes) => (Timestamp(u64::MAX), fresh(wishes).collect()),
         Edit::From(at, _) if at < frozen => return Err(refuse("from", Why::Frozen(frozen))),
+        Edit::From(at, _) if at > now + AHEAD => return Err(refuse("from", Why::TooFar)),
         Edit::From(at, wishes) => (at, fresh(wishes).collect()),
         Edit::Insert(before, wishes) => {
             let place = place_of(before, "before")?;
@@ -104,6 +105,13 @@ pub fn edit(
     }
     let mut log: Vec<Entry> = log.iter().take(kept).cloned().collect();
     log.extend(cut.clone());
+    // Where the log does not come so far, the slate leads up to it.
+    if is_cut
+        && log.last().is_none_or(|last| last.end() < at)
+        && let Some((_, first)) = wishes.first_mut()
+    {
+        first.start = first.start.or(Some(at));
+    }
     let written = write(channel, &log, next_id, &wishes, indexes, now)?;
     Ok(Change { kept, entries: cut.into_iter().chain(written).collect() })
 }

@@ -93,6 +93,19 @@ fn what_plays_at_the_moment_from_which_all_is_replaced_is_cut_at_its_next_segmen
         assert!(world.change(wanted, 0));
         assert_eq!(times(&world.log), cut, "{from}");
     }
+    // Where nothing is scheduled the slate plays until then: a hole of 2 s and one of a minute.
+    for (from, expected) in [
+        (36_000, &[(5, 36_000)][..]),
+        (38_000, &[(5, 36_000), (6, 38_000)]),
+        (96_000, &[(5, 36_000), (6, 96_000)]),
+    ] {
+        let mut world = world();
+        assert!(world.change(Edit::From(moment(from), vec![world.wish(OTHER)]), 0));
+        assert_eq!(times(&world.log)[4..], *expected, "{from}");
+    }
+    let far = Edit::From(moment(366 * 86_400_000 + 1), vec![]);
+    let refusal = Refusal { wish: 0, field: "from".to_owned(), why: Why::TooFar };
+    assert_eq!(edited(&world(), far, 0), Err(vec![refusal]));
     // From the third segment of the show on.
     let mut world = world();
     let part = Wish { offset: Micros::from_secs(4), ..world.wish(SHOW) };
