@@ -25,20 +25,22 @@ check: rust $(call installed,functions/ferry) $(call installed,infra) ## What mu
 	npm run check --prefix infra --silent
 	for script in .ci/run $$(git ls-files '*.sh'); do bash -n "$$script"; done
 
-# The end-to-end cases wait far more than they work: more of them at once than there are cores.
-test: export RUST_TEST_THREADS ?= 8
-test: $(call installed,functions/ferry) $(call installed,tests/browser) $(call installed,infra) ## Everything: units, simulation, and the real parts end to end
-	tests/debian.sh apache2=apache2-bin ffmpeg=ffmpeg chromium=chromium curl=curl strip=binutils faketime=faketime libnss_wrapper.so=libnss-wrapper
-	cargo test --locked --workspace --no-run
-	# Built with the rest, so that its dependencies are compiled once.
-	built="$$(realpath "$${CARGO_TARGET_DIR:-target}")/debug"; FERRY="$$built/ferry" FUNCTIONS="$$built" cargo test --locked --workspace
+# The end-to-end cases wait far more than they work: more of them at once than there are cores. The binaries that
+# they start are built with the rest, so that dependencies are compiled once. Temporary files have a folder of their
+# own: what a process that is killed has left goes with it.
+define cargo_test
+tests/debian.sh apache2=apache2-bin ffmpeg=ffmpeg chromium=chromium curl=curl strip=binutils faketime=faketime libnss_wrapper.so=libnss-wrapper
+cargo test --locked --workspace --no-run
+export TMPDIR="$$(mktemp -d)"; trap 'rm -rf "$$TMPDIR" || true' EXIT; built="$$(realpath "$${CARGO_TARGET_DIR:-target}")/debug"; \
+	FERRY="$$built/ferry" FUNCTIONS="$$built" cargo test --locked --workspace
+endef
+test e2e: export RUST_TEST_THREADS ?= 8
+test e2e: $(call installed,functions/ferry) $(call installed,tests/browser) $(call installed,infra)
+test: ## Everything: units, simulation, and the real parts end to end
+	$(cargo_test)
 	npm test --prefix infra --silent
-
-e2e: export RUST_TEST_THREADS ?= 8
-e2e: $(call installed,functions/ferry) $(call installed,tests/browser) $(call installed,infra) ## The real parts end to end alone: on one machine, and on a local AWS
-	tests/debian.sh apache2=apache2-bin ffmpeg=ffmpeg chromium=chromium curl=curl strip=binutils faketime=faketime libnss_wrapper.so=libnss-wrapper
-	cargo test --locked --workspace --no-run
-	built="$$(realpath "$${CARGO_TARGET_DIR:-target}")/debug"; FERRY="$$built/ferry" FUNCTIONS="$$built" cargo test --locked --workspace --test e2e $(ARGS)
+e2e: ## The real parts end to end alone: on one machine, and on a local AWS
+	$(cargo_test) --test e2e $(ARGS)
 
 soak: export SEEDS ?= 100000
 soak: export SEED ?= 0

@@ -44,6 +44,7 @@ impl MiniStack {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", std::env::temp_dir())
+            .env("TMPDIR", std::env::temp_dir())
             .env("BIND_HOST", "127.0.0.1")
             // The API is beneath this name; an address there is no host.
             .env("MINISTACK_HOST", "localhost")
