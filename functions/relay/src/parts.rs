@@ -167,11 +167,13 @@ fn file(uri: &str, range: Option<ByteRange>) -> Result<File, &'static str> {
     Ok(File { uri: uri.to_owned(), slice })
 }
 
-/// The address of a key that can lie beside the segments: one that is read as a file is.
+/// The address of a key that can lie beside the segments: one that is read as a file is, for a method whose keys
+/// have 16 bytes (RFC 8216bis section 4.4.4.4).
 fn address_to_carry(key: &AttributeList) -> Option<String> {
     let uri = key.get("URI").unwrap_or_default();
     let file = uri.starts_with("http://") || uri.starts_with("https://");
-    (file && protection(key) != Protection::Drm).then(|| uri.to_owned())
+    let known = matches!(key.get("METHOD"), Some("AES-128" | "SAMPLE-AES" | "SAMPLE-AES-CTR"));
+    (file && known && protection(key) != Protection::Drm).then(|| uri.to_owned())
 }
 
 /// What opens something, where it is to be opened. Without an IV that is stated it is the number of
