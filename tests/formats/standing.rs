@@ -90,16 +90,14 @@ fn what_leaves_the_window_of_an_output_that_deletes_is_deleted_after_a_while() {
         _ => steady(what, ms),
     });
     let wanted = "
-        8054 delete 0 video-9_1800000000_2.ts
-        10064 delete 0 video-9_1800000000_3.ts
-        12091 delete 0 video-9_1800000000_4.ts
-        14094 delete 0 video-9_1800000000_5.ts
-        16104 delete 0 video-9_1800000000_6.ts
-        18058 delete 0 video-9_1800000000_7.ts
-        20068 delete 0 video-9_1800000000_8.ts
-        22095 delete 0 video-9_1800000000_8.ts
-        22105 delete 0 video-9_1800000000_9.ts
-        24098 delete 0 video-9_1800000000_10.ts";
+        12091 delete 0 video-9_1800000000_2.ts
+        14094 delete 0 video-9_1800000000_3.ts
+        16104 delete 0 video-9_1800000000_4.ts
+        18058 delete 0 video-9_1800000000_5.ts
+        20068 delete 0 video-9_1800000000_6.ts
+        22095 delete 0 video-9_1800000000_6.ts
+        22105 delete 0 video-9_1800000000_7.ts
+        24098 delete 0 video-9_1800000000_8.ts";
     is(&noted, &["delete"], wanted, "a window of six seconds");
 }
 
@@ -297,7 +295,7 @@ fn what_says_the_same_as_before_is_rendered_once_and_not_stored() {
 fn what_is_being_deleted_is_not_deleted_twice() {
     let scene = Scene {
         output: OutputKind::WebDav,
-        until: 20_000,
+        until: 24_000,
         of: |it| it.window_seconds = Some(6),
         ..Scene::default()
     };
@@ -306,9 +304,9 @@ fn what_is_being_deleted_is_not_deleted_twice() {
         _ => steady(what, ms),
     });
     let wanted = "
-        8054 delete 0 video-9_1800000000_2.ts
-        14094 delete 0 video-9_1800000000_3.ts
-        19094 delete 0 video-9_1800000000_4.ts";
+        12091 delete 0 video-9_1800000000_2.ts
+        18058 delete 0 video-9_1800000000_3.ts
+        23058 delete 0 video-9_1800000000_4.ts";
     is(&noted, &["delete"], wanted, "deletes of five seconds");
 }
 

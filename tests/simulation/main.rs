@@ -6,10 +6,13 @@ mod scenarios;
 mod world;
 
 use relay::progress::Status;
-use relay::session::Start;
+use relay::session::{OutputKind, Start};
 use scenarios::{calm, relieved, stormy, stormy_runs, troubled};
 use std::collections::BTreeSet;
-use world::{AWAITS, AWAITS_OF_RUNS, Outcome, Runs, Scenario, Trouble, hit, run, seeds, try_seeds};
+use world::{
+    AWAITS, AWAITS_OF_RUNS, EndpointPlan, Outcome, Runs, Scenario, Trouble, hit, run, seeds,
+    try_seeds,
+};
 
 /// What is wrong with an outcome: a broken promise, or nothing.
 fn unsafe_in(outcome: &Outcome) -> Option<String> {
@@ -120,6 +123,37 @@ fn an_endpoint_that_is_down_for_long_jumps_where_the_source_has_moved_on() {
     assert!(outcome.judgements[1].missing.is_empty(), "{:?}", outcome.judgements[1]);
     assert!(!outcome.judgements[0].missing.is_empty());
     assert_eq!(outcome.progress.missed, outcome.judgements[0].missing.len() as u64);
+}
+
+#[test]
+fn an_endpoint_that_is_away_for_longer_than_the_source_lists_lacks_that_and_no_more() {
+    type Fault = fn(&mut EndpointPlan, Trouble);
+    let faults: [(&str, Fault); 3] = [
+        ("down", |it, trouble| it.down = vec![trouble]),
+        ("hangs", |it, trouble| (it.hanging, it.spell) = (100, Some(trouble))),
+        ("loses answers", |it, trouble| (it.lost_answers, it.spell) = (100, Some(trouble))),
+    ];
+    for (fault, happens) in faults {
+        for (window, seed) in [6, 20, 60].into_iter().flat_map(|w| (0..5).map(move |s| (w, s))) {
+            let lists = window as u64 * 2_000;
+            let trouble = Trouble { from: 10_500, to: 10_500 + lists + 15_000 };
+            let mut scenario = calm();
+            if seed % 2 == 0 {
+                scenario.output = OutputKind::WebDav;
+            }
+            (scenario.source.window, scenario.source.end) = (window, trouble.to + 20_000);
+            happens(&mut scenario.endpoints[0], trouble);
+            let outcome = run(&scenario, seed);
+            let case = format!("{fault}, a window of {window}, seed {seed}");
+            assert_eq!(endless_in(&outcome), None, "{case}");
+            // What hangs when the trouble ends goes on hanging for a while.
+            let back = trouble.to + if fault == "hangs" { 6_000 } else { 0 };
+            let [away, well] = &outcome.judgements;
+            let dropped = |(_, at): &(String, u64)| at + lists <= back + 2 * POLL;
+            assert!(away.missing.iter().all(dropped), "{case}: {:?}", away.missing);
+            assert!(well.missing.is_empty(), "{case}: {:?}", well.missing);
+        }
+    }
 }
 
 #[test]

@@ -137,6 +137,23 @@ pub struct Track {
     /// What left the window and is still stored, oldest first, where the output wants it deleted.
     #[serde(rename = "l", default, skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<Stretch>,
+    /// How long the longest playlist lasts, where that matters.
+    #[serde(rename = "w", with = "number", default, skip_serializing_if = "is_nothing")]
+    pub longest: Micros,
+    /// When that is to be deleted.
+    #[serde(rename = "u", default, skip_serializing_if = "Vec::is_empty")]
+    pub due: Vec<Due>,
+}
+
+/// What left the playlists is to be deleted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Due {
+    /// What the output numbers less than so.
+    #[serde(rename = "b", with = "number")]
+    pub before: MediaSequence,
+    /// When.
+    #[serde(rename = "u")]
+    pub until: Timestamp,
 }
 
 /// Consecutive segments of one epoch, numbered consecutively at the output.
@@ -203,12 +220,6 @@ impl Stretch {
     pub fn number(&self, epoch: Epoch, sequence: MediaSequence) -> Option<MediaSequence> {
         let inside = self.epoch == epoch && self.from <= sequence && sequence <= self.to;
         inside.then(|| self.out.after(sequence.since(self.from)))
-    }
-
-    /// How many they are.
-    #[must_use]
-    pub fn count(&self) -> u64 {
-        self.to.since(self.from) + 1
     }
 }
 
@@ -341,6 +352,11 @@ fn is_first(source: &usize) -> bool {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 fn is_zero(count: &u64) -> bool {
     *count == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_nothing(time: &Micros) -> bool {
+    time.0 == 0
 }
 
 /// A newtype of a number as that number.

@@ -5,8 +5,8 @@ use crate::names::{Epoch, Extension, RenditionName, Stem};
 use crate::parts::{Keys, Needs, Stated};
 use crate::settle::{Style, dated};
 use hls::{
-    AttributeList, DiscontinuitySequence, MediaPlaylist, MediaSequence, PlaylistType, Segment,
-    Timestamp, is_define, is_low_latency, is_marker,
+    AttributeList, DiscontinuitySequence, MediaPlaylist, MediaSequence, Micros, PlaylistType,
+    Segment, Timestamp, is_define, is_low_latency, is_marker,
 };
 
 /// A segment that can be listed, whoever has it.
@@ -14,6 +14,7 @@ pub(crate) struct Row<'a> {
     pub epoch: Epoch,
     pub sequence: MediaSequence,
     pub discontinuity: bool,
+    pub duration: Micros,
     lines: &'a [String],
     keys: Vec<AttributeList>,
     map_keys: Vec<AttributeList>,
@@ -32,6 +33,7 @@ pub(crate) fn rows<'a>(
             epoch: kept.epoch,
             sequence: kept.sequence,
             discontinuity: kept.discontinuity,
+            duration: kept.duration,
             lines: &kept.lines,
             keys: kept.keys.iter().map(|key| AttributeList::new(key)).collect(),
             map_keys: kept.map_keys.iter().map(|key| AttributeList::new(key)).collect(),
@@ -45,6 +47,7 @@ pub(crate) fn rows<'a>(
         epoch: rendition.epoch,
         sequence,
         discontinuity: segment.discontinuity,
+        duration: segment.duration,
         lines: &segment.lines,
         keys: if opened { Vec::new() } else { segment.keys.to_vec() },
         map_keys: match &segment.map {
@@ -62,10 +65,10 @@ pub(crate) fn rows<'a>(
 pub struct Rendering {
     /// The text.
     pub text: String,
-    /// The output's number of its last segment.
+    /// The output's number of its first segment.
+    pub first: MediaSequence,
+    /// That of its last.
     pub last: MediaSequence,
-    /// How many segments it lists.
-    pub listed: usize,
     /// Whether it says that nothing will follow.
     pub ended: bool,
 }
@@ -105,7 +108,6 @@ pub fn render(
         }
         _ => return None,
     };
-    let count = listed.len();
     let mut tags = 0;
     let mut stated = Stated::default();
     let segments = listed
@@ -139,7 +141,7 @@ pub fn render(
         ended: seen.ended && complete,
     };
     let (text, ended) = (playlist.to_string(), playlist.ended);
-    Some(Rendering { text, last, listed: count, ended })
+    Some(Rendering { text, first, last, ended })
 }
 
 /// The type that the output's playlist may claim.

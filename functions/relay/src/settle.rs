@@ -1,6 +1,6 @@
 //! Moves a rendition past what landed.
 
-use crate::cursor::{Kept, Parts, Rendition, Stretch, Track};
+use crate::cursor::{Due, Kept, Parts, Rendition, Stretch, Track};
 use crate::names::{Epoch, Extension};
 use crate::parts::{Along, Keys, PartId};
 use crate::render::{Row, rows};
@@ -15,6 +15,15 @@ pub enum Fate {
     Gone,
     /// Neither, so far.
     Waiting,
+}
+
+/// What playlists may list that are stored at an endpoint, in its numbers; absent where none can be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Offered {
+    /// The newest that the run before may have given, which it usually has.
+    pub taken_over: Option<MediaSequence>,
+    /// The newest that any run may have given.
+    pub newest: Option<MediaSequence>,
 }
 
 /// How an output wants its playlists.
@@ -32,8 +41,7 @@ pub struct Style {
 ///
 /// Each endpoint moves up to its first segment that waits and no further, so a playlist never lists a
 /// segment that the endpoint does not have. `fate` is asked for segments of the current epoch, `along` for
-/// what those that landed have beside themselves; `confirmed` says of an endpoint whether this run knows
-/// what was last published there.
+/// what those that landed have beside themselves, `offered` for what playlists may list at an endpoint.
 #[must_use]
 pub fn settle(
     mut next: Rendition,
@@ -41,12 +49,12 @@ pub fn settle(
     style: Style,
     fate: impl Fn(usize, MediaSequence) -> Fate,
     along: impl Fn(MediaSequence) -> Option<Along>,
-    confirmed: impl Fn(usize) -> bool,
+    offered: impl Fn(usize) -> Offered,
 ) -> Rendition {
     let before = next.landed().map_or(next.entry, |landed| landed.after(1));
     let mut tracks = std::mem::take(&mut next.tracks);
     for (endpoint, track) in tracks.iter_mut().enumerate() {
-        extend(track, &next, seen, |sequence| fate(endpoint, sequence));
+        extend(track, &next, seen, style.deletes, |sequence| fate(endpoint, sequence));
     }
     let landed = tracks.iter().filter_map(|track| track.landed(next.epoch)).max();
     if let Some(landed) = landed {
@@ -60,9 +68,14 @@ pub fn settle(
     let rows = rows(&next, seen, style);
     for (endpoint, track) in tracks.iter_mut().enumerate() {
         if let Some(head) = rows.first() {
-            trim(track, head, style.deletes);
+            trim(track, (head.epoch, head.sequence), style.deletes);
         }
-        own_up(track, &rows, confirmed(endpoint));
+        own_up(track, &rows, offered(endpoint), style.deletes);
+        if style.deletes {
+            let listed = rows.iter().filter(|row| track.number(row.epoch, row.sequence).is_some());
+            let lasts = listed.fold(Micros::default(), |sum, row| sum + row.duration);
+            track.longest = lasts.max(track.longest);
+        }
     }
     let head = rows.first().map(|head| (head.epoch, head.sequence));
     drop(rows);
@@ -105,6 +118,7 @@ fn extend(
     track: &mut Track,
     rendition: &Rendition,
     seen: &MediaPlaylist,
+    deletes: bool,
     fate: impl Fn(MediaSequence) -> Fate,
 ) {
     let first = rendition.wanted_from(track);
@@ -112,7 +126,7 @@ fn extend(
         // A gap is listed, and there is nothing to store (RFC 8216bis section 4.4.4.7).
         let fate = if segment.gap { Fate::Landed } else { fate(sequence) };
         match fate {
-            Fate::Landed => append(track, rendition, seen, sequence, segment),
+            Fate::Landed => append(track, rendition, seen, deletes, (sequence, segment)),
             Fate::Gone => {}
             Fate::Waiting => break,
         }
@@ -134,8 +148,8 @@ fn append(
     track: &mut Track,
     rendition: &Rendition,
     seen: &MediaPlaylist,
-    sequence: MediaSequence,
-    segment: &Segment,
+    deletes: bool,
+    (sequence, segment): (MediaSequence, &Segment),
 ) {
     let epoch = rendition.epoch;
     let broken = std::mem::take(&mut track.broken);
@@ -160,9 +174,11 @@ fn append(
         }
     };
     if broken {
-        // What could not be listed stays where it is; nothing of it may be listed later.
+        // Nothing of what could not be listed may be listed later.
         track.past = track.last().map(|last| (last.epoch, last.to.0));
-        track.stretches.clear();
+        for gone in std::mem::take(&mut track.stretches) {
+            leave(track, gone, deletes);
+        }
     }
     if dropped > 0 {
         track.jumps += 1;
@@ -278,9 +294,8 @@ pub(crate) fn dated(
     })
 }
 
-/// Takes out of a track what lies before the first row, but for its last stretch.
-fn trim(track: &mut Track, head: &Row<'_>, deletes: bool) {
-    let head = (head.epoch, head.sequence);
+/// Takes out of a track what lies before `head`, but for its last stretch.
+fn trim(track: &mut Track, head: (Epoch, MediaSequence), deletes: bool) {
     track.past = track.past.filter(|&past| past >= (head.0, head.1.0));
     while let Some(first) = track.stretches.first_mut() {
         if (first.epoch, first.to) < head {
@@ -317,59 +332,72 @@ fn leave(track: &mut Track, gone: Stretch, deletes: bool) {
 
 /// Marks what landed and can never be listed, because the source dropped it before a playlist was stored.
 ///
-/// When this run knows what was last published, the mark goes to the first segment that can be
-/// listed. When it does not, that segment may be published already and must stay as it is: then the
-/// mark goes to the next one, and what is doubtful is not listed again.
-fn own_up(track: &mut Track, rows: &[Row<'_>], confirmed: bool) {
+/// The mark goes to the first segment that no playlist may list yet. What one may list that is stored, nobody
+/// knows whether without what came before it, is not listed again.
+fn own_up(track: &mut Track, rows: &[Row<'_>], offered: Offered, deletes: bool) {
     let Some(last) = track.last().map(Stretch::last_out) else { return };
-    let listed = rows.iter().find_map(|row| {
-        Some((track.number(row.epoch, row.sequence)?, row.discontinuity, (row.epoch, row.sequence)))
-    });
-    let first = listed.map_or(last.after(1), |(number, ..)| number);
-    let lost = first.since(track.given.map_or(MediaSequence(0), |given| given.after(1)));
-    if lost == 0 {
+    let number = |row: &Row<'_>| track.number(row.epoch, row.sequence);
+    let mut listed = rows.iter().filter_map(|row| Some((number(row)?, row))).peekable();
+    let first = listed.peek().map_or(last.after(1), |(number, _)| *number);
+    let due = track.given.map_or(MediaSequence(0), |given| given.after(1));
+    if first.since(due) == 0 {
         return;
     }
-    match listed {
-        Some((_, stated, place)) if confirmed => {
-            track.given = Some(MediaSequence(first.0 - 1));
-            track.jumps += 1;
-            track.missed += lost;
-            if !stated && !track.marks(place.0, place.1) {
-                mark(track, place);
-            }
-        }
-        _ => {
-            track.broken = true;
-            track.jumps += 1;
-            track.missed += if confirmed { lost } else { 0 };
-            track.given = Some(last);
-        }
+    let doubtful =
+        std::iter::from_fn(|| listed.next_if(|(number, _)| Some(*number) <= offered.newest));
+    let doubtful = doubtful.last().map(|(_, row)| (row.epoch, row.sequence.0));
+    let fresh = listed.next();
+    let next = fresh.map_or(last.after(1), |(number, _)| number);
+    track.jumps += 1;
+    track.missed += next.since(offered.taken_over.map_or(due, |taken| due.max(taken.after(1))));
+    track.given = next.0.checked_sub(1).map(MediaSequence);
+    let Some((_, row)) = fresh else {
+        track.broken = true;
+        return;
+    };
+    trim(track, (row.epoch, row.sequence), deletes);
+    track.past = doubtful.max(track.past);
+    if !row.discontinuity
+        && let Some(first) = track.stretches.first_mut().filter(|first| !first.marked)
+    {
+        first.marked = true;
+        track.discontinuities.0 += 1;
     }
 }
 
-/// Puts a discontinuity before a segment that is not published yet.
-fn mark(track: &mut Track, (epoch, sequence): (Epoch, MediaSequence)) {
-    let holds = |stretch: &Stretch| stretch.number(epoch, sequence).is_some();
-    let Some(at) = track.stretches.iter().position(holds) else { return };
-    let stretch = &mut track.stretches[at];
-    stretch.out = stretch.out.after(sequence.since(stretch.from));
-    stretch.from = sequence;
-    stretch.marked = true;
-    track.stretches.drain(..at);
-    track.discontinuities.0 += 1;
+/// What becomes due within this part of the longest playlist is deleted together.
+const TOGETHER: u64 = 8;
+
+/// A playlist is stored that begins with `first`: players may ask for what it does not list any more for as long as
+/// the longest playlist that listed it and a segment last (RFC 8216 section 6.2.2).
+pub(crate) fn dropped(track: &mut Track, first: MediaSequence, target: Micros, now: Timestamp) {
+    let left = track.left.first().is_some_and(|left| left.out < first);
+    if !left || track.due.last().is_some_and(|due| due.before >= first) {
+        return;
+    }
+    // By the second: endpoints that are told the same at about the same time remain alike. A second more: the
+    // clock of the run that deletes it may be ahead.
+    let until = now + track.longest + target + Micros::from_secs(1);
+    let until = Timestamp(until.0.next_multiple_of(1_000_000));
+    if let [.., before, _] = track.due.as_slice()
+        && until.since(before.until).0 <= track.longest.0 / TOGETHER
+    {
+        track.due.pop();
+    }
+    track.due.push(Due { before: first, until });
 }
 
-/// What left the window long enough ago to be deleted: a player may still read the last playlist that
-/// listed it, so as many segments as are `listed` now stay (RFC 8216 section 6.2.2).
-pub(crate) fn deletable(track: &Track, listed: usize) -> Vec<(Epoch, MediaSequence)> {
-    let stored: u64 = track.left.iter().map(Stretch::count).sum();
-    let due = usize::try_from(stored).unwrap_or(usize::MAX).saturating_sub(listed);
+/// What left the playlists long enough ago to be deleted.
+pub(crate) fn deletable(track: &Track, now: Timestamp) -> Vec<(Epoch, MediaSequence)> {
+    let due = track.due.iter().rev().find(|due| due.until <= now);
+    let before = due.map_or(MediaSequence(0), |due| due.before);
     let each = |stretch: &Stretch| {
         let epoch = stretch.epoch;
-        (stretch.from.0..=stretch.to.0).map(move |number| (epoch, MediaSequence(number)))
+        let count = before.since(stretch.out).min(stretch.to.since(stretch.from) + 1);
+        let from = stretch.from.0;
+        (from..from.saturating_add(count)).map(move |number| (epoch, MediaSequence(number)))
     };
-    track.left.iter().flat_map(each).take(due.min(DELETES_AT_ONCE)).collect()
+    track.left.iter().flat_map(each).take(DELETES_AT_ONCE).collect()
 }
 
 /// How many segments are deleted after one playlist.
@@ -378,46 +406,77 @@ const DELETES_AT_ONCE: usize = 16;
 /// Forgets the first `count` of what is to be deleted.
 pub(crate) fn forget_deleted(track: &mut Track, count: usize) {
     for _ in 0..count {
-        let Some(first) = track.left.first_mut() else { return };
+        let Some(first) = track.left.first_mut() else { break };
         if first.from == first.to {
             track.left.remove(0);
         } else {
-            first.from = first.from.after(1);
+            (first.from, first.out) = (first.from.after(1), first.out.after(1));
         }
     }
+    let first = track.left.first().map(|left| left.out);
+    track.due.retain(|due| first.is_some_and(|first| first < due.before));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn stretch(epoch: u64, from: u64, to: u64) -> Stretch {
-        let (from, to) = (MediaSequence(from), MediaSequence(to));
-        Stretch { epoch: Epoch(epoch), from, to, out: from, marked: false }
-    }
-
     #[test]
-    fn what_left_is_deleted_oldest_first_and_once_and_as_much_stays_as_is_listed() {
-        let all = [stretch(0, 10, 11), stretch(0, 20, 20), stretch(1, 0, 30)];
-        let track = Track { left: all.to_vec(), ..Track::default() };
+    fn what_left_is_deleted_oldest_first_and_once_and_not_before_its_time() {
+        let stretch = |epoch: u64, from: u64, to: u64, out: u64| {
+            let (from, to, out) = (MediaSequence(from), MediaSequence(to), MediaSequence(out));
+            Stretch { epoch: Epoch(epoch), from, to, out, marked: false }
+        };
+        let due = |before, until| Due { before: MediaSequence(before), until: Timestamp(until) };
+        let track = Track {
+            left: vec![stretch(0, 10, 11, 90), stretch(0, 20, 20, 92), stretch(1, 0, 30, 97)],
+            due: vec![due(91, 4), due(93, 5), due(127, 7)],
+            ..Track::default()
+        };
         let numbers = [(0, 10), (0, 11), (0, 20)].into_iter().chain((0..=30).map(|n| (1, n)));
         let numbers: Vec<_> = numbers.map(|(e, n)| (Epoch(e), MediaSequence(n))).collect();
-        for (deleted, listed, due) in [
-            (0, 40, 0..0),
-            (0, 34, 0..0),
-            (0, 33, 0..1),
-            (0, 30, 0..4),
-            (0, 4, 0..16),
-            (1, 30, 1..4),
-            (2, 30, 2..4),
-            (3, 30, 3..4),
-            (16, 4, 16..30),
-            (34, 0, 0..0),
-            (40, 0, 0..0),
+        for (deleted, now, range, dues) in [
+            (0, 3, 0..0, 3),
+            (0, 4, 0..1, 3),
+            (1, 4, 0..0, 2),
+            (0, 6, 0..3, 3),
+            (2, 6, 2..3, 2),
+            (3, 6, 0..0, 1),
+            (0, 7, 0..16, 3),
+            (16, 7, 16..32, 1),
+            (32, 7, 32..33, 1),
+            (33, 9, 0..0, 0),
+            (40, 9, 0..0, 0),
         ] {
             let mut track = track.clone();
             forget_deleted(&mut track, deleted);
-            assert_eq!(deletable(&track, listed), numbers[due], "{deleted} {listed}");
+            assert_eq!(deletable(&track, Timestamp(now)), numbers[range], "{deleted} {now}");
+            assert_eq!(track.due.len(), dues, "{deleted} {now}");
+        }
+    }
+
+    #[test]
+    fn what_left_stays_for_as_long_as_the_longest_playlist_that_listed_it_and_a_segment() {
+        let second = |n: u64| Micros::from_secs(n);
+        let at = |n: u64| Timestamp(second(n).0);
+        let mut track = Track { longest: second(60), ..Track::default() };
+        dropped(&mut track, MediaSequence(5), second(6), at(0));
+        assert_eq!(track.due, [], "nothing has left");
+        let (from, to) = (MediaSequence(2), MediaSequence(9));
+        track.left = vec![Stretch { epoch: Epoch(0), from, to, out: from, marked: false }];
+        for (first, now, due) in [
+            (2, 1, &[][..]),
+            (3, 10, &[(3, 77)]),
+            (3, 11, &[(3, 77)]),
+            (4, 12, &[(3, 77), (4, 79)]),
+            // Within an eighth of the longest playlist after that before the last they become due together.
+            (5, 17, &[(3, 77), (5, 84)]),
+            (6, 18, &[(3, 77), (5, 84), (6, 85)]),
+            (9, 40, &[(3, 77), (5, 84), (6, 85), (9, 107)]),
+        ] {
+            dropped(&mut track, MediaSequence(first), second(6), at(now));
+            let told = track.due.iter().map(|due| (due.before.0, due.until.0 / 1_000_000));
+            assert!(told.eq(due.iter().copied()), "{first} {now}: {:?}", track.due);
         }
     }
 

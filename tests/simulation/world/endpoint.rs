@@ -44,8 +44,8 @@ pub struct EndpointPlan {
 pub struct Judgement {
     /// Promises that were broken.
     pub violations: Vec<String>,
-    /// Segments that were published after the first listed one and never listed.
-    pub missing: Vec<String>,
+    /// Segments that were published after the first listed one and never listed, and when, in milliseconds.
+    pub missing: Vec<(String, u64)>,
     pub listed: usize,
     /// When each segment that was listed was published, and was listed first, in milliseconds.
     pub lags: Vec<(u64, u64)>,
@@ -115,8 +115,7 @@ impl Judgement {
                 } else if !follows && *discontinuities == passed {
                     self.violations.push(format!("{name}: silent jump before {body}"));
                 }
-                let between = order.get(from..place).unwrap_or_default();
-                self.missing.extend(between.iter().filter(|s| !s.missing).map(|s| s.body.clone()));
+                self.misses(order.get(from..place).unwrap_or_default());
             }
             self.compare_lines(
                 name,
@@ -129,9 +128,14 @@ impl Judgement {
             self.listed += 1;
         }
         if let Some((_, at, _)) = before {
-            let after = order[at + 1..].iter().filter(|s| !s.missing);
-            self.missing.extend(after.map(|s| s.body.clone()));
+            self.misses(&order[at + 1..]);
         }
+    }
+
+    /// Of these was nothing listed.
+    fn misses(&mut self, segments: &[Segment]) {
+        let had = segments.iter().filter(|s| !s.missing);
+        self.missing.extend(had.map(|s| (s.body.clone(), s.at)));
     }
 
     /// A segment has its lines as the source wrote them. Before them may be what marks a place where segments were
@@ -179,7 +183,7 @@ impl Ingest for Client {
     async fn delete(&self, name: &str) -> Result<(), IngestError> {
         let _call = Call::begin("deleting a segment");
         self.0.answer(20).await?;
-        self.0.state.lock().unwrap().objects.remove(name);
+        self.0.state.lock().unwrap().saw_deleted(name, self.0.now());
         Ok(())
     }
 }

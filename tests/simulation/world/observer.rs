@@ -14,6 +14,18 @@ pub struct Observer {
     pub renditions: BTreeMap<String, Listed>,
     pub ended: BTreeMap<String, bool>,
     pub violations: Vec<String>,
+    /// Segments that playlists have listed, by name.
+    stays: BTreeMap<String, Stay>,
+}
+
+/// How long a segment must stay (RFC 8216 section 6.2.2). In milliseconds.
+struct Stay {
+    rendition: String,
+    lasts: u64,
+    /// How long the longest playlist lasts that listed it.
+    longest: u64,
+    /// When it was last listed, and until when, if it is not any more.
+    until: Option<u64>,
 }
 
 /// What the playlists of one rendition listed over time.
@@ -68,6 +80,38 @@ impl Observer {
         self.objects.insert(name.to_owned(), body);
     }
 
+    /// Sees something being deleted.
+    pub fn saw_deleted(&mut self, name: &str, now: u64) {
+        self.objects.remove(name);
+        let Some(stay) = self.stays.get(name) else { return };
+        let early = match stay.until {
+            None => "is still listed".to_owned(),
+            Some(until) => {
+                let (stays, due) = (now - until, stay.lasts + stay.longest);
+                if stays >= due {
+                    return;
+                }
+                format!("was listed until {stays} ms ago, and must stay for {due}")
+            }
+        };
+        self.violations.push(format!("{name} is deleted, and {early}"));
+    }
+
+    /// Notes what a playlist lists, and what it does not list any more.
+    fn note_stays(&mut self, rendition: &str, listed: &[(&str, u64)], now: u64) {
+        let longest = listed.iter().map(|(_, lasts)| lasts).sum();
+        let gone = |stay: &&mut Stay| stay.rendition == rendition;
+        for stay in self.stays.values_mut().filter(gone) {
+            stay.until.get_or_insert(now);
+        }
+        for &(name, lasts) in listed {
+            let rendition = rendition.to_owned();
+            let new = Stay { rendition, lasts, longest, until: None };
+            let stay = self.stays.entry(name.to_owned()).or_insert(new);
+            (stay.longest, stay.until) = (stay.longest.max(longest), None);
+        }
+    }
+
     fn saw_multivariant(&mut self, text: &str) {
         let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
         let media = text.lines().filter_map(|line| attribute(line, "URI=\""));
@@ -90,6 +134,7 @@ impl Observer {
         let mut complaints = Vec::new();
         let mut listed = self.renditions.remove(rendition).unwrap_or_default();
         let (mut map, mut key, mut lines) = (None, None, Vec::new());
+        let (mut lasts, mut stays) = (0, Vec::new());
         for line in text.lines() {
             if line == "#EXT-X-DISCONTINUITY" {
                 discontinuities += 1;
@@ -98,9 +143,15 @@ impl Observer {
             } else if let Some(stated) = line.strip_prefix("#EXT-X-KEY:") {
                 key = Some(stated).filter(|stated| !stated.contains("METHOD=NONE"));
             } else if line.starts_with('#') {
+                if let Some(seconds) = line.strip_prefix("#EXTINF:") {
+                    let seconds = seconds.split(',').next().unwrap_or_default();
+                    let (whole, part) = seconds.split_once('.').unwrap_or((seconds, ""));
+                    lasts = format!("{whole}{part:0<3.3}").parse().unwrap();
+                }
                 let whole = OF_PLAYLISTS.iter().any(|tag| line.starts_with(tag));
                 lines.extend(Some(line).filter(|_| !whole));
             } else if !line.is_empty() {
+                stays.push((line, lasts));
                 match self.play(line, map, key, number) {
                     Err(complaint) => complaints.push(format!("{rendition} {complaint}")),
                     Ok(body) => {
@@ -120,6 +171,7 @@ impl Observer {
                 number += 1;
             }
         }
+        self.note_stays(rendition, &stays, now);
         // A playlist that lists nothing ends before its first number.
         if first < listed.first || number < listed.last {
             let (from, to) = (listed.first, listed.last);

@@ -329,7 +329,7 @@ where
             self.style,
             |endpoint, sequence| watch.fates.of(endpoint, (epoch, sequence)),
             |sequence| watch.fates.along.get(&(epoch, sequence)).cloned(),
-            |endpoint| watch.confirmed[endpoint],
+            |endpoint| watch.offered[endpoint],
         );
         self.working.renditions.insert(rendition.clone(), mark);
     }

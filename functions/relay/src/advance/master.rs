@@ -133,7 +133,7 @@ where
         self.watches.retain(|name, _| layout.renditions.contains_key(name));
         self.unfit.retain(|name, _| layout.renditions.contains_key(name));
         for (name, listed) in &layout.renditions {
-            let new = || Watch::new(listed, endpoints);
+            let new = || Watch::new(listed, self.committed.renditions.get(name), endpoints);
             let watch = self.watches.entry(name.clone()).or_insert_with(new);
             watch.move_to(&listed.urls, now);
         }

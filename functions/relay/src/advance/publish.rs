@@ -7,6 +7,7 @@ use crate::layout::Layout;
 use crate::names::{PLAYLIST, RenditionName, Stem};
 use crate::ports::{Clock, Ingest, IngestError, Origin, Sessions};
 use crate::render::{Rendering, render};
+use crate::settle::dropped;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use hls::{MediaSequence, Micros, Timestamp};
@@ -50,11 +51,11 @@ pub(super) struct Stored {
 
 /// Which playlist was stored.
 enum What {
-    /// A media playlist: whose, and what it lists.
+    /// A media playlist: whose, and from where up to where.
     Media {
         rendition: RenditionName,
+        first: MediaSequence,
         last: MediaSequence,
-        listed: usize,
         ended: bool,
         basis: Basis,
     },
@@ -89,9 +90,10 @@ where
                 continue;
             }
             // Until the answer comes, and after a failure, what is stored there is not known.
-            for changed in &media {
-                if let Some(watch) = self.watches.get_mut(&changed.rendition) {
-                    watch.confirmed[endpoint] = false;
+            for Changed { rendition, rendering, .. } in &media {
+                if let Some(watch) = self.watches.get_mut(rendition) {
+                    let newest = &mut watch.offered[endpoint].newest;
+                    *newest = (*newest).max(Some(rendering.last));
                 }
             }
             let outlet = &mut self.outlets[endpoint];
@@ -213,10 +215,10 @@ where
         for Stored { name, hash, what } in stored {
             let outlet = &mut self.outlets[endpoint];
             outlet.given.insert(name, hash);
-            let (rendition, last, listed, ended) = match what {
-                What::Media { rendition, last, listed, ended, basis } => {
+            let (rendition, first, last, ended) = match what {
+                What::Media { rendition, first, last, ended, basis } => {
                     outlet.shown.insert(rendition.clone(), basis);
-                    (rendition, last, listed, ended)
+                    (rendition, first, last, ended)
                 }
                 What::Multivariant(naming) => {
                     outlet.shown_multivariant = Some(naming);
@@ -228,8 +230,8 @@ where
             if ended {
                 outlet.finished.insert(rendition.clone());
             }
-            self.gave(endpoint, &rendition, last, now);
-            self.start_deletes(endpoint, &rendition, listed);
+            self.gave(endpoint, &rendition, (first, last), now);
+            self.start_deletes(endpoint, &rendition, now);
         }
         if any {
             self.moved = now;
@@ -241,21 +243,24 @@ where
         }
     }
 
-    /// An endpoint's stored playlist of a rendition lists up to `last`.
+    /// An endpoint's stored playlist of a rendition lists what is numbered `first` to `last`.
     fn gave(
         &mut self,
         endpoint: usize,
         rendition: &RenditionName,
-        last: MediaSequence,
+        (first, last): (MediaSequence, MediaSequence),
         now: Timestamp,
     ) {
         let Some(mark) = self.working.renditions.get_mut(rendition) else { return };
         let Some(track) = mark.tracks.get_mut(endpoint) else { return };
         track.given = track.given.max(Some(last));
+        if self.style.deletes {
+            dropped(track, first, mark.target_duration.into(), now);
+        }
         let epoch = mark.epoch;
         let newest = mark.tracks.iter().filter_map(|track| track.landed(epoch)).max();
         let Some(watch) = self.watches.get_mut(rendition) else { return };
-        watch.confirmed[endpoint] = true;
+        watch.offered[endpoint].newest = Some(last);
         let listed = newest.and_then(|newest| watch.listed_at.get(&(epoch, newest)));
         if let Some(&listed) = listed {
             self.progress.lag_ms = Some(now.since(listed).as_millis());
@@ -289,9 +294,9 @@ async fn publish<I: Ingest>(
 ) -> (Vec<Stored>, Result<(), IngestError>) {
     let puts = media.into_iter().map(|Changed { rendition, rendering, hash, basis }| async move {
         let name = stem.media(&rendition);
-        let Rendering { text, last, listed, ended } = rendering;
+        let Rendering { text, first, last, ended } = rendering;
         ingest.put(&name, PLAYLIST, Bytes::from(text)).await?;
-        Ok(Stored { name, hash, what: What::Media { rendition, last, listed, ended, basis } })
+        Ok(Stored { name, hash, what: What::Media { rendition, first, last, ended, basis } })
     });
     let mut stored = Vec::new();
     let mut result = Ok(());

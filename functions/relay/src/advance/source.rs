@@ -179,10 +179,6 @@ where
             watch.seen = Some(Arc::new(playlist));
             watch.version = self.newest.next();
         }
-        if let Anchor::Joined(_) = anchor {
-            // Nothing was published before what is carried now.
-            watch.confirmed.fill(true);
-        }
         self.events.extend(event_of(name, anchor));
         self.working.renditions.insert(name.clone(), mark);
         self.settle(name);
@@ -209,7 +205,9 @@ where
     pub(super) fn forget_source(&mut self) {
         let endpoints = self.outlets.len();
         self.lost = Lost::default();
-        self.watches.values_mut().for_each(|watch| watch.forget(endpoints));
+        for (name, watch) in &mut self.watches {
+            watch.forget(self.committed.renditions.get(name), endpoints);
+        }
     }
 }
 

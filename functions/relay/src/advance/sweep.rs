@@ -4,6 +4,7 @@ use super::{Carrier, Done};
 use crate::names::RenditionName;
 use crate::ports::{Clock, Ingest, Origin, Sessions};
 use crate::settle::{deletable, forget_deleted};
+use hls::Timestamp;
 use std::sync::Arc;
 
 impl<O, I, S, C> Carrier<O, I, S, C>
@@ -18,11 +19,11 @@ where
         &mut self,
         endpoint: usize,
         rendition: &RenditionName,
-        listed: usize,
+        now: Timestamp,
     ) {
         let Some(mark) = self.working.renditions.get(rendition) else { return };
         let Some(track) = mark.tracks.get(endpoint) else { return };
-        let due = deletable(track, listed);
+        let due = deletable(track, now);
         let Some(watch) = self.watches.get_mut(rendition) else { return };
         if due.is_empty() || watch.deleting[endpoint] {
             return;

@@ -10,6 +10,7 @@ use crate::names::RenditionName;
 use crate::plan::{Fates, Key};
 use crate::ports::Validators;
 use crate::session::Start;
+use crate::settle::Offered;
 use hls::{MediaPlaylist, MediaSequence, Micros, Seconds, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -159,15 +160,19 @@ pub(super) struct Watch {
     pub(super) read_at: Option<Timestamp>,
     /// When segments that are not published everywhere were first seen.
     pub(super) listed_at: BTreeMap<Key, Timestamp>,
-    /// Whether this run knows what was last published, per endpoint.
-    pub(super) confirmed: Vec<bool>,
+    /// What playlists may list that are stored, per endpoint.
+    pub(super) offered: Vec<Offered>,
     /// Whether something is being deleted, per endpoint.
     pub(super) deleting: Vec<bool>,
 }
 
 impl Watch {
-    pub(super) fn new(listed: &Listed, endpoints: usize) -> Self {
+    /// Of what is listed so, of which so much has lasted.
+    pub(super) fn new(listed: &Listed, lasted: Option<&Rendition>, endpoints: usize) -> Self {
         let Listed { urls, role, .. } = listed.clone();
+        let last = |endpoint: usize| Some(lasted?.tracks.get(endpoint)?.last()?.last_out());
+        // Only what has lasted is shown.
+        let offered = |last| Offered { taken_over: last, newest: last };
         Self {
             base: urls[0].clone(),
             urls,
@@ -186,15 +191,15 @@ impl Watch {
             fates: Fates::new(endpoints),
             read_at: None,
             listed_at: BTreeMap::new(),
-            confirmed: vec![false; endpoints],
+            offered: (0..endpoints).map(|endpoint| offered(last(endpoint))).collect(),
             deleting: vec![false; endpoints],
         }
     }
 
     /// Looks at it anew, as a new run does.
-    pub(super) fn forget(&mut self, endpoints: usize) {
+    pub(super) fn forget(&mut self, lasted: Option<&Rendition>, endpoints: usize) {
         let (urls, role) = (self.urls.clone(), self.role);
-        let new = Self::new(&Listed { urls, role, codecs: BTreeSet::new() }, endpoints);
+        let new = Self::new(&Listed { urls, role, codecs: BTreeSet::new() }, lasted, endpoints);
         let Self { looks, fates, .. } = std::mem::replace(self, new);
         // What is on its way is not sent again: it would come after it was listed.
         self.looks.under_way = looks.under_way;

@@ -8,7 +8,7 @@ use relay::parts::{Along, Keys, PartId};
 use relay::plan::{Failure, Fates, View, plan};
 use relay::render::render;
 use relay::session::{Address, Start};
-use relay::settle::{Fate, Style, settle};
+use relay::settle::{Fate, Offered, Style, settle};
 use std::collections::BTreeMap;
 use url::Url;
 
@@ -20,7 +20,14 @@ fn take(before: Option<&Rendition>, seen: &MediaPlaylist) -> Rendition {
 }
 
 fn moved(mark: Rendition, seen: &MediaPlaylist, fate: impl Fn(u64) -> Fate) -> Rendition {
-    let mut mark = settle(mark, seen, FOLLOW, |_, sequence| fate(sequence.0), |_| None, |_| true);
+    let mut mark = settle(
+        mark,
+        seen,
+        FOLLOW,
+        |_, sequence| fate(sequence.0),
+        |_| None,
+        |_| Offered::default(),
+    );
     // All of it is published.
     let track = &mut mark.tracks[0];
     track.given = track.last().map(relay::cursor::Stretch::last_out);
@@ -102,7 +109,7 @@ fn what_an_endpoint_lists_still_is_remembered_when_the_source_begins_anew() {
                 Some(landed) if sequence.0 <= landed => Fate::Landed,
                 Some(_) | None => Fate::Waiting,
             };
-            settle(mark, seen, FOLLOW, fate, |_| Some(key(of)), |_| true)
+            settle(mark, seen, FOLLOW, fate, |_| Some(key(of)), |_| Offered::default())
         };
     let has = |mark: &Rendition, bytes| mark.has(&mark.tracks[1], &PartId::of(bytes));
     let first = settled(None, live(10, 13, "a"), b"a", [Some(13), Some(13)]);
@@ -179,7 +186,7 @@ proptest! {
         let mut mark: Option<Rendition> = None;
         let mut numbers: BTreeMap<u64, (String, u64)> = BTreeMap::new();
         let (mut head, mut tail) = (0, 0);
-        let mut confirmed = true;
+        let mut offered = Offered::default();
         for (turn, lands, answered) in turns {
             match turn {
                 Turn::Publish(count) => { last += count; first = first.max(last.saturating_sub(5)); }
@@ -193,7 +200,7 @@ proptest! {
             let epoch = taken.epoch;
             let landed = |sequence: MediaSequence| lands >> (sequence.0 % 64) & 1 == 1;
             let fate = |_, sequence| if landed(sequence) { Fate::Landed } else { Fate::Waiting };
-            let mut settled = settle(taken, &seen, style, fate, |_| None, |_| confirmed);
+            let mut settled = settle(taken, &seen, style, fate, |_| None, |_| offered);
             let track = &settled.tracks[0];
             if let Some(shown) = render(name, &settled, track, &seen, style, &stem, false) {
                 let playlist = super::media(&shown.text);
@@ -208,7 +215,7 @@ proptest! {
                     let was = numbers.entry(number).or_insert_with(|| is.clone());
                     prop_assert_eq!(&*was, &is, "number {} changed", number);
                 }
-                confirmed = answered;
+                offered.newest = Some(shown.last);
                 if answered {
                     settled.tracks[0].given = Some(shown.last);
                 }
@@ -262,15 +269,26 @@ fn what_the_cursor_knows_is_forgotten_and_what_an_endpoint_lacks_is_not() {
 }
 
 /// The mark after `seen`, all of which landed.
-fn landed(before: Option<&Rendition>, seen: &MediaPlaylist, style: Style, sure: bool) -> Rendition {
-    settle(take(before, seen), seen, style, |_, _| Fate::Landed, |_| None, |_| sure)
+fn landed(before: Option<&Rendition>, seen: &MediaPlaylist, style: Style) -> Rendition {
+    landed_after(before, seen, style, None)
+}
+
+/// The same where a playlist may be stored that lists up to the number `offered`.
+fn landed_after(
+    before: Option<&Rendition>,
+    seen: &MediaPlaylist,
+    style: Style,
+    newest: Option<u64>,
+) -> Rendition {
+    let offered = Offered { newest: newest.map(MediaSequence), taken_over: None };
+    settle(take(before, seen), seen, style, |_, _| Fate::Landed, |_| None, |_| offered)
 }
 
 #[test]
 fn what_leaves_the_window_is_noted_where_it_is_to_be_deleted() {
     for deletes in [true, false] {
         let style = Style { deletes, ..FOLLOW };
-        let mut mark = landed(None, &live(10, 13, "a"), style, true);
+        let mut mark = landed(None, &live(10, 13, "a"), style);
         for (seen, left) in [
             (live(10, 14, "a"), &[][..]),
             (live(12, 16, "a"), &[(0, 10, 11)]),
@@ -284,7 +302,7 @@ fn what_leaves_the_window_is_noted_where_it_is_to_be_deleted() {
         ] {
             let track = &mut mark.tracks[0];
             track.given = track.last().map(relay::cursor::Stretch::last_out);
-            mark = landed(Some(&mark), &seen, style, true);
+            mark = landed(Some(&mark), &seen, style);
             let told = mark.tracks[0].left.iter().map(|it| (it.epoch.0, it.from.0, it.to.0));
             let expected = if deletes { left } else { &[] };
             assert!(told.eq(expected.iter().copied()), "{:?}", mark.tracks[0].left);
@@ -294,10 +312,10 @@ fn what_leaves_the_window_is_noted_where_it_is_to_be_deleted() {
 
 #[test]
 fn what_was_given_up_is_past_as_long_as_it_is_listed() {
-    let mut mark = landed(None, &live(10, 13, "a"), FOLLOW, true);
+    let mut mark = landed(None, &live(10, 13, "a"), FOLLOW);
     mark.tracks[0].past = Some((Epoch(0), 12));
     for (first, past) in [(11, true), (12, true), (13, false)] {
-        let next = landed(Some(&mark), &live(first, 16, "a"), FOLLOW, true);
+        let next = landed(Some(&mark), &live(first, 16, "a"), FOLLOW);
         assert_eq!(next.tracks[0].past.is_some(), past, "{first}");
     }
 }
@@ -305,17 +323,24 @@ fn what_was_given_up_is_past_as_long_as_it_is_listed() {
 #[test]
 fn what_landed_and_was_never_listed_is_owned_up_to() {
     let (plain, cut) = (false, true);
-    for (source, given, sure, jumps, missed, count, next) in [
+    // What is given, and may be listed by a playlist that is stored; then the jumps and what they leave out, and where
+    // the mark is, what is given, and up to where nothing is listed again.
+    for (source, given, offered, jumps, missed, mark, next, past) in [
         // All of it was listed that the source drops.
-        (plain, 11, true, 0, 0, 3, Some((11, false, false))),
-        (plain, 12, true, 0, 0, 3, Some((12, false, false))),
-        (plain, 10, true, 1, 1, 4, Some((11, true, false))),
-        (plain, 9, true, 1, 2, 4, Some((11, true, false))),
+        (plain, 11, None, 0, 0, None, 11, None),
+        (plain, 12, None, 0, 0, None, 12, None),
+        (plain, 11, Some(15), 0, 0, None, 11, None),
+        (plain, 10, None, 1, 1, Some(12), 11, None),
+        (plain, 9, None, 1, 2, Some(12), 11, None),
         // The source says itself that something ends there.
-        (cut, 9, true, 1, 2, 4, Some((11, false, false))),
-        // Nobody knows what was listed last.
-        (plain, 9, false, 1, 0, 3, Some((15, false, true))),
-        (plain, 11, false, 0, 0, 3, Some((11, false, false))),
+        (cut, 9, None, 1, 2, None, 11, None),
+        // What a playlist may list stays as it may be there, and comes no second time.
+        (plain, 9, Some(11), 1, 2, Some(12), 11, None),
+        (plain, 9, Some(12), 1, 3, Some(13), 12, Some(12)),
+        (cut, 9, Some(12), 1, 3, Some(13), 12, Some(12)),
+        (plain, 9, Some(14), 1, 5, Some(15), 14, Some(14)),
+        // All of it may be listed: the mark goes to what is to come.
+        (plain, 9, Some(15), 1, 6, None, 15, None),
     ] {
         let listed = |first, last| {
             let mut seen = live(first, last, "a");
@@ -325,24 +350,44 @@ fn what_landed_and_was_never_listed_is_owned_up_to() {
             seen.discontinuity_sequence.0 = 3;
             seen
         };
-        let mut mark = landed(None, &listed(10, 13), FOLLOW, true);
-        let track = &mut mark.tracks[0];
+        let style = Style { deletes: true, ..FOLLOW };
+        let mut before = landed(None, &listed(10, 13), style);
+        let track = &mut before.tracks[0];
         (track.given, track.jumps, track.missed) = (Some(MediaSequence(given)), 5, 7);
-        let mark = landed(Some(&mark), &listed(12, 15), FOLLOW, sure);
-        let (track, case) = (&mark.tracks[0], format!("{source} {given} {sure}"));
+        let after = landed_after(Some(&before), &listed(12, 15), style, offered);
+        let (track, case) = (&after.tracks[0], format!("{source} {given} {offered:?}"));
         assert_eq!((track.jumps, track.missed), (5 + jumps, 7 + missed), "{case}");
+        let count = 3 + u64::from(source) + u64::from(mark.is_some());
         assert_eq!(track.discontinuities.0, count, "{case}");
-        let marked = track.marks(Epoch(0), MediaSequence(12));
-        let told = track.given.map(|given| (given.0, marked, track.broken));
-        assert_eq!(told, next, "{case}");
+        let marked = track.stretches.iter().find(|it| it.marked).map(|it| it.from.0);
+        let told = (marked, track.given.unwrap().0, track.past);
+        assert_eq!(told, (mark, next, past.map(|past| (Epoch(0), past))), "{case}");
+        assert_eq!(track.broken, next == 15, "{case}");
+        let listed: Vec<u64> =
+            (10..=15).filter(|n| track.number(Epoch(0), MediaSequence(*n)).is_some()).collect();
+        let from = if track.broken { 16 } else { past.map_or(12, |past| past + 1) };
+        assert!(listed.iter().copied().eq(from..=15), "{case}: {listed:?}");
+        // What left is deleted, in time; what is given up leaves when the next lands.
+        let left: Vec<_> = track.left.iter().map(|it| (it.from.0, it.to.0)).collect();
+        assert_eq!(left, [(10, if track.broken { 11 } else { from - 1 })], "{case}");
     }
 }
 
 #[test]
+fn what_was_given_up_is_deleted_when_it_has_left() {
+    let style = Style { deletes: true, ..FOLLOW };
+    let mut mark = landed(None, &live(10, 15, "a"), style);
+    mark.tracks[0].broken = true;
+    let mark = landed(Some(&mark), &live(12, 16, "a"), style);
+    let left: Vec<_> = mark.tracks[0].left.iter().map(|it| (it.from.0, it.to.0)).collect();
+    assert_eq!(left, [(10, 15)]);
+}
+
+#[test]
 fn a_jump_is_marked_once_where_what_was_before_it_was_never_listed() {
-    let before = landed(None, &live(10, 13, "a"), FOLLOW, true);
+    let before = landed(None, &live(10, 13, "a"), FOLLOW);
     // Nothing of it was listed when the source drops it, and six more.
-    let jumped = landed(Some(&before), &live(20, 21, "a"), FOLLOW, true);
+    let jumped = landed(Some(&before), &live(20, 21, "a"), FOLLOW);
     let track = &jumped.tracks[0];
     assert!(track.marks(Epoch(0), MediaSequence(20)));
     assert_eq!((track.discontinuities.0, track.jumps, track.missed), (1, 2, 10));
@@ -360,10 +405,10 @@ fn a_window_keeps_what_it_has_room_for_and_what_was_not_listed_yet() {
         (60, 19, 15, 10),
     ] {
         let style = Style { window: Some(Micros::from_secs(seconds)), ..FOLLOW };
-        let mut mark = landed(None, &live(10, 19, "a"), style, true);
+        let mut mark = landed(None, &live(10, 19, "a"), style);
         assert_eq!(mark.kept.len(), 10, "nothing was listed");
         mark.tracks[0].given = Some(MediaSequence(given));
-        let mark = landed(Some(&mark), &live(first, 19, "a"), style, true);
+        let mark = landed(Some(&mark), &live(first, 19, "a"), style);
         let case = format!("{seconds} {given} {first}");
         assert_eq!(mark.kept.first().map(|it| it.sequence), Some(MediaSequence(kept)), "{case}");
         assert_eq!(mark.kept.last().map(|it| it.sequence), Some(MediaSequence(19)), "{case}");
@@ -380,7 +425,7 @@ fn a_window_keeps_each_segment_once_also_when_the_source_begins_anew() {
         (live(0, 2, "b"), &[(0, 10..=15), (1, 0..=2)]),
         (live(1, 4, "b"), &[(0, 10..=15), (1, 0..=4)]),
     ] {
-        let next = landed(mark.as_ref(), &seen, style, true);
+        let next = landed(mark.as_ref(), &seen, style);
         let told = next.kept.iter().map(|kept| (kept.epoch.0, kept.sequence.0));
         let each = kept.iter().flat_map(|(epoch, all)| all.clone().map(|number| (*epoch, number)));
         assert!(told.eq(each), "{kept:?}: {:?}", next.kept);
@@ -400,18 +445,18 @@ fn a_window_keeps_what_an_endpoint_lacks_as_long_as_the_source_lists_it() {
             (1, 13..=16) => then,
             _ => Landed,
         };
-        let mut mark = settle(mark, &seen, style, fate, |_| None, |_| true);
+        let mut mark = settle(mark, &seen, style, fate, |_| None, |_| Offered::default());
         for track in &mut mark.tracks {
             track.given = track.last().map(relay::cursor::Stretch::last_out);
         }
-        let mark = settle(mark, &seen, style, fate, |_| None, |_| true);
+        let mark = settle(mark, &seen, style, fate, |_| None, |_| Offered::default());
         assert_eq!(mark.kept.first().map(|it| it.sequence.0), Some(kept), "{then:?}");
     }
 }
 
 #[test]
 fn a_numbering_that_begins_is_marked_unless_it_goes_on_with_the_same_segments() {
-    let before = landed(None, &live(10, 15, "a"), FOLLOW, true);
+    let before = landed(None, &live(10, 15, "a"), FOLLOW);
     let mut same = live(0, 2, "a");
     for (segment, number) in same.segments.iter_mut().zip(14..) {
         segment.uri = format!("a{number}.ts");
@@ -427,7 +472,8 @@ fn a_numbering_that_begins_is_marked_unless_it_goes_on_with_the_same_segments() 
         mark.tracks[0].broken = broken;
         mark.tracks[0].given = mark.tracks[0].last().map(relay::cursor::Stretch::last_out);
         let mark = take_up(Some(&mark), seen, how, Epoch(0), 1, NOW).unwrap();
-        let mark = settle(mark, seen, FOLLOW, |_, _| Fate::Landed, |_| None, |_| true);
+        let mark =
+            settle(mark, seen, FOLLOW, |_, _| Fate::Landed, |_| None, |_| Offered::default());
         let track = &mark.tracks[0];
         let last = track.last().unwrap();
         assert_eq!((last.epoch, last.out, last.marked), (Epoch(1), MediaSequence(16), marked));
@@ -443,7 +489,7 @@ fn the_discontinuities_of_the_source_before_the_first_segment_count() {
     for (gone, count) in [(10, 6), (12, 7)] {
         let fate =
             |_, number: MediaSequence| if number.0 < gone { Fate::Gone } else { Fate::Landed };
-        let mark = settle(take(None, &seen), &seen, FOLLOW, fate, |_| None, |_| true);
+        let mark = settle(take(None, &seen), &seen, FOLLOW, fate, |_| None, |_| Offered::default());
         assert_eq!(mark.tracks[0].discontinuities.0, count, "{gone}");
     }
 }
