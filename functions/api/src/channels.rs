@@ -85,7 +85,7 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
         let ids = self.shelf.channel_ids().await?;
         let extended = ids.iter().map(|id| self.extend(id));
         stream::iter(extended).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
-        // A VOD that answers late, or never, holds up its own channel alone.
+        // A VOD that answers late, or never, holds up no other channel, and its own only until it must be settled.
         let looked = Looked::at(self.shelf.assets().await?);
         let tended = ids.iter().map(|id| self.look_ahead(id, every, &looked));
         stream::iter(tended).buffer_unordered(AT_ONCE).try_collect().await

@@ -16,6 +16,7 @@ use relay::session::{Session, SessionId};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::MissedTickBehavior;
 use url::Url;
 use web::clock::TokioClock;
 use web::{Connector, HttpOrigin, Settings, SetupError};
@@ -138,11 +139,14 @@ impl Ferry {
     /// Looks after the schedules of channels, plays live sources between programmes, and notes the time, for as long as it is polled.
     pub async fn keep_schedules(&self) {
         let tend = async {
+            // What takes time does not put off the next look.
+            let mut turns = tokio::time::interval(Duration::from_micros(TEND.0));
+            turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
+                turns.tick().await;
                 if let Err(error) = self.channels.tend(TEND).await {
                     tracing::error!(%error, "cannot look after schedules");
                 }
-                tokio::time::sleep(Duration::from_micros(TEND.0)).await;
             }
         };
         let follow = async {

@@ -3,16 +3,26 @@
 use super::{Channels, Vods, assets};
 use channel::ports::{AssetRecord, ChannelRecord, Shelf, ShelfError};
 use channel::{AssetHash, Edit, Entry, FREEZE, Item, Role, Wish};
+use futures_util::future::{Either, join, join_all, select};
+use futures_util::lock;
+use futures_util::stream::{self, StreamExt};
 use hls::{Micros, Timestamp};
 use relay::ports::{Clock, OriginError};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use url::Url;
 
 /// How much earlier than by the next look an entry is looked at: looks come late.
 const LATE: Micros = Micros::from_secs(15);
 /// What it takes to look, and to change the schedule.
 const MARGIN: Micros = Micros::from_secs(4);
+/// What it takes to change the schedule.
+const CHANGE: Micros = Micros::from_secs(2);
+/// How long a look may take: two requests that are answered late, or are not. It is over well before the next.
+const PATIENCE: Micros = Micros::from_secs(20);
+/// Entries of a channel that are looked at side by side.
+const AT_ONCE: usize = 32;
 /// A slate that is shorter than this share of what it stands for repeats no more often.
 const MAX_REPEATS: u64 = 1_000;
 
@@ -22,14 +32,19 @@ const AGAIN: Micros = Micros::from_secs(3);
 /// Assets, and what is known of them by now.
 pub struct Looked {
     assets: Vec<AssetRecord>,
-    /// Whether what has this index can be played.
-    good: Mutex<BTreeMap<AssetHash, bool>>,
+    /// Whether what has this index can be played. Who looks holds it, and others wait.
+    good: Mutex<BTreeMap<AssetHash, Arc<lock::Mutex<Option<bool>>>>>,
 }
 
 impl Looked {
     /// Nothing is known of these yet.
     pub fn at(assets: Vec<AssetRecord>) -> Self {
         Self { assets, good: Mutex::default() }
+    }
+
+    fn of(&self, hash: &AssetHash) -> Arc<lock::Mutex<Option<bool>>> {
+        let mut good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(good.entry(hash.clone()).or_default())
     }
 }
 
@@ -40,26 +55,17 @@ pub async fn tend<H: Shelf, V: Vods, C: Clock>(
     every: Micros,
     looked: &Looked,
 ) -> Result<(), ShelfError> {
-    let settled = channels.clock.now() + FREEZE + MARGIN;
+    let now = channels.clock.now();
+    let settled = now + FREEZE + MARGIN;
     let log = channels.shelf.log(&record.id, settled, settled + every + LATE).await?;
     let coming = log.iter().filter(|entry| entry.start() > settled);
-    let wished = coming.filter_map(|entry| Some((entry, entry.wish.as_ref()?)));
     // A live source is looked at when it plays.
-    let wished = wished.filter(|(_, wish)| wish.live.is_none());
-    let lock = || looked.good.lock().unwrap_or_else(PoisonError::into_inner);
-    for (entry, wish) in wished {
-        let mut gone = BTreeSet::new();
-        for item in entry.items.iter().filter(|item| item.role != Role::Slate) {
-            let known = lock().get(&item.asset).copied();
-            let good = match known {
-                Some(good) => good,
-                None => is_good(channels, &looked.assets, item).await,
-            };
-            lock().insert(item.asset.clone(), good);
-            if !good {
-                gone.insert(item.asset.clone());
-            }
-        }
+    let is_vod = |wish: &Wish| wish.live.is_none();
+    let wished = coming.filter(|entry| entry.wish.as_ref().is_some_and(is_vod));
+    let looks = wished.map(|entry| gone(channels, entry, now, looked));
+    let mut looks = pin!(stream::iter(looks).buffered(AT_ONCE));
+    while let Some((entry, gone)) = looks.next().await {
+        let Some(wish) = &entry.wish else { continue };
         if gone.contains(&wish.asset) {
             replace(channels, record, entry, settled).await;
         } else if !gone.is_empty() {
@@ -69,23 +75,72 @@ pub async fn tend<H: Shelf, V: Vods, C: Clock>(
     Ok(())
 }
 
-/// Whether an item can be played: its VOD is there and still what it was, and so is its first segment.
+/// What cannot be played of an entry. What has not answered when it is about to be settled cannot.
+async fn gone<'a, H: Shelf, V: Vods, C: Clock>(
+    channels: &Channels<H, V, C>,
+    entry: &'a Entry,
+    now: Timestamp,
+    looked: &Looked,
+) -> (&'a Entry, BTreeSet<AssetHash>) {
+    let before = Timestamp(entry.start().0.saturating_sub(FREEZE.0 + CHANGE.0));
+    let until = before.min(now + PATIENCE);
+    let items = entry.items.iter().filter(|item| item.role != Role::Slate);
+    let each: BTreeMap<&AssetHash, &Item> = items.map(|item| (&item.asset, item)).collect();
+    let looks = each.into_values().map(async |item| {
+        let cell = looked.of(&item.asset);
+        let look = async {
+            let mut known = cell.lock().await;
+            if known.is_none() {
+                *known = is_good(channels, &looked.assets, item, until).await;
+            }
+            *known
+        };
+        match by(&*channels.clock, until, look).await.flatten() {
+            Some(true) => None,
+            Some(false) | None => Some(item.asset.clone()),
+        }
+    });
+    (entry, join_all(looks).await.into_iter().flatten().collect())
+}
+
+/// What is ready by a moment.
+async fn by<T>(clock: &impl Clock, until: Timestamp, ready: impl Future<Output = T>) -> Option<T> {
+    match select(pin!(ready), pin!(clock.sleep_until(until))).await {
+        Either::Left((ready, _)) => Some(ready),
+        Either::Right(_) => None,
+    }
+}
+
+/// Whether an item can be played: its VOD is there and still what it was, and so is its first segment; absent where
+/// that was not told by then.
 async fn is_good<H: Shelf, V: Vods, C: Clock>(
     channels: &Channels<H, V, C>,
     assets: &[AssetRecord],
     item: &Item,
-) -> bool {
-    // One that was removed since is not known to be anywhere: it plays as it was.
-    let mut same = None;
-    for asset in assets.iter().filter(|asset| asset.hash == item.asset) {
-        // It may have been added twice, from two places.
-        if same != Some(true) {
-            same = Some(is_same(&*channels.vods, asset).await);
+    until: Timestamp,
+) -> Option<bool> {
+    let same = async {
+        // One that was removed since is not known to be anywhere: it plays as it was.
+        let mut same = None;
+        for asset in assets.iter().filter(|asset| asset.hash == item.asset) {
+            // It may have been added twice, from two places.
+            if same != Some(true) {
+                same = Some(is_same(&*channels.vods, asset).await);
+            }
         }
+        same != Some(false)
+    };
+    let same = by(&*channels.clock, until, same);
+    let begins = by(&*channels.clock, until, begins(channels, item));
+    // It is what it was until its origin says otherwise; its segments must be there.
+    match join(same, begins).await {
+        (Some(false), _) => Some(false),
+        (Some(true) | None, begins) => begins,
     }
-    if same == Some(false) {
-        return false;
-    }
+}
+
+/// Whether the first segment of an item can be read, under the address that viewers get.
+async fn begins<H: Shelf, V: Vods, C: Clock>(channels: &Channels<H, V, C>, item: &Item) -> bool {
     let Ok(indexes) = channels.indexes(std::iter::once(item.asset.clone())).await else {
         return true;
     };

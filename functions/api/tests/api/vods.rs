@@ -20,6 +20,9 @@ pub struct MadeUp {
 impl Vods for MadeUp {
     async fn segment(&self, url: &Url) -> Result<(), OriginError> {
         let name = url.path_segments().into_iter().flatten().next().unwrap_or_default();
+        if self.silent.lock().unwrap().contains(name) {
+            std::future::pending::<()>().await;
+        }
         if self.gone.lock().unwrap().contains(&format!("segments of {name}")) {
             return Err(OriginError::Unavailable { reason: "origin answered 403".to_owned() });
         }
@@ -31,7 +34,8 @@ impl Vods for MadeUp {
             || OriginError::Gone { reason: "origin answered 404".to_owned(), for_good: false };
         let path: Vec<&str> = url.path_segments().into_iter().flatten().collect();
         let [name, file] = path.as_slice() else { return Err(gone()) };
-        if self.silent.lock().unwrap().contains(*name) {
+        let silent = self.silent.lock().unwrap().clone();
+        if silent.contains(*name) || silent.contains(&format!("playlists of {name}")) {
             std::future::pending::<()>().await;
         }
         let lost = self.gone.lock().unwrap().clone();
