@@ -155,7 +155,8 @@ pub(crate) fn track(
     let dates = dates(read).unwrap_or_default();
     for (place, segment) in (0..).zip(&read.segments) {
         let date = dates.get(segments.len()).copied();
-        let mut text: String = segment.lines.iter().filter_map(|it| moved(it, date?)).collect();
+        let mut text: String =
+            segment.lines.iter().filter_map(|it| moved(it, date?, &base)).collect();
         for line in &segment.lines {
             if !OWN.iter().any(|tag| line.starts_with(tag)) {
                 text.push_str(line);

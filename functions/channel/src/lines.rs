@@ -85,9 +85,12 @@ fn whole(attributes: &AttributeList, base: &Base) -> AttributeList {
 /// from the segment's. No playlist holds it: a control character ends a line.
 const LATER: char = '\u{1}';
 
+/// Attributes of interstitials that hold an address.
+const ADDRESSES: [&str; 2] = ["X-ASSET-URI", "X-ASSET-LIST"];
+
 /// A date range of a segment with that date, so that it moves with the segment, and its line break; absent where
 /// the line is none, or cannot be read.
-pub(crate) fn moved(line: &str, date: u64) -> Option<String> {
+pub(crate) fn moved(line: &str, date: u64, base: &Base) -> Option<String> {
     let attributes = line.strip_prefix(DATE_RANGE)?;
     if attributes.contains(LATER) {
         return None;
@@ -102,6 +105,12 @@ pub(crate) fn moved(line: &str, date: u64) -> Option<String> {
         let stated = i64::try_from(Timestamp::from_date_time(stated)?.0).ok()?;
         let after = stated - i64::try_from(date).ok()?;
         attributes.set_quoted(name, &format!("{LATER}{after}{LATER}"));
+    }
+    for name in ADDRESSES {
+        if let Some(address) = attributes.get(name) {
+            let address = base.whole(address);
+            attributes.set_quoted(name, &address);
+        }
     }
     Some(format!("{DATE_RANGE}{attributes}\n"))
 }

@@ -265,6 +265,44 @@ fn a_date_range_moves_with_its_segment_and_has_a_name_of_its_own_each_time() {
 }
 
 #[test]
+fn what_an_interstitial_of_a_vod_plays_is_where_the_vod_lies() {
+    let ranges = |address: &str| {
+        format!(
+            "#EXT-X-DATERANGE:ID=\"i\",CLASS=\"com.apple.hls.interstitial\",START-DATE=\"2001-01-01T00:00:00Z\",{address}\n#EXTINF"
+        )
+    };
+    let multivariant = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=400000\nv/main.m3u8\n";
+    for (base, stated, shown) in [
+        ("/a/", "X-ASSET-URI=\"../ad/m.m3u8?x=1,2\"", "X-ASSET-URI=\"/a/ad/m.m3u8?x=1,2\""),
+        ("/a/", "X-ASSET-LIST=\"ads.json\"", "X-ASSET-LIST=\"/a/v/ads.json\""),
+        (
+            "https://vod.example/a/main.m3u8",
+            "X-ASSET-LIST=\"/ads.json\",X-RESTRICT=\"SKIP\"",
+            "X-ASSET-LIST=\"https://vod.example/ads.json\",X-RESTRICT=\"SKIP\"",
+        ),
+        (
+            "/a/",
+            "X-ASSET-URI=\"https://ads.example/m.m3u8\"",
+            "X-ASSET-URI=\"https://ads.example/m.m3u8\"",
+        ),
+    ] {
+        let dated = media("s", "ts", &[2_000, 2_000])
+            .replacen("#EXTINF", &format!("{DATE}00:00:00Z\n#EXTINF"), 1)
+            .replacen("#EXTINF", &ranges(stated), 1);
+        let asset = index(base, multivariant, &[("v/main.m3u8", dated)]).unwrap();
+        let settings = Settings {
+            epoch: Timestamp(1_792_577_400_000_000),
+            target_duration: Seconds(2),
+            window: Micros::from_secs(20),
+        };
+        let channel = Loop::new(settings, vec![Arc::new(asset)]).unwrap();
+        let text = channel.media_playlist(0, settings.epoch + Micros::from_secs(3), None).text;
+        let range = text.lines().find(|it| it.contains("DATERANGE")).unwrap();
+        assert!(range.ends_with(&format!(",{shown}")), "{base} {stated}: {range}");
+    }
+}
+
+#[test]
 fn a_date_in_a_vod_dates_what_comes_before_it_and_after_it() {
     let range = "#EXT-X-DATERANGE:ID=\"b\",START-DATE=\"2001-01-01T00:00:10Z\"\n#EXTINF";
     let dated = media("s", "ts", &[2_000, 1_000, 2_000, 2_000])
