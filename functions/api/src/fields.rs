@@ -7,6 +7,8 @@ use serde_json::{Map, Value};
 /// The longest word of a list, and the longest list: codecs and languages are much shorter.
 const MAX_WORD: usize = 64;
 const MAX_WORDS: usize = 32;
+/// Players show titles in a line.
+const MAX_TITLE: usize = 200;
 
 /// More reasons do not make it clearer.
 const MAX_ERRORS: usize = 100;
@@ -98,6 +100,17 @@ impl Object {
                 None
             }
         }
+    }
+
+    /// What something is called in public: no playlist may hold control characters (RFC 8216 section 4.1).
+    pub fn title(&mut self, errors: &mut Errors) -> Option<String> {
+        let title = self.text("title", errors)?;
+        if title.chars().count() > MAX_TITLE || title.contains(char::is_control) {
+            let detail = format!("must be at most {MAX_TITLE} characters, none of control");
+            errors.add(self.field("title"), detail);
+            return None;
+        }
+        Some(title)
     }
 
     /// The text in a field that may hold something else as well.

@@ -88,7 +88,9 @@ impl Marks<'_> {
         }
         match title {
             Some(title) => {
-                writeln!(text, ",X-TITLE=\"{}\"", title.replace(['"', '\r', '\n'], "'"))
+                // No quoted string holds quotes, and no playlist control characters (RFC 8216 section 4.1).
+                let unfit = |c: char| c == '"' || c.is_control();
+                writeln!(text, ",X-TITLE=\"{}\"", title.replace(unfit, "'"))
             }
             None => writeln!(text),
         }

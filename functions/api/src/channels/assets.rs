@@ -111,7 +111,7 @@ impl Wanted {
         fields.only(&FIELDS, errors);
         Self {
             id: fields.text("id", errors),
-            title: fields.text("title", errors),
+            title: fields.title(errors),
             url: fields.text("url", errors),
         }
     }

@@ -79,7 +79,7 @@ impl Asked {
         let mut asked = Self::default();
         let Some(mut fields) = Object::of("", body, errors) else { return asked };
         fields.only(&FIELDS, errors);
-        asked.title = fields.text("title", errors);
+        asked.title = fields.title(errors);
         asked.ads = names(&mut fields, "ads", errors);
         let within = |value: Option<u64>, most: u64, field: &str, errors: &mut Errors| {
             if value.is_some_and(|value| !(1..=most).contains(&value)) {

@@ -126,7 +126,7 @@ impl ItemAsked {
         let wish = Wish {
             asset: AssetHash(String::new()),
             live: None,
-            title: fields.text("title", errors),
+            title: fields.title(errors),
             start: fields.moment("start", errors),
             offset: fields.seconds("offset", errors).unwrap_or(Micros(0)),
             duration: fields.seconds("duration", errors),
@@ -171,7 +171,7 @@ fn live(
     let wish = Wish {
         asset: AssetHash(String::new()),
         live: Some(Event { url: url?.to_string(), end: end?, seen: None }),
-        title: fields.text("title", errors),
+        title: fields.title(errors),
         start,
         offset: Micros(0),
         duration: None,

@@ -64,6 +64,23 @@ async fn what_is_more_than_anybody_needs_is_refused_by_field() {
         let found = errors.iter().any(|(name, detail)| name == field && detail.contains(said));
         assert!(found, "{body}: {errors:?}");
     }
+    // No playlist may hold control characters, and none needs more of a title.
+    let said = "must be at most 200 characters, none of control";
+    for title in ["a\0b".to_owned(), "a\u{85}".to_owned(), "a\nb".to_owned(), "ü".repeat(201)] {
+        let title = json!(title);
+        let film = json!({ "items": [{ "asset": "film10", "title": title }] });
+        let url = "https://vod.example/ad2/main.m3u8";
+        for (answer, field) in [
+            (world.post("/channels/one/schedule", &film).await, "items[0].title"),
+            (world.post("/assets", &json!({ "url": url, "title": title })).await, "title"),
+            (world.put("/channels/two", &json!({ "title": title })).await, "title"),
+        ] {
+            assert_eq!(answer.status, 422, "{title}");
+            assert_eq!(answer.errors(), [(field.to_owned(), said.to_owned())], "{title}");
+        }
+    }
+    let film = json!({ "items": [{ "asset": "film10", "title": "ü".repeat(200) }] });
+    assert_eq!(world.post("/channels/one/schedule", &film).await.status, 201);
     let fill = json!({ "assets": ["ad2"], "breaks": { "every": 600, "duration": 3601 } });
     let answer = world.put("/channels/two", &json!({ "fill": fill })).await;
     let expected = ("fill.breaks.duration".to_owned(), "must be at most 3600 s".to_owned());

@@ -289,7 +289,7 @@ fn a_break_is_filled_with_ads_in_turn_and_marked() {
     let wish = Wish {
         asset: world.hashes[1].clone(),
         live: None,
-        title: Some("The \"one\"".to_owned()),
+        title: Some("The\0\"one\"".to_owned()),
         start: None,
         offset: Micros(0),
         duration: None,
