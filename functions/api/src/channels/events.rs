@@ -107,7 +107,11 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
         let Some(channel) = &record.channel else { return Ok(None) };
         let now = self.clock.now();
         let log = self.shelf.log(id, now, now + FREEZE + FAR).await?;
-        let Some(gap) = gap(&log, now) else { return Ok(None) };
+        let Some(gap) = gap(&log, now) else {
+            // What is over is no trouble any more.
+            self.air.trouble(id, None);
+            return Ok(None);
+        };
         if now < gap.due {
             return Ok(Some(gap.due.min(now + SCAN)));
         }

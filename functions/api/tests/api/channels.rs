@@ -398,3 +398,19 @@ async fn what_is_over_for_more_than_a_day_and_a_window_is_in_the_schedule_no_mor
     world.channels.tend(Micros::from_secs(30)).await.unwrap();
     assert_eq!(log().await, [entry(2, 1_010)]);
 }
+
+#[tokio::test]
+async fn the_trouble_with_a_live_source_is_told_for_as_long_as_it_should_play() {
+    let world = World::new();
+    world.channel(&json!({ "slate": "slate3" })).await;
+    let end = world.now() + Micros::from_secs(60);
+    let live = json!({ "live": "https://vod.example/none/main.m3u8", "end": end.to_string() });
+    let written = world.post("/channels/one/schedule", &json!({ "items": [live] })).await;
+    assert_eq!(written.status, 201, "{}", written.text);
+    let trouble = async || world.get("/channels/one/now").await.json()["trouble"].clone();
+    world.channels.follow(world.now() + Micros::from_secs(20)).await.unwrap();
+    let told = trouble().await;
+    assert!(told.as_str().unwrap().contains("404"), "{told}");
+    world.channels.follow(end + Micros::from_secs(10)).await.unwrap();
+    assert_eq!(trouble().await, json!(null), "it is over");
+}
