@@ -396,6 +396,7 @@ impl<'a> Writer<'a> {
             tracks: part.tracks.clone(),
             start: self.last.as_ref().map_or(start, Item::end),
             duration: length(part.asset, part.first, part.end, part.passes),
+            planned: None,
             first: part.first,
             end: part.end,
             passes: part.passes,

@@ -97,7 +97,7 @@ pub fn edit(
             (hole_before(log, first, frozen), wishes)
         }
     };
-    let (kept, mut cut) = cut(log, at, indexes);
+    let (kept, mut cut) = cut(log, at, frozen, indexes);
     let mut next_id = next_id;
     if let Some(cut) = cut.as_mut().filter(|cut| event(cut).is_some() && !is_cut) {
         // What was shown of a live programme without any piece of it was the slate.
@@ -141,8 +141,14 @@ fn go_on(before: Option<&Entry>, wishes: &mut [Wish]) {
     }
 }
 
-/// How many entries end before a moment, and what is left of the one that plays then.
-pub(crate) fn cut(log: &[Entry], at: Timestamp, indexes: &Library) -> (usize, Option<Entry>) {
+/// How many entries end before a moment, and what is left of the one that plays then. What begins before `frozen`
+/// may have been announced.
+pub(crate) fn cut(
+    log: &[Entry],
+    at: Timestamp,
+    frozen: Timestamp,
+    indexes: &Library,
+) -> (usize, Option<Entry>) {
     let kept = log.iter().take_while(|entry| entry.end() <= at).count();
     let Some(entry) = log.get(kept).filter(|entry| entry.start() < at) else {
         return (kept, None);
@@ -151,7 +157,13 @@ pub(crate) fn cut(log: &[Entry], at: Timestamp, indexes: &Library) -> (usize, Op
     if let Some(last) = items.last_mut()
         && let Some(asset) = indexes.get(&last.asset)
     {
+        let planned = last.duration;
         cut_item(last, asset, at);
+        // What was said of it does not change (RFC 8216 section 6.2.1).
+        let is_told = last.role == Role::Programme && last.start < frozen;
+        if is_told && last.duration < planned {
+            last.planned.get_or_insert(planned);
+        }
     }
     let mut entry = Entry { items, ..entry.clone() };
     if let Some(event) = entry.wish.as_mut().and_then(|wish| wish.live.as_mut()) {

@@ -74,8 +74,9 @@ impl Marks<'_> {
     }
 
     fn write_programme(&self, text: &mut String) -> fmt::Result {
-        let Item { start, duration, asset, title, live, .. } = self.item;
-        let duration = live.map_or(*duration, |live| live.until.since(*start));
+        let Item { start, duration, planned, asset, title, live, .. } = self.item;
+        let planned = planned.unwrap_or(*duration);
+        let duration = live.map_or(planned, |live| live.until.since(*start));
         write!(
             text,
             "#EXT-X-DATERANGE:ID=\"programme-{}\",CLASS=\"org.hls-ferry.programme\",\

@@ -71,7 +71,7 @@ pub fn append(
     let mut later = log.iter().skip_while(|entry| entry.id != id);
     let Some(rest) = later.next() else { return Ok(None) };
     let (Some(slate), Some(old)) = (&channel.slate, rest.items.last()) else { return Ok(None) };
-    let (kept, left) = cut(log, start, indexes);
+    let (kept, left) = cut(log, start, now + FREEZE, indexes);
     let mut entries = Vec::new();
     let mut next_id = next_id;
     // What readers may have been shown of it was the slate.
@@ -102,6 +102,7 @@ pub fn append(
         tracks: piece.tracks.clone(),
         start,
         duration: length(index_of, 0, end, 1),
+        planned: None,
         first: 0,
         end,
         passes: 1,

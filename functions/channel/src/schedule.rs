@@ -135,6 +135,9 @@ pub struct Item {
     pub start: Timestamp,
     /// How long it plays.
     pub duration: Micros,
+    /// How long it was to play when it was announced; absent where that is how long it plays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planned: Option<Micros>,
     /// Its first segment, in the first variant.
     pub first: usize,
     /// The segment behind its last, in the last pass.

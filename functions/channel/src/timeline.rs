@@ -126,6 +126,7 @@ impl Channel {
             tracks,
             start,
             duration: Micros(u64::MAX),
+            planned: None,
             first: 0,
             passes: u64::MAX,
             totals,

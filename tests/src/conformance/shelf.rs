@@ -98,6 +98,7 @@ pub fn entry(id: u64, start: u64) -> Entry {
         tracks: vec![Some(0)],
         start: seconds(start),
         duration: Micros::from_secs(10),
+        planned: None,
         first: 0,
         end: 5,
         passes: 1,

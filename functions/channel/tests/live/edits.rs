@@ -3,7 +3,7 @@
 use crate::events;
 use crate::schedules::World;
 use crate::vod::{Programme, millis, moment};
-use channel::{Break, Change, Edit, Entry, Refusal, Why, Wish, edit};
+use channel::{Break, Change, Edit, Entry, Marker, Refusal, Why, Wish, edit};
 use hls::Micros;
 
 const SHOW: usize = 1;
@@ -112,6 +112,26 @@ fn what_plays_at_the_moment_from_which_all_is_replaced_is_cut_at_its_next_segmen
     assert!(world.change(Edit::Replace(4, vec![part]), 0));
     assert!(world.change(Edit::From(moment(27_000), vec![world.wish(OTHER)]), 0));
     assert_eq!(times(&world.log)[3..], [(5, 26_000), (6, 28_000)]);
+}
+
+#[test]
+fn what_was_announced_of_a_programme_stays_when_it_is_cut() {
+    let mut world = world();
+    world.channel.markers = [Marker::Programme].into();
+    let announced = |world: &World, now: i64| -> Vec<String> {
+        let items = world.items();
+        let list = world.channel.media_playlist(&items, &world.indexes, moment(now), 0);
+        let text = list.unwrap().text;
+        text.lines().filter(|line| line.contains("programme-")).map(str::to_owned).collect()
+    };
+    let before = announced(&world, 8_000);
+    assert!(before[0].contains("PLANNED-DURATION=10,"), "{before:?}");
+    assert!(world.change(Edit::From(moment(14_000), vec![world.wish(SHOW); 2]), 8_000));
+    assert!(world.change(Edit::From(moment(28_000), vec![]), 8_000));
+    assert_eq!(times(&world.log), [(1, 0), (2, 6_000), (5, 14_000), (6, 24_000)]);
+    assert_eq!(announced(&world, 9_000), before);
+    // Nobody was told of the last of them.
+    assert!(announced(&world, 28_000).pop().unwrap().contains("PLANNED-DURATION=4,"));
 }
 
 #[test]
