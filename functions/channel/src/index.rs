@@ -18,9 +18,10 @@ const AUDIO_TOLERANCE: Micros = Micros::from_millis(500);
 /// The same for subtitles and I-frames: nobody hears or sees that they end early.
 const SILENT_TOLERANCE: Micros = Micros::from_secs(10);
 
-/// The lines of a VOD that state its own time, which is not the channel's, or that are written anew. Date ranges
-/// are moved with their segment where its date is known.
-const OWN: [&str; 6] = [
+/// The lines of a VOD that state its own time, which is not the channel's, that are written anew, or that would hold
+/// for what plays behind it as well. Date ranges are moved with their segment where its date is known.
+const OWN: [&str; 7] = [
+    "#EXT-X-BITRATE:",
     "#EXT-X-DISCONTINUITY",
     "#EXT-X-PROGRAM-DATE-TIME:",
     "#EXT-X-DATERANGE:",

@@ -1,6 +1,6 @@
 //! What a channel says, as people would read it.
 
-use crate::vod::{LADDER, index, media};
+use crate::vod::{EPOCH, LADDER, index, media};
 use channel::{Loop, Settings};
 use hls::{Micros, Seconds, Timestamp};
 use std::sync::Arc;
@@ -262,6 +262,20 @@ fn a_date_range_moves_with_its_segment_and_has_a_name_of_its_own_each_time() {
     #EXT-X-DATERANGE:ID="b-1792577406000000",START-DATE="2026-10-21T10:10:09.500Z",PLANNED-DURATION=2,SCTE35-OUT=0xFC
     #EXT-X-DATERANGE:ID="c-1792577406000000",START-DATE="2026-10-21T10:10:05.000Z",END-DATE="2026-10-21T10:10:10.000Z"
     "#);
+}
+
+#[test]
+fn the_bitrate_of_one_programme_is_not_said_of_the_next() {
+    let multivariant = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=400000\nv.m3u8\n";
+    let plain = media("s", "ts", &[2_000, 2_000]);
+    let rated = plain.replacen("#EXTINF", "#EXT-X-BITRATE:300\n#EXT-X-CUE-IN\n#EXTINF", 1);
+    let asset =
+        |text: &String| Arc::new(index("/a/", multivariant, &[("v.m3u8", text.clone())]).unwrap());
+    let settings =
+        Settings { epoch: EPOCH, target_duration: Seconds(2), window: Micros::from_secs(20) };
+    let channel = Loop::new(settings, vec![asset(&rated), asset(&plain)]).unwrap();
+    let text = channel.media_playlist(0, settings.epoch + Micros::from_secs(8), None).text;
+    assert!(!text.contains("BITRATE") && text.contains("CUE-IN"), "{text}");
 }
 
 #[test]
