@@ -76,7 +76,10 @@ impl Epoch {
     }
 }
 
-/// The part before the first underscore of every name at one endpoint, such as `channel`.
+/// What every name at one endpoint begins with, such as `channel`.
+///
+/// Names are written as playlists have them, which is how the endpoint's address has them: percent-encoded. What
+/// they resolve to beside the endpoint's playlist (RFC 3986 section 5.2) is where they are stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stem(String);
 
@@ -87,7 +90,12 @@ impl Stem {
         let path = endpoint.as_ref().splitn(4, '/').nth(3).unwrap_or_default();
         let last = path.rsplit('/').next().unwrap_or_default();
         let last = last.strip_suffix(".m3u8").unwrap_or(last);
-        Self(if last.is_empty() { DEFAULT_STEM.to_owned() } else { last.to_owned() })
+        Self(match last {
+            "" => DEFAULT_STEM.to_owned(),
+            // What is before a colon would be read as a scheme (RFC 3986 section 4.2).
+            last if last.contains(':') => format!("./{last}"),
+            last => last.to_owned(),
+        })
     }
 
     /// The multivariant playlist's name.
@@ -214,6 +222,42 @@ mod tests {
         ] {
             let address = Address::of(&Url::parse(endpoint).unwrap());
             assert_eq!(Stem::of(&address).multivariant(), format!("{stem}.m3u8"), "{endpoint}");
+        }
+    }
+
+    #[test]
+    fn names_resolve_to_what_the_endpoint_is_called_and_more() {
+        for place in [
+            "/in/v2/x/y/channel",
+            "/live/my%20channel",
+            "/live/a%2Fb",
+            "/live/100%",
+            "/live/%25",
+            "/live/kan%C3%A5l",
+            "/live/a+b~c;v=1,2&d='e'",
+            "/live/%7Ech",
+            "/live/urn:x:1",
+            "/live/%22a%3F%23",
+            "/my%20dir/ch",
+        ] {
+            let endpoint = Url::parse(&format!("https://a.example{place}?token=t")).unwrap();
+            let stem = Stem::of(&Address::of(&endpoint));
+            let video = RenditionName::of(&["video", "1"]);
+            let names = [
+                (stem.multivariant(), ".m3u8"),
+                (stem.media(&video), "_video-1.m3u8"),
+                (
+                    stem.segment(&video, Epoch(2), MediaSequence(3), Extension::Ts),
+                    "_video-1_2_3.ts",
+                ),
+                (stem.part(&video, "key-4.key"), "_video-1_key-4.key"),
+            ];
+            for (name, rest) in names {
+                let read = endpoint.join(&name).unwrap();
+                assert_eq!(read.as_str(), format!("https://a.example{place}{rest}"));
+                let plain = |c: char| c.is_ascii_graphic() && c != '"';
+                assert!(name.chars().all(plain), "{name} can be a line and in quotes");
+            }
         }
     }
 

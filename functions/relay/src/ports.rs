@@ -127,7 +127,8 @@ impl From<CryptError> for OriginError {
 
 /// One endpoint of one session.
 pub trait Ingest: Send + Sync {
-    /// Stores `body` whole under `name`, which lies beside the endpoint's address.
+    /// Stores `body` whole under `name`, where that lies beside the endpoint's address: it is percent-encoded, as a
+    /// playlist has it.
     fn put(
         &self,
         name: &str,

@@ -100,12 +100,11 @@ impl WebDavIngest {
         Self { shared, url, sign_in, pace, collections: tokio::sync::Mutex::default() }
     }
 
-    /// The address of `name`, beside the endpoint's.
+    /// The address of `name`, beside the endpoint's: that which a player asks for that reads it in a playlist there.
     fn beside(&self, name: &str) -> Url {
         let mut url = self.url.clone();
-        if let Ok(mut path) = url.path_segments_mut() {
-            path.pop().push(name);
-        }
+        let folder = url.path().rsplit_once('/').map_or("", |(folder, _)| folder);
+        url.set_path(&format!("{folder}/{name}"));
         url
     }
 

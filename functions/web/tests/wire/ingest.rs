@@ -2,8 +2,10 @@
 
 use crate::server::{Server, Then, answer, ingest, raw, settings};
 use bytes::Bytes;
+use relay::layout::Layout;
+use relay::names::{PLAYLIST, Stem};
 use relay::ports::{ContentType, Ingest, IngestError};
-use relay::session::{Endpoint, OutputKind};
+use relay::session::{Address, Endpoint, OutputKind};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -23,7 +25,7 @@ async fn names_lie_beside_the_endpoint_under_its_query_string() {
         ("channel", "channel_v_1_2.ts", "/channel_v_1_2.ts"),
         ("dav/", "channel.m3u8", "/dav/channel.m3u8"),
         ("a/channel?sig=x%2F&t=1#f", "channel.m3u8", "/a/channel.m3u8?sig=x%2F&t=1"),
-        ("a%20b/channel", "c d?e#f/g.ts", "/a%20b/c%20d%3Fe%23f%2Fg.ts"),
+        ("a%20b/channel", "c d?e#f.ts", "/a%20b/c%20d%3Fe%23f.ts"),
     ] {
         let server = Server::start(|_, _| answer(201, &[], "")).await;
         let ingest = ingest(settings(), &server.url(endpoint), None);
@@ -38,6 +40,36 @@ async fn names_lie_beside_the_endpoint_under_its_query_string() {
         assert_eq!(seen[0].header("content-type"), Some("video/mp2t"));
         assert_eq!(seen[0].header("transfer-encoding"), None);
         assert_eq!(seen[1].header("content-type"), None);
+    }
+}
+
+#[tokio::test]
+async fn what_is_stored_is_what_playlists_name() {
+    for endpoint in [
+        "in/v2/a/b/channel",
+        "live/my%20channel",
+        "live/my channel",
+        "live/a%2Fb",
+        "live/100%",
+        "live/kanål",
+        "live/a+b~c;v=1,2",
+        "live/%7Ech",
+        "live/urn:x:1",
+        "my%20dir/%22ch%3F.m3u8",
+    ] {
+        let server = Server::start(|_, _| answer(201, &[], "")).await;
+        let url = server.url(endpoint);
+        let ingest = ingest(settings(), &server.url(&format!("{endpoint}?token=t")), None);
+        let stem = Stem::of(&Address::of(&url));
+        let layout = Layout::of_media(url.clone(), 1);
+        let multivariant = layout.render(&stem, &layout.renditions.keys().cloned().collect());
+        let named = multivariant.unwrap().lines().last().unwrap().to_owned();
+        for name in [stem.multivariant(), named] {
+            ingest.put(&name, PLAYLIST, Bytes::from_static(b"#EXTM3U")).await.unwrap();
+            let read = url.join(&name).unwrap();
+            let stored = server.seen().last().unwrap().uri.clone();
+            assert_eq!(stored, format!("{}?token=t", read.path()), "{endpoint}: {name}");
+        }
     }
 }
 
