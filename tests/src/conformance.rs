@@ -97,12 +97,16 @@ async fn a_destination_has_one_active_writer(store: &impl Sessions) {
     let (first, access) = session("first", 1, &both);
     store.create(&first, &access).await.expect("made");
 
-    let spelt = ["https://in.example/3/channel", "HTTPS://IN.EXAMPLE:443/2/channel/?token=t"];
+    let spelt = ["https://in.example/3/channel", "HTTPS://IN.EXAMPLE.:443/2/%63hannel?token=t"];
     let (second, access) = session("second", 2, &spelt);
     let refused = store.create(&second, &access).await.expect_err("one of its places is taken");
     assert_eq!(refused, CreateError::Taken { by: first.id.clone(), endpoint: 1 });
     assert_eq!(store.get(&second.id).await.expect("read"), None, "it was not made");
     assert!(store.access(&second.id).await.expect("read").is_none(), "nor were its secrets kept");
+
+    let (like, access) = session("like", 2, &["https://in.example/1/channel_video-500000"]);
+    let refused = store.create(&like, &access).await.expect_err("one has names of the other");
+    assert_eq!(refused, CreateError::Taken { by: first.id.clone(), endpoint: 0 });
 
     let (third, access) = session("third", 3, &spelt[..1]);
     store.create(&third, &access).await.expect("the refused one took nothing");

@@ -68,7 +68,7 @@ pub(crate) fn address(
     None
 }
 
-/// The places that take PUTs, each another.
+/// The places that take PUTs, each another, and none with names of another.
 pub(crate) fn endpoints(
     requests: Vec<EndpointRequest>,
     refuses: &impl Fn(&Url) -> Option<String>,
@@ -88,7 +88,9 @@ pub(crate) fn endpoints(
             endpoints.iter().position(|known| known.as_ref().is_some_and(same))
         });
         if let Some(known) = known {
-            let detail = format!("is the same place as output.endpoints[{known}].url");
+            let detail = format!(
+                "is the same place as output.endpoints[{known}].url, or would share names with it"
+            );
             errors.add(format!("{path}.url"), detail);
         }
         endpoints.push(endpoint);

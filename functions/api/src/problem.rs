@@ -71,7 +71,9 @@ impl Problem {
     pub fn taken(by: SessionId, endpoint: usize) -> Self {
         let error = FieldError {
             field: format!("output.endpoints[{endpoint}].url"),
-            detail: format!("is where session {by} writes to"),
+            detail: format!(
+                "is where session {by} writes to, or would share names with it, as ch and ch_video-500000 do"
+            ),
         };
         let detail = format!("{} {}", error.field, error.detail);
         let mut problem = Self::new(StatusCode::CONFLICT, detail);

@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | session | `sessions` | moment of making, `#`, id | what was asked for and how it is doing; in the index `active` while it is active |
 //! | cursor | `session#` id | `cursor` | how far it has come, and which run holds it: hot and small |
-//! | guard | `place#` hash | `guard` | which active session writes to a destination |
+//! | guard | `place#` hash | `guard` | which active session writes to a destination, which is one text for all names that could be shared |
 
 use crate::error::Error;
 use crate::runs::RunId;

@@ -15,6 +15,9 @@ const LONGEST_PART: usize = 32;
 /// The stem where an endpoint's address names none: MediaPackage's own.
 const DEFAULT_STEM: &str = "channel";
 
+/// What the names of renditions begin with.
+const KINDS: [&str; 6] = ["angle", "audio", "captions", "iframes", "subtitles", "video"];
+
 /// Names a rendition or variant within a session.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -87,15 +90,9 @@ impl Stem {
     /// The last part of an endpoint's address, or `channel` where there is none.
     #[must_use]
     pub fn of(endpoint: &Address) -> Self {
-        let path = endpoint.as_ref().splitn(4, '/').nth(3).unwrap_or_default();
-        let last = path.rsplit('/').next().unwrap_or_default();
-        let last = last.strip_suffix(".m3u8").unwrap_or(last);
-        Self(match last {
-            "" => DEFAULT_STEM.to_owned(),
-            // What is before a colon would be read as a scheme (RFC 3986 section 4.2).
-            last if last.contains(':') => format!("./{last}"),
-            last => last.to_owned(),
-        })
+        let name = called(endpoint);
+        // What is before a colon would be read as a scheme (RFC 3986 section 4.2).
+        Self(if name.contains(':') { format!("./{name}") } else { name.to_owned() })
     }
 
     /// The multivariant playlist's name.
@@ -126,6 +123,27 @@ impl Stem {
     ) -> String {
         format!("{}_{rendition}_{}_{sequence}.{}", self.0, epoch.0, extension.as_str())
     }
+}
+
+/// What an endpoint is called: the last part of its address, or `channel` where there is none.
+pub(crate) fn called(endpoint: &Address) -> &str {
+    let path = endpoint.as_ref().splitn(4, '/').nth(3).unwrap_or_default();
+    let last = path.rsplit('/').next().unwrap_or_default();
+    let last = last.strip_suffix(".m3u8").unwrap_or(last);
+    if last.is_empty() { DEFAULT_STEM } else { last }
+}
+
+/// The shortest of all names that share files with an endpoint that is called `name`.
+///
+/// Of two endpoints in one folder, one that is called `ch` has a media playlist `ch_video-500000.m3u8`, which is the
+/// multivariant playlist of one that is called `ch_video-500000`.
+pub(crate) fn root(name: &str) -> &str {
+    let is_rendition = |after: &str| {
+        let rendition = after.split('_').next().unwrap_or_default();
+        KINDS.contains(&rendition.split('-').next().unwrap_or_default())
+    };
+    let mut cuts = name.match_indices('_').filter(|(at, _)| is_rendition(&name[at + 1..]));
+    cuts.next().map_or(name, |(at, _)| &name[..at])
 }
 
 /// What a segment is, as its name's ending and its media type say it.

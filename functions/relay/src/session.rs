@@ -1,11 +1,12 @@
 //! A session: one source carried to one output.
 
 use crate::Timestamp;
+use crate::names::{called, root};
 use crate::parts::Keys;
 use crate::select::Filter;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use url::Url;
+use url::{Host, Url};
 
 /// Names a session.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -243,10 +244,12 @@ impl AsRef<str> for Address {
     }
 }
 
-/// What makes two endpoints the same place: the host, the port and the path.
+/// What makes two endpoints the same place: the host, the port, and names that could be those of both.
 ///
 /// A place may be written in several ways; two sessions must not write there by calling it
-/// different names.
+/// different names. Nor may one be called `ch` and another `ch_video-500000` in one folder. One text says so, for
+/// whatever stores it compares no more than that: so `ch_audio` and `ch_video` are one place as well. Hosts
+/// are not looked up: two names of one machine are two places.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Destination(String);
 
@@ -255,7 +258,23 @@ impl Destination {
     /// host, the default port, and dots in the path.
     #[must_use]
     pub fn of(address: &Address) -> Self {
-        Self(decode_unreserved(address.as_ref().trim_end_matches('/')))
+        let name = decode(called(address));
+        let Ok(url) = Url::parse(address.as_ref()) else { return Self(name) };
+        let host = match url.host() {
+            Some(Host::Domain(name)) => name.trim_end_matches('.').to_owned(),
+            Some(Host::Ipv6(host)) if let Some(host) = host.to_ipv4_mapped() => host.to_string(),
+            host => host.map(|host| host.to_string()).unwrap_or_default(),
+        };
+        let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
+        let mut place = format!("{}://{host}{port}", url.scheme());
+        let (folder, _) = url.path().rsplit_once('/').unwrap_or_default();
+        for part in folder.split('/').filter(|part| !part.is_empty()) {
+            place.push('/');
+            place.push_str(&decode(part));
+        }
+        place.push('/');
+        place.push_str(root(&name));
+        Self(place)
     }
 }
 
@@ -265,9 +284,9 @@ impl AsRef<str> for Destination {
     }
 }
 
-/// The text with the octets decoded that mean the same either way, and the hexadecimal digits of the
-/// others in capitals (RFC 3986 section 6.2.2).
-fn decode_unreserved(text: &str) -> String {
+/// The part of a path with the octets decoded that may stand there as they are (RFC 3986 section 3.3, and what
+/// [`Url`] leaves), and the hexadecimal digits of the others in capitals.
+fn decode(text: &str) -> String {
     let mut decoded = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('%') {
@@ -275,7 +294,9 @@ fn decode_unreserved(text: &str) -> String {
         let digits = after.get(..2).filter(|two| two.bytes().all(|one| one.is_ascii_hexdigit()));
         let octet = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
         rest = match octet {
-            Some(octet) if octet.is_ascii_alphanumeric() || b"-._~".contains(&octet) => {
+            Some(octet)
+                if octet.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@[]^|".contains(&octet) =>
+            {
                 decoded.push(char::from(octet));
                 &after[2..]
             }
@@ -315,10 +336,15 @@ mod tests {
         let place = destination("https://a.example/in/v2/x~y/channel");
         for same in [
             "HTTPS://A.EXAMPLE/in/v2/x~y/channel",
-            "https://a.example:443/in/v2/x~y/channel/",
+            "https://a.example:443/in/v2/x~y/channel.m3u8",
+            "https://a.example./in/v2/x~y/",
             "https://user:word@a.example/in/v2/x~y/channel?token=t#f",
             "https://a.example/in/./v2/z/../x~y/channel",
             "https://a.example/in/v2/x%7ey/%63hannel",
+            "https://a.example/in//v2/x~y//channel",
+            "https://a.example/in/v2/x~y/channel_video-500000",
+            "https://a.example/in/v2/x~y/channel%5Fvideo",
+            "https://a.example/in/v2/x~y/channel_audio-aud-en_1700000000_7",
         ] {
             assert_eq!(destination(same), place, "{same}");
         }
@@ -327,11 +353,27 @@ mod tests {
             "https://b.example/in/v2/x~y/channel",
             "https://a.example/in/v2/x~y/Channel",
             "https://a.example/in/v2/x%2Fy/channel",
+            "https://a.example/in/v2/x~y/channel/",
+            "https://a.example/in/v2/x~y/channel_2",
+            "https://a.example/in/v2/x~y/channel_videos",
+            "https://a.example/in/v2/x~y/channel-video",
+            "https://a.example/in/v2/channel_video/channel",
         ] {
             assert_ne!(destination(other), place, "{other}");
         }
-        assert_eq!(destination("http://a.example/%2f%4"), destination("http://a.example/%2F%4"));
-        assert_eq!(destination("http://a.example/x%2fy%7e/").as_ref(), "http://a.example/x%2Fy~");
+        for (one, other) in [
+            ("http://a.example/%2f%4", "http://a.example/%2F%4"),
+            ("http://127.0.0.1:8080/ch", "http://[::ffff:127.0.0.1]:8080/ch"),
+            ("http://127.0.0.1/ch", "http://0x7f.1./ch"),
+            ("http://a.example/a+b@[1]/c", "http://a.example/a%2Bb%40%5b1%5D/c"),
+        ] {
+            assert_eq!(destination(one), destination(other));
+        }
+        assert_eq!(destination("http://a.example/x%2fy%7e").as_ref(), "http://a.example/x%2Fy~");
+        let (one, two) = ("http://a.example:8080/in/ch_1", "http://[2001:db8::1]:8080/ch_2");
+        for plain in [one, two] {
+            assert_eq!(destination(plain).as_ref(), plain);
+        }
     }
     #[test]
     fn what_is_secret_is_not_shown_in_a_log_of_a_session() {

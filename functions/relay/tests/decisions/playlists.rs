@@ -5,7 +5,7 @@ use relay::layout::{Layout, LayoutError, Listed};
 use relay::names::{Epoch, Stem};
 use relay::parts::Keys;
 use relay::render::render;
-use relay::session::{Address, Start};
+use relay::session::{Address, Destination, Start};
 use relay::settle::{Fate, Offered, Style, settle};
 use std::collections::BTreeSet;
 use url::Url;
@@ -40,6 +40,33 @@ fn a_multivariant_playlist_keeps_everything_but_addresses() {
     let layout = layout(FILM).unwrap();
     let all: BTreeSet<_> = layout.renditions.keys().cloned().collect();
     insta::assert_snapshot!(layout.render(&stem(), &all).unwrap());
+}
+
+#[test]
+fn the_name_of_no_rendition_can_be_the_place_of_another_session() {
+    let layout = layout(
+        r#"#EXTM3U
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="aud",NAME="English",URI="a.m3u8"
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="音",NAME="音",URI="b.m3u8"
+#EXT-X-MEDIA:TYPE=VIDEO,GROUP-ID="cam",NAME="Goal",URI="c.m3u8"
+#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="subs",NAME="Svenska",URI="d.m3u8"
+#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=90000,URI="e.m3u8"
+#EXT-X-STREAM-INF:BANDWIDTH=800000
+f.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=900000
+g.m3u8
+"#,
+    );
+    let layout = layout.unwrap();
+    assert_eq!(layout.renditions.len(), 7);
+    let place = |name: &str| {
+        let url = Url::parse("https://a.example/in/").unwrap().join(name).unwrap();
+        Destination::of(&Address::of(&url))
+    };
+    for rendition in layout.renditions.keys() {
+        let playlist = stem().media(rendition);
+        assert_eq!(place(&playlist), place("channel"), "{playlist}");
+    }
 }
 
 #[test]
