@@ -11,6 +11,12 @@ use std::ops::Range;
 /// What `EXT-X-MAP` takes (RFC 8216 section 7); one for all, as it must not change.
 pub(crate) const VERSION: u8 = 6;
 
+/// How far the renditions of a programme may lie apart at its ends, and some more.
+pub(crate) const APART: Micros = Micros::from_secs(12);
+
+/// How many segments a playlist lists at most: more than a day of those of two seconds.
+const MOST_SEGMENTS: usize = 50_000;
+
 const NO_KEY: &str = "#EXT-X-KEY:METHOD=NONE\n";
 
 /// A run of segments of one programme, as one rendition shows it, with the totals before it.
@@ -87,12 +93,17 @@ impl Showing<'_> {
     }
 }
 
+/// What a player wants to see before it begins: three target durations.
+pub(crate) fn launch(target: Seconds) -> Micros {
+    Micros(Micros::from(target).0.saturating_mul(3))
+}
+
 /// Renders the window that ends at `now`, from what overlaps it, oldest first.
 ///
 /// A segment shows when it ends, and never before the one ahead of it. The first listed segment carries
 /// no discontinuity: the header counts it (RFC 8216 section 4.3.3.3).
 pub(crate) fn media_playlist(showings: &[Showing], now: Timestamp, shape: &Shape) -> String {
-    let listed = window(showings, now, shape.window);
+    let listed = window(showings, now, shape);
     let first = listed.first().map(|(showing, run)| (*showing, run.start));
     let (sequence, discontinuities) = match (first, showings.first()) {
         (Some((showing, place)), _) => {
@@ -136,11 +147,12 @@ pub(crate) fn next_change(showings: &[Showing], now: Timestamp) -> Option<Timest
     })
 }
 
-/// The segments that end in the window, oldest first.
+/// The segments that end in the window, oldest first; three target durations of them at least (RFC 8216 section
+/// 6.2.2), also where audio falls short of the picture, but never more than [`MOST_SEGMENTS`].
 fn window<'a, 'b>(
     showings: &'b [Showing<'a>],
     now: Timestamp,
-    length: Micros,
+    shape: &Shape,
 ) -> Vec<(&'b Showing<'a>, Range<usize>)> {
     let mut listed: Vec<(&Showing, Range<usize>)> = Vec::new();
     for showing in showings {
@@ -157,15 +169,37 @@ fn window<'a, 'b>(
         return listed;
     };
     // The first that is not out, and all behind it.
-    let is_out = |end: Timestamp| edge.since(end) >= length;
-    let mut begun = false;
-    listed.retain_mut(|(showing, run)| {
-        if !begun {
-            run.start = showing.partition(is_out).min(run.end);
-            begun = run.start < run.end;
+    let within = |window: Micros| {
+        listed.iter().enumerate().find_map(|(at, (showing, run))| {
+            let place = showing.partition(|end| edge.since(end) >= window).min(run.end);
+            (place < run.end).then_some((at, place))
+        })
+    };
+    let mut least = launch(shape.target_duration);
+    let by_length = listed.iter().enumerate().rev().find_map(|(at, (showing, run))| {
+        let track = showing.feed.track();
+        let length = track.start(run.end) - track.start(run.start);
+        if length < least {
+            least = least - length;
+            return None;
         }
-        begun
+        let before = track.start(run.end) - least;
+        let segments = track.segments.get(run.clone()).unwrap_or_default();
+        Some((at, run.start + segments.partition_point(|segment| segment.end <= before)))
     });
+    let mut most = MOST_SEGMENTS;
+    let by_count = listed.iter().enumerate().rev().find_map(|(at, (_, run))| {
+        let place = run.end.checked_sub(most).filter(|place| *place >= run.start);
+        most = most.saturating_sub(run.len());
+        place.map(|place| (at, place))
+    });
+    let long = by_length.max(within(shape.window + APART));
+    let (at, place) = within(shape.window).min(long).max(by_count).unwrap_or_default();
+    listed.drain(..at);
+    if let Some((_, run)) = listed.first_mut() {
+        run.start = run.start.max(place);
+    }
+    listed.retain(|(_, run)| !run.is_empty());
     listed
 }
 

@@ -3,7 +3,7 @@
 use crate::asset::Asset;
 use crate::flaw::Flaw;
 use crate::ladder::{Kind, Ladder, Rendition};
-use crate::live::{self, Shape, Showing};
+use crate::live::{self, APART, Shape, Showing};
 use crate::mapping::{self, Tracks};
 use crate::order::{Seed, shuffled};
 use crate::play::{Play, Totals};
@@ -124,11 +124,10 @@ impl Loop {
     #[must_use]
     pub fn media_playlist(&self, rendition: usize, now: Timestamp, seed: Option<Seed>) -> Playlist {
         let target_duration = self.settings.target_duration;
-        let least = Micros(Micros::from(target_duration).0.saturating_mul(3));
         let kind = self.ladder.renditions.get(rendition).map(|it| &it.kind);
         let shape = Shape {
             target_duration,
-            window: self.settings.window.max(least),
+            window: self.settings.window.max(live::launch(target_duration)),
             iframes: matches!(kind, Some(Kind::IFrames { .. })),
         };
         let showings = self.showings(rendition, now, shape.window, seed);
@@ -181,8 +180,8 @@ impl Loop {
         back: Micros,
         seed: Option<Seed>,
     ) -> Vec<Showing<'_>> {
-        let margin = Micros(Micros::from(self.settings.target_duration).0.saturating_mul(2))
-            + Micros::from_secs(12);
+        let margin =
+            Micros(Micros::from(self.settings.target_duration).0.saturating_mul(2)) + APART;
         let from = Timestamp(now.0.saturating_sub(back.0).saturating_sub(margin.0));
         // Before it begins, what comes next is its beginning.
         let to = (now + margin).max(self.settings.epoch);

@@ -2,7 +2,7 @@
 
 use crate::asset::{Asset, AssetHash};
 use crate::ladder::Kind;
-use crate::live::{self, Shape, Showing};
+use crate::live::{self, APART, Shape, Showing};
 use crate::markers::Marks;
 use crate::play::Totals;
 use crate::schedule::{Channel, Item, Library, Role};
@@ -34,9 +34,6 @@ pub enum Unread {
     #[error("the index {0} is missing")]
     Index(AssetHash),
 }
-
-/// How far the renditions of a programme may lie apart at its ends, and some more.
-const APART: Micros = Micros::from_secs(12);
 
 /// How long a log keeps what has left the channel's window: what was on yesterday can be looked up, and a
 /// reader may be as far behind.
@@ -93,7 +90,7 @@ impl Channel {
 
     /// What a player wants to see before it begins: three target durations.
     pub(crate) fn launch(&self) -> Micros {
-        Micros(Micros::from(self.target_duration).0.saturating_mul(3))
+        live::launch(self.target_duration)
     }
 
     /// How long before the end of the window an item may have ended that is still part of it, and how

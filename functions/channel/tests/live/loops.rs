@@ -131,3 +131,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn three_target_durations_are_listed_also_where_audio_falls_short() {
+    let video = vec![2_000; 5];
+    let audio = vec![2_000, 2_000, 2_000, 2_000, 1_510];
+    let channel = channel(&[Programme { video, shift: 0, audio }], 6_000);
+    let mut shortest = i64::MAX;
+    for now in (20_000..60_000).step_by(100) {
+        let listed = told(&playlist(&channel, 2, now));
+        shortest = shortest.min(listed.iter().map(|told| told.end - told.start).sum());
+    }
+    // No more than a segment longer.
+    assert_eq!(shortest, 6_000);
+}

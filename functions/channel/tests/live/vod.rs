@@ -221,13 +221,20 @@ impl Playhead {
         }
     }
 
-    /// What is listed at a time.
+    /// What is listed at a time: three target durations of two seconds at least, unless that goes back by 12 s more.
     pub fn window(&self, now: i64, length: i64) -> Vec<Told> {
         let shown = self.shown.iter().take_while(|shown| **shown <= now).count();
         let mut listed: Vec<Told> = self.told[..shown].to_vec();
         if let Some(edge) = listed.iter().map(|told| told.end).max() {
-            let out = listed.iter().take_while(|segment| segment.end <= edge - length).count();
-            listed.drain(..out);
+            let out = |length: i64| {
+                listed.iter().take_while(|segment| segment.end <= edge - length).count()
+            };
+            let (out, far) = (out(length), out(length + 12_000));
+            let long = |from: &usize| {
+                listed[*from..].iter().map(|told| told.end - told.start).sum::<i64>() >= 6_000
+            };
+            let long = (0..=shown).rev().find(long).unwrap_or(0);
+            listed.drain(..out.min(long.max(far)));
         }
         listed
     }
