@@ -20,7 +20,7 @@ pub enum Flaw {
         /// Its address in the multivariant playlist.
         playlist: String,
     },
-    /// A media playlist plays for no time.
+    /// A media playlist plays for no time, or hardly any.
     #[error("{playlist}: has nothing to play")]
     Empty {
         /// Its address in the multivariant playlist.

@@ -18,6 +18,9 @@ const AUDIO_TOLERANCE: Micros = Micros::from_millis(500);
 /// The same for subtitles and I-frames: nobody hears or sees that they end early.
 const SILENT_TOLERANCE: Micros = Micros::from_secs(10);
 
+/// What plays for less is nothing that anybody would see, and would be there many times over in a window.
+const SHORTEST: Micros = Micros::from_millis(100);
+
 /// The lines of a VOD that state its own time, which is not the channel's, that are written anew, or that would hold
 /// for what plays behind it as well. Date ranges are moved with their segment where its date is known.
 const OWN: [&str; 7] = [
@@ -66,6 +69,9 @@ impl Asset {
         tracks.sort_by(|a, b| a.0.cmp(&b.0));
         if multivariant.variants().next().is_none() {
             flaws.push(Flaw::NoVariant);
+        }
+        if let Some((_, _, lead)) = tracks.first().filter(|(.., lead)| lead.duration() < SHORTEST) {
+            flaws.push(Flaw::Empty { playlist: lead.playlist.clone() });
         }
         flaws.extend(unequal(&tracks));
         if !flaws.is_empty() {

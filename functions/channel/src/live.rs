@@ -15,7 +15,7 @@ pub(crate) const VERSION: u8 = 6;
 pub(crate) const APART: Micros = Micros::from_secs(12);
 
 /// How many segments a playlist lists at most: more than a day of those of two seconds.
-const MOST_SEGMENTS: usize = 50_000;
+pub(crate) const MOST_SEGMENTS: usize = 50_000;
 
 const NO_KEY: &str = "#EXT-X-KEY:METHOD=NONE\n";
 

@@ -3,7 +3,7 @@
 use crate::asset::Asset;
 use crate::flaw::Flaw;
 use crate::ladder::{Kind, Ladder, Rendition};
-use crate::live::{self, APART, Shape, Showing};
+use crate::live::{self, APART, MOST_SEGMENTS, Shape, Showing};
 use crate::mapping::{self, Tracks};
 use crate::order::{Seed, shuffled};
 use crate::play::{Play, Totals};
@@ -188,7 +188,10 @@ impl Loop {
         let cycle_of = |at: Timestamp| at.since(self.settings.epoch).0 / self.cycle.0;
         let group = self.ladder.group(rendition);
         let mut showings = Vec::new();
-        for cycle in cycle_of(from)..=cycle_of(to) {
+        // No more segments are listed than so many cycles have.
+        let most = (MOST_SEGMENTS / self.turns.len()) as u64;
+        let last = cycle_of(to);
+        for cycle in cycle_of(from).max(last.saturating_sub(most))..=last {
             let mut start = self.cycle_start(cycle);
             let mut sequence = self.totals.sequence(group).saturating_mul(cycle);
             let mut discontinuities = self.totals.discontinuities.saturating_mul(cycle);

@@ -3,6 +3,7 @@
 use crate::asset::{Asset, AssetHash};
 use crate::event::Cursor;
 use crate::ladder::Ladder;
+use crate::live::MOST_SEGMENTS;
 use crate::mapping::Tracks;
 use crate::markers::Marker;
 use crate::play::{Play, Totals};
@@ -240,7 +241,7 @@ impl Item {
         (begin..end, start, totals)
     }
 
-    /// The passes that overlap a time.
+    /// The passes that overlap a time, or the last of them: no more are listed.
     pub(crate) fn passes_in(
         &self,
         asset: &Asset,
@@ -251,7 +252,9 @@ impl Item {
         let number = |at: Timestamp| at.since(self.start).0 / length;
         let last = self.passes.saturating_sub(1);
         // One more on either side: audio may run over, or fall short.
-        number(from).saturating_sub(1).min(last)..=number(to).saturating_add(1).min(last)
+        let end = number(to).saturating_add(1).min(last);
+        let begin = number(from).saturating_sub(1).min(last);
+        begin.max(end.saturating_sub(MOST_SEGMENTS as u64))..=end
     }
 }
 

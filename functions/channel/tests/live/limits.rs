@@ -1,9 +1,10 @@
 //! How much a request may ask for.
 
+use crate::loops;
 use crate::schedules::World;
-use crate::vod::{Programme, moment};
+use crate::vod::{Programme, index, media, moment, read_media};
 use channel::{Break, Edit, Entry, LONGEST_BREAK, Refusal, Role, Why, Wish, commit};
-use hls::Micros;
+use hls::{Micros, Timestamp};
 
 const SHOW: usize = 1;
 const AD: usize = 2;
@@ -86,6 +87,39 @@ fn segments_that_take_no_time_do_not_fill_a_break() {
     let world = world(false, &[0, 2_400]);
     let refusals = refused(&world, &[interrupted(&world, Micros::from_millis(800))]);
     assert_eq!(refusals, [(0, "breaks[0].duration".to_owned(), Why::NoAds)]);
+}
+
+#[test]
+fn a_playlist_lists_fifty_thousand_segments_at_most() {
+    let short = Programme { video: vec![100], shift: 0, audio: vec![100] };
+    let day = 86_400_000;
+    for (now, count) in
+        [(1_000_000, 10_000), (5_000_000, 50_000), (5_000_100, 50_000), (day, 50_000)]
+    {
+        let channel = loops::channel(std::slice::from_ref(&short), day);
+        let mut world = World::new(std::slice::from_ref(&short), true, 0);
+        world.channel.window = Micros::from_secs(86_400);
+        let scheduled = world.channel.media_playlist(&[], &world.indexes, moment(now), 0).unwrap();
+        for playlist in [channel.media_playlist(0, moment(now), None), scheduled] {
+            let listed = playlist.text.lines().filter(|line| line.ends_with(".ts")).count();
+            assert!((count - 400..=count).contains(&listed), "{listed} at {now}");
+            let read = read_media(&playlist.text);
+            let last = read.segments.last().and_then(|it| it.program_date_time.clone()).unwrap();
+            let newest = Timestamp::from_date_time(&last).unwrap();
+            assert_eq!(newest + Micros::from_millis(100), moment(now));
+        }
+    }
+}
+
+#[test]
+fn what_plays_for_hardly_any_time_is_no_programme() {
+    let multivariant = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=400000\nv.m3u8\n";
+    for (durations, good) in
+        [(&[99][..], false), (&[0, 50, 0], false), (&[100], true), (&[0, 100], true)]
+    {
+        let made = index("/a/", multivariant, &[("v.m3u8", media("s", "ts", durations))]);
+        assert_eq!(made.is_ok(), good, "{durations:?}");
+    }
 }
 
 #[test]
