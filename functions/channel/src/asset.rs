@@ -192,14 +192,34 @@ impl Track {
         let wanted = lead.start(place);
         let among = self.between(lead.discontinuities(place));
         let last = among.end.saturating_sub(1);
-        among.min_by_key(|it| apart(self.start(*it), wanted)).unwrap_or(last)
+        self.nearest(among, wanted).unwrap_or(last)
     }
 
     fn nearest_end(&self, lead: &Self, end: usize) -> usize {
         let wanted = lead.start(end);
         let among = self.between(lead.discontinuities(end.saturating_sub(1)));
         let last = among.end;
-        among.map(|it| it + 1).min_by_key(|it| apart(self.start(*it), wanted)).unwrap_or(last)
+        self.nearest(among.start + 1..among.end + 1, wanted).unwrap_or(last)
+    }
+
+    /// Which of some segments begins nearest to a time, the first of those that do.
+    fn nearest(&self, among: Range<usize>, wanted: Micros) -> Option<usize> {
+        // The first that does not begin before.
+        let (mut after, mut end) = (among.start, among.end);
+        while after < end {
+            let middle = after + (end - after) / 2;
+            if self.start(middle) < wanted {
+                after = middle + 1;
+            } else {
+                end = middle;
+            }
+        }
+        let both = [after.checked_sub(1), Some(after)].into_iter().flatten();
+        let both = both.filter(|place| among.contains(place));
+        let nearest = both.min_by_key(|place| apart(self.start(*place), wanted))?;
+        // Some may take no time.
+        let at_once = |place: &usize| self.start(*place) == self.start(nearest);
+        (among.start..=nearest).rev().take_while(at_once).last()
     }
 
     /// The boundary nearest to a time after the start of the programme, counted in segments.
@@ -225,4 +245,37 @@ fn is_zero(micros: &Micros) -> bool {
 
 pub(crate) fn apart(one: Micros, other: Micros) -> Micros {
     Micros(one.0.abs_diff(other.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_segment_is_the_first_of_those_that_begin_nearest() {
+        for lengths in [&[2, 2, 2, 2][..], &[0, 3, 0, 0, 1, 4, 0], &[5], &[0, 0], &[1, 7, 1, 7]] {
+            let ends = lengths.iter().scan(10, |end, length| {
+                *end += length;
+                Some(*end)
+            });
+            let segment =
+                |end| Segment { end: Micros(end), discontinuities: 0, state: 0, text: "".into() };
+            let segments: Vec<Segment> = ends.map(segment).collect();
+            let count = segments.len();
+            let track =
+                Track { playlist: String::new(), begin: Micros(10), states: vec![], segments };
+            for (first, end) in
+                (0..=count).flat_map(|first| (first..=count).map(move |end| (first, end)))
+            {
+                for wanted in (0..40).map(Micros) {
+                    let each = (first..end).min_by_key(|it| apart(track.start(*it), wanted));
+                    assert_eq!(
+                        track.nearest(first..end, wanted),
+                        each,
+                        "{lengths:?} {first} {end} {wanted}"
+                    );
+                }
+            }
+        }
+    }
 }
