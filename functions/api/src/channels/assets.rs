@@ -19,6 +19,7 @@ use hls::{Limits, MediaPlaylist, MultivariantPlaylist, Playlist, Variables};
 use relay::ports::{Clock, OriginError};
 use relay::session::Address;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use url::Url;
 
 pub(crate) const FIELDS: [&str; 3] = ["id", "title", "url"];
@@ -27,6 +28,9 @@ pub(crate) const FIELDS: [&str; 3] = ["id", "title", "url"];
 const AT_ONCE: usize = 8;
 /// More renditions than any packager makes.
 const MAX_PLAYLISTS: usize = 128;
+/// What all playlists of one asset take together: a film of three hours in ten renditions, with segments of four
+/// seconds and signed addresses of 600 bytes, takes half. They are in memory together, and so is what is made of them.
+const MAX_BYTES: usize = 32 << 20;
 /// More reasons do not make it clearer.
 const MAX_REASONS: usize = 100;
 
@@ -165,13 +169,21 @@ impl Multivariant {
         if wanted.len() > MAX_PLAYLISTS {
             return (BTreeMap::new(), vec![format!("names more than {MAX_PLAYLISTS} playlists")]);
         }
+        let bytes = AtomicUsize::new(0);
+        let bytes = &bytes;
         let read = |address: String| async move {
+            if bytes.load(Ordering::Relaxed) > MAX_BYTES {
+                return Err(too_large(&address));
+            }
             let url =
                 self.url.join(&address).map_err(|_| format!("{address}: is not an address"))?;
             let (text, url) = vods
                 .playlist(&url)
                 .await
                 .map_err(|error| format!("{address}: {}", unread(&error)))?;
+            if bytes.fetch_add(text.len(), Ordering::Relaxed) + text.len() > MAX_BYTES {
+                return Err(too_large(&address));
+            }
             let (text, _) = hls::substitute(&text, &self.variables, parameter(&url))
                 .map_err(|error| format!("{address}: {error}"))?;
             match hls::parse(&text, &Limits::default()) {
@@ -192,6 +204,10 @@ impl Multivariant {
         }
         (media, reasons)
     }
+}
+
+fn too_large(address: &str) -> String {
+    format!("{address}: with it, the playlists are larger than {} MiB", MAX_BYTES >> 20)
 }
 
 /// Gives the parameters of an address (`EXT-X-DEFINE` with `QUERYPARAM`).

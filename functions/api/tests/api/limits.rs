@@ -34,6 +34,18 @@ async fn a_schedule_that_is_full_takes_no_more_by_itself_or_on_request() {
 }
 
 #[tokio::test]
+async fn a_vod_whose_playlists_are_huge_is_refused() {
+    let world = World::new();
+    for (name, is_huge) in [("huge3", false), ("huge9", true)] {
+        let url = format!("https://vod.example/{name}/main.m3u8");
+        let answer = world.post("/assets", &json!({ "url": url })).await;
+        assert_eq!(answer.status, 422, "{name}");
+        let said = answer.errors().iter().any(|(_, detail)| detail.contains("larger than 32 MiB"));
+        assert_eq!(said, is_huge, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_more_than_anybody_needs_is_refused_by_field() {
     let world = World::new();
     world.channel(&json!({ "slate": "slate3" })).await;

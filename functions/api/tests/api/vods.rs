@@ -8,7 +8,8 @@ use std::sync::Mutex;
 use url::Url;
 
 /// VODs at `https://vod.example/<name>/main.m3u8`: two variants of as many 2 s segments as the name says. What is
-/// called `poor..` has one, and the segments of `slow..` take 12 s. Each is at `again.m3u8` as well.
+/// called `poor..` has one, the segments of `slow..` take 12 s, and `huge..` has as many renditions of 8 MiB. Each is
+/// at `again.m3u8` as well.
 #[derive(Default)]
 pub struct MadeUp {
     /// The names of those that are gone.
@@ -44,6 +45,19 @@ impl Vods for MadeUp {
         }
         let segments: usize = name.trim_matches(char::is_alphabetic).parse().map_err(|_| gone())?;
         let text = match *file {
+            "main.m3u8" if name.starts_with("huge") => {
+                let media = |n| {
+                    format!(
+                        "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"{n}\",URI=\"a{n}.m3u8\"\n"
+                    )
+                };
+                let media: String = (0..segments).map(media).collect();
+                format!("#EXTM3U\n{media}#EXT-X-STREAM-INF:BANDWIDTH=400000,AUDIO=\"a\"\nv0.m3u8\n")
+            }
+            file if name.starts_with("huge") && file.starts_with('a') => {
+                let segment = format!("#EXTINF:1,\n0.aac?{}\n", "x".repeat((4 << 20) - 40));
+                format!("#EXTM3U\n#EXT-X-TARGETDURATION:1\n{segment}{segment}#EXT-X-ENDLIST\n")
+            }
             "main.m3u8" if name.starts_with("poor") => {
                 "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=400000,RESOLUTION=320x180\nv0.m3u8\n"
                     .to_owned()
