@@ -4,6 +4,7 @@ mod check;
 mod cli;
 mod demo;
 mod ending;
+mod listen;
 mod logs;
 mod push;
 mod serve;

@@ -1,6 +1,7 @@
 //! `ferry serve`: the session API, and the sessions.
 
 use crate::ending::Ending;
+use crate::listen::{self, Bounds};
 use axum::Router;
 use axum::routing::get;
 use clap::Args;
@@ -19,6 +20,10 @@ use web::{Reach, Settings};
 /// Sessions are made, looked at and stopped over HTTP; GET /openapi.json describes it. They last
 /// under --data: after a restart, or a crash, every one that was active goes on where it was.
 /// The first line on standard output is the address of the API.
+///
+/// The API takes 1,024 connections at once, and no more than a quarter of the open files that the system
+/// grants; further ones wait. A connection is closed when the head of its next request is not there after
+/// 10 s, and after ten minutes; a body may take 60 s.
 #[derive(Args, Debug)]
 pub struct ServeArgs {
     /// Where the API listens; port 0 takes any that is free
@@ -62,7 +67,7 @@ type Failure = String;
 
 async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let token = args.token_file.as_deref().map(read_token).transpose()?;
-    allow_many_connections();
+    let bounds = Bounds::within(allow_many_connections());
     let reach = if args.allow_private_addresses { Reach::Anywhere } else { Reach::Public };
     let extra_roots_pem = read_authorities(args.ca_file.as_deref())?;
     let cannot_listen = |error| format!("cannot listen on {}: {error}", args.listen);
@@ -86,9 +91,8 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
         None => routes,
     };
     let mut told = ending.clone();
-    let server =
-        axum::serve(listener, routes).with_graceful_shutdown(async move { told.told().await });
-    let server = tokio::spawn(server.into_future());
+    let server = listen::serve(listener, routes, bounds, async move { told.told().await });
+    let server = tokio::spawn(server);
 
     // Neither ends by itself.
     tokio::select! {
@@ -126,12 +130,14 @@ fn read_token(path: &Path) -> Result<String, Failure> {
     }
 }
 
-/// Takes as many open files as the system grants: each session keeps several connections.
-fn allow_many_connections() {
+/// Takes as many open files as the system grants: each session keeps several connections. Returns how many that
+/// are, where there is a limit.
+fn allow_many_connections() -> Option<u64> {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
         tracing::debug!(%error, "cannot take more open files");
     }
+    getrlimit(Resource::Nofile).current
 }
