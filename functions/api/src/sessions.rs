@@ -68,17 +68,23 @@ pub async fn list<S: Sessions, R: Runs, C>(
 ) -> Result<impl IntoResponse, Problem> {
     let mut errors = Errors::default();
     let query = read_query(query.as_deref().unwrap_or_default(), &mut errors);
-    if let Some(next) = &query.next
-        && api.sessions.get(next).await.map_err(|error| problem::store(&error))?.is_none()
-    {
+    let known = api.runs.carried();
+    let after = match &query.next {
+        None => None,
+        Some(next) => match known.iter().find(|one| one.session.id == *next) {
+            Some(record) => Some(record.clone()),
+            None => api.sessions.get(next).await.map_err(|error| problem::store(&error))?,
+        },
+    };
+    if query.next.is_some() && after.is_none() {
         errors.add("next", "is not what a page before ended with");
     }
     if !errors.0.is_empty() {
         return Err(Problem::fields(StatusCode::BAD_REQUEST, errors.0));
     }
-    let mut page = match api.sessions.list(&query).await {
-        Ok(page) => page,
-        Err(error) => carried(&*api.runs, &query).ok_or_else(|| problem::store(&error))?,
+    let mut page = match carried(known, &query, after.as_ref()) {
+        Some(page) => page,
+        None => api.sessions.list(&query).await.map_err(|error| problem::store(&error))?,
     };
     for record in &mut page.sessions {
         bring_up_to_date(&*api.runs, record);
@@ -86,17 +92,20 @@ pub async fn list<S: Sessions, R: Runs, C>(
     Ok(Json(ListAnswer::new(page)))
 }
 
-/// The same page where the store does not answer, of what this process carries: all that are in an active state.
-/// Absent: those asked for are not told by that.
-fn carried(runs: &impl Runs, query: &Query) -> Option<Page> {
-    let wanted = query.status.filter(|status| status.is_active())?;
-    let mut sessions = runs.carried();
-    sessions.retain(|record| record.progress.status == wanted);
-    sessions.sort_by_key(|record| Reverse((record.session.created, record.session.id.clone())));
-    let next = sessions.get(query.limit).and_then(|_| sessions.get(query.limit - 1));
-    let next = next.map(|last| last.session.id.clone());
+/// The sessions in an active state, of those that this process carries, which are all that are active: it knows that
+/// before the store does, and while the store takes nothing. Absent: it carries none, or others are asked for.
+fn carried(mut sessions: Vec<Record>, query: &Query, after: Option<&Record>) -> Option<Page> {
+    let wanted = query.status.filter(|status| status.is_active() && !sessions.is_empty())?;
+    let place = |record: &Record| (record.session.created, record.session.id.clone());
+    sessions.retain(|record| {
+        let listed_before = after.is_some_and(|after| place(record) >= place(after));
+        record.progress.status == wanted && !listed_before
+    });
+    sessions.sort_by_key(|record| Reverse(place(record)));
+    let more = sessions.len() > query.limit;
     sessions.truncate(query.limit);
-    (!sessions.is_empty()).then_some(Page { sessions, next })
+    let next = sessions.last().filter(|_| more).map(|last| last.session.id.clone());
+    Some(Page { sessions, next })
 }
 
 /// `GET /sessions/{id}`

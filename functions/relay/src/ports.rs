@@ -245,8 +245,8 @@ pub trait Runs: Send + Sync {
     /// How a session is doing at this moment; absent when this process does not carry it.
     fn progress(&self, id: &SessionId) -> Option<Progress>;
 
-    /// Every session that this process carries, and how it is doing: what there is to be told of them while the
-    /// store does not answer.
+    /// Every session that this process carries, and how it is doing: all that are active, or none where others carry
+    /// them. It is newer than what the store has, and there while that does not answer.
     fn carried(&self) -> Vec<Record> {
         Vec::new()
     }

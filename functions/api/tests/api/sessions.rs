@@ -415,7 +415,7 @@ async fn a_store_that_is_away_is_said_without_its_secrets() {
 }
 
 #[tokio::test]
-async fn what_is_carried_is_told_while_the_store_does_not_answer() {
+async fn what_is_carried_is_told_while_the_store_takes_or_answers_nothing() {
     let world = World::new();
     let ids = [world.make("a").await, world.make("b").await, world.make("c").await];
     for record in world.process.carried.lock().unwrap().values_mut() {
@@ -423,22 +423,30 @@ async fn what_is_carried_is_told_while_the_store_does_not_answer() {
         record.progress.status = if well { Status::Running } else { Status::Degraded };
         record.progress.causes = if well { [].into() } else { [Cause::Store].into() };
     }
-    world.sessions.broken.store(true, Ordering::Relaxed);
-    let session = world.get(&format!("/sessions/{}", ids[0])).await.json();
-    assert_eq!((&session["status"], &session["causes"]), (&json!("degraded"), &json!(["store"])));
-    for (query, expected, more) in [
-        ("status=degraded", &[2, 0][..], None),
-        ("status=degraded&limit=1", &[2], Some(2)),
-        ("status=running", &[1], None),
-    ] {
-        let page = world.get(&format!("/sessions?{query}")).await.json();
-        let listed: Vec<_> =
-            page["sessions"].as_array().unwrap().iter().map(|it| &it["id"]).collect();
-        assert_eq!(listed, expected.iter().map(|&at| &ids[at]).collect::<Vec<_>>(), "{query}");
-        assert_eq!(page["next"], json!(more.map(|at: usize| &ids[at])), "{query}");
+    // First it answers, and knows nothing of what became of the sessions since they were made.
+    for broken in [false, true] {
+        world.sessions.broken.store(broken, Ordering::Relaxed);
+        let session = world.get(&format!("/sessions/{}", ids[0])).await.json();
+        let told = (&session["status"], &session["causes"]);
+        assert_eq!(told, (&json!("degraded"), &json!(["store"])));
+        let after = format!("status=degraded&next={}", ids[2]);
+        for (query, expected, more) in [
+            ("status=degraded", &[2, 0][..], None),
+            ("status=degraded&limit=1", &[2], Some(2)),
+            (&after, &[0], None),
+            ("status=running", &[1], None),
+            ("status=starting", &[], None),
+        ] {
+            let page = world.get(&format!("/sessions?{query}")).await.json();
+            let listed: Vec<_> =
+                page["sessions"].as_array().unwrap().iter().map(|it| &it["id"]).collect();
+            let expected: Vec<_> = expected.iter().map(|&at: &usize| &ids[at]).collect();
+            assert_eq!(listed, expected, "{query}, broken: {broken}");
+            assert_eq!(page["next"], json!(more.map(|at: usize| &ids[at])), "{query}");
+        }
     }
-    // What is over, and what none that is carried here is, only the store knows.
-    for path in ["", "?status=ended", "?status=starting", "/other"] {
+    // What is over only the store knows.
+    for path in ["", "?status=ended", "/other"] {
         let answer = world.get(&format!("/sessions{path}")).await;
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
     }
