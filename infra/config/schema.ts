@@ -146,8 +146,10 @@ const played = z
     windowSeconds: whole(1, DAY).optional(),
   })
   .superRefine((channel, issues) => {
-    if (channel.loop && channel.fill) {
-      issues.addIssue({ path: ['fill'], code: 'custom', message: 'must not be given beside loop' });
+    for (const field of ['fill', 'slate', 'ads'] as const) {
+      if (channel.loop && channel[field]) {
+        issues.addIssue({ path: [field], code: 'custom', message: 'must not be given beside loop' });
+      }
     }
   });
 

@@ -98,6 +98,7 @@ describe('the configuration', () => {
       played({ loop: ['a'], fill: { assets: ['a'] } }),
       'playout.channels[0].fill must not be given beside loop.',
     ],
+    [played({ loop: ['a'], slate: 'a' }), 'playout.channels[0].slate must not be given beside loop.'],
     [played({ windowSeconds: 0 }), 'playout.channels[0].windowSeconds must be at least 1.'],
     [played({ cycle: [] }), 'playout.channels[0].cycle is not a setting.'],
     [played({ ladder: 'x' }), 'playout.channels[0].ladder must be the id of one of playout.assets.'],

@@ -107,8 +107,16 @@ impl Asked {
             fill.only(&FILL_FIELDS, errors);
             asked.fill = Some(FillAsked::read(&mut fill, errors));
         }
-        if asked.fill.is_some() && !asked.fixed.cycle.is_empty() {
-            errors.add("fill", "is not for a channel that plays a loop");
+        // What plays in a loop follows from the time alone: nothing else ever does.
+        let others = [
+            ("fill", asked.fill.is_some()),
+            ("slate", asked.fixed.slate.is_some()),
+            ("ads", !asked.ads.is_empty()),
+        ];
+        for (field, _) in others.iter().filter(|(_, is_there)| *is_there) {
+            if !asked.fixed.cycle.is_empty() {
+                errors.add(*field, "is not for a channel that plays a loop");
+            }
         }
         asked
     }

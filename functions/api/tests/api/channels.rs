@@ -192,6 +192,9 @@ async fn what_cannot_be_scheduled_is_refused_by_field() {
     for (path, body, field) in [
         ("/channels/two", json!({ "slate": "none" }), "slate"),
         ("/channels/two", json!({ "loop": ["ad2", "none"] }), "loop[1]"),
+        ("/channels/two", json!({ "loop": ["ad2"], "slate": "slate3" }), "slate"),
+        ("/channels/two", json!({ "loop": ["ad2"], "ads": ["ad2"] }), "ads"),
+        ("/channels/two", json!({ "loop": ["ad2"], "fill": { "assets": ["ad2"] } }), "fill"),
         ("/channels/two", json!({ "slate": "ad2", "target_duration": 1 }), "slate"),
         ("/channels/two", json!({ "target_duration": 0 }), "target_duration"),
         ("/channels/two", json!({ "markers": ["x"] }), "markers"),
