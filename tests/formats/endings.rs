@@ -77,7 +77,9 @@ fn a_recording_goes_on_without_a_segment_that_never_opens_and_ends_soon() {
             (0..12).filter(|n| *n != 4).map(|n: u32| n.to_string()).collect();
         assert_eq!((numbers, discontinuities), (without, 1), "{reason}");
         let (numbers, discontinuities) = listed(&outcome, "channel_video-5.m3u8");
-        assert_eq!((numbers.len(), discontinuities), (12, 0), "{reason}");
+        // Where the other is whole by then it has no place for that discontinuity any more.
+        let also = usize::from(answer == Err(404) && gone == "a/4.ts");
+        assert_eq!((numbers.len(), discontinuities), (12, also), "{reason}");
         let progress = outcome.progress;
         let said = progress.reason.unwrap();
         let whole = format!("1 segment, the last: segment 4 of video-9 is left out: {reason}");

@@ -5,6 +5,7 @@ use crate::standing::recording;
 use crate::timetables::{is, steady, variants};
 use relay::progress::Status;
 use relay::session::{OutputKind, Start};
+use std::collections::BTreeMap;
 
 #[test]
 fn a_multivariant_playlist_waits_four_target_durations_for_renditions_that_are_not_there() {
@@ -21,6 +22,41 @@ fn a_multivariant_playlist_waits_four_target_durations_for_renditions_that_are_n
         is(&noted, &["channel.m3u8"], wanted, &back.to_string());
         assert!(noted.stored["0 channel.m3u8"].contains("video-10"));
     }
+}
+
+#[test]
+fn what_one_rendition_goes_on_without_is_a_discontinuity_in_each_also_in_one_that_comes_later() {
+    let scene = Scene { until: 90_000, ..Scene::default() };
+    let noted = scene.carry(|what, ms| match what {
+        "get a/main.m3u8" if ms < 30_000 => (10, Ok(variants(&["v", "w"]))),
+        "get a/main.m3u8" => (10, Ok(variants(&["v", "w", "x"]))),
+        "get a/w.m3u8" => {
+            let (after, text) = steady("get a/v.m3u8", ms);
+            (after, text.map(|text| text.replace(".ts", "w.ts")))
+        }
+        "get a/x.m3u8" => steady("get a/v.m3u8", ms),
+        "get a/8w.ts" | "get a/20w.ts" => (10, Err("404")),
+        _ => steady(what, ms),
+    });
+    assert_eq!((noted.progress.jumps, noted.progress.missed), (2, 2));
+    let heard = |name: &str| -> BTreeMap<String, u64> {
+        let text = &noted.stored[&format!("0 channel_{name}.m3u8")];
+        let stated = text.lines().find_map(|it| it.strip_prefix("#EXT-X-DISCONTINUITY-SEQUENCE:"));
+        let mut count = stated.map_or(0, |number| number.parse().unwrap());
+        let of = |line: &str| {
+            count += u64::from(line == "#EXT-X-DISCONTINUITY");
+            let number = line.rsplit_once('_').filter(|_| !line.starts_with('#'))?.1;
+            Some((number.to_owned(), count))
+        };
+        text.lines().filter_map(of).collect()
+    };
+    let [mut whole, mut cut, late] = ["video-9", "video-10", "video-11"].map(heard);
+    assert_eq!((whole["8.ts"], whole["11.ts"], whole["20.ts"], whole["23.ts"]), (0, 1, 1, 2));
+    assert!(late.len() > 5 && late.values().all(|count| *count == 2), "{late:?}");
+    for heard in [&mut whole, &mut cut] {
+        heard.retain(|number, _| late.contains_key(number));
+    }
+    assert_eq!((whole, cut), (late.clone(), late));
 }
 
 #[test]

@@ -117,6 +117,9 @@ pub struct Track {
     /// Discontinuities before and at the newest segment.
     #[serde(rename = "d", with = "number", default)]
     pub discontinuities: DiscontinuitySequence,
+    /// Those of them that the source does not state.
+    #[serde(rename = "n", default, skip_serializing_if = "is_zero")]
+    pub marks: u64,
     /// The output's number of the newest segment that a stored playlist surely lists, or the one before
     /// the first. Absent before the number 0.
     #[serde(rename = "g", with = "maybe_number", default, skip_serializing_if = "Option::is_none")]
@@ -240,6 +243,14 @@ impl Track {
     #[must_use]
     pub fn landed(&self, epoch: Epoch) -> Option<MediaSequence> {
         self.last().filter(|stretch| stretch.epoch == epoch).map(|stretch| stretch.to)
+    }
+
+    /// The discontinuities that the source does not state and that are followed by more than one segment: by then
+    /// other renditions have had the same reason for one.
+    #[must_use]
+    pub fn settled_marks(&self) -> u64 {
+        let newest = self.last().is_some_and(|last| last.marked && last.from == last.to);
+        self.marks.saturating_sub(u64::from(newest))
     }
 
     /// The output's number of a segment that may be listed.

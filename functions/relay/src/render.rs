@@ -181,8 +181,9 @@ fn segment(row: &Row<'_>, marked: bool, first: bool, uri: String) -> Segment {
     let mut stated = false;
     lines.retain(|line| line.trim_end() != DISCONTINUITY || !std::mem::replace(&mut stated, true));
     let dated = lines.iter().any(|line| line.starts_with(DATE));
-    // The source may date its first segment only; ours is another one.
-    if let (true, false, Some(made)) = (first, dated, row.made) {
+    // The source may date its first segment only: ours is another one, and what it says of those after it ends at a
+    // discontinuity of ours.
+    if let (true, false, Some(made)) = (first || marked, dated, row.made) {
         lines.insert(0, format!("{DATE}{made}"));
     }
     if marked {

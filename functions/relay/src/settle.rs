@@ -26,6 +26,17 @@ pub struct Offered {
     pub newest: Option<MediaSequence>,
 }
 
+/// What is known of an endpoint beside what it has of one rendition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Beside {
+    /// What its playlists of that rendition may list.
+    pub offered: Offered,
+    /// The most discontinuities that another rendition has there and the source does not state.
+    pub marks: u64,
+    /// How many more discontinuities another rendition has there than in the source.
+    pub ahead: u64,
+}
+
 /// How an output wants its playlists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
@@ -41,7 +52,10 @@ pub struct Style {
 ///
 /// Each endpoint moves up to its first segment that waits and no further, so a playlist never lists a
 /// segment that the endpoint does not have. `fate` is asked for segments of the current epoch, `along` for
-/// what those that landed have beside themselves, `offered` for what playlists may list at an endpoint.
+/// what those that landed have beside themselves, `beside` for what else is known of an endpoint.
+///
+/// What begins at the same time has the same discontinuity sequence number in each rendition (RFC 8216 section
+/// 6.2.4), so a discontinuity that the source does not state comes into all of them.
 #[must_use]
 pub fn settle(
     mut next: Rendition,
@@ -49,12 +63,13 @@ pub fn settle(
     style: Style,
     fate: impl Fn(usize, MediaSequence) -> Fate,
     along: impl Fn(MediaSequence) -> Option<Along>,
-    offered: impl Fn(usize) -> Offered,
+    beside: impl Fn(usize) -> Beside,
 ) -> Rendition {
     let before = next.landed().map_or(next.entry, |landed| landed.after(1));
     let mut tracks = std::mem::take(&mut next.tracks);
     for (endpoint, track) in tracks.iter_mut().enumerate() {
-        extend(track, &next, seen, style.deletes, |sequence| fate(endpoint, sequence));
+        let fate = |sequence| fate(endpoint, sequence);
+        extend(track, &next, seen, style.deletes, &beside(endpoint), fate);
     }
     let landed = tracks.iter().filter_map(|track| track.landed(next.epoch)).max();
     if let Some(landed) = landed {
@@ -70,7 +85,7 @@ pub fn settle(
         if let Some(head) = rows.first() {
             trim(track, (head.epoch, head.sequence), style.deletes);
         }
-        own_up(track, &rows, offered(endpoint), style.deletes);
+        own_up(track, &rows, beside(endpoint).offered, style.deletes);
         if style.deletes {
             let listed = rows.iter().filter(|row| track.number(row.epoch, row.sequence).is_some());
             let lasts = listed.fold(Micros::default(), |sum, row| sum + row.duration);
@@ -119,6 +134,7 @@ fn extend(
     rendition: &Rendition,
     seen: &MediaPlaylist,
     deletes: bool,
+    beside: &Beside,
     fate: impl Fn(MediaSequence) -> Fate,
 ) {
     let first = rendition.wanted_from(track);
@@ -126,7 +142,7 @@ fn extend(
         // A gap is listed, and there is nothing to store (RFC 8216bis section 4.4.4.7).
         let fate = if segment.gap { Fate::Landed } else { fate(sequence) };
         match fate {
-            Fate::Landed => append(track, rendition, seen, deletes, (sequence, segment)),
+            Fate::Landed => append(track, rendition, seen, deletes, beside, (sequence, segment)),
             Fate::Gone => {}
             Fate::Waiting => break,
         }
@@ -149,12 +165,15 @@ fn append(
     rendition: &Rendition,
     seen: &MediaPlaylist,
     deletes: bool,
+    beside: &Beside,
     (sequence, segment): (MediaSequence, &Segment),
 ) {
     let epoch = rendition.epoch;
     let broken = std::mem::take(&mut track.broken);
+    let behind = track.marks < beside.marks && !segment.discontinuity;
+    let cut = broken || behind;
     let (out, continues, dropped) = match track.stretches.last_mut() {
-        Some(last) if last.epoch == epoch && last.to.after(1) == sequence && !broken => {
+        Some(last) if last.epoch == epoch && last.to.after(1) == sequence && !cut => {
             last.to = sequence;
             track.discontinuities.0 += u64::from(segment.discontinuity);
             return;
@@ -164,10 +183,12 @@ fn append(
         }
         Some(last) => {
             let follows = rendition.continues == Some(last.to) && sequence == rendition.entry;
-            (last.last_out().after(1), follows && !broken, sequence.since(rendition.entry))
+            (last.last_out().after(1), follows && !cut, sequence.since(rendition.entry))
         }
         None => {
             track.discontinuities = discontinuities_before(seen, sequence);
+            track.discontinuities.0 += beside.ahead;
+            track.marks = beside.marks;
             track.given = sequence.0.checked_sub(1).map(MediaSequence);
             let dropped = sequence.since(rendition.entry);
             (sequence, dropped == 0, dropped)
@@ -187,6 +208,7 @@ fn append(
     let marked = !continues && !segment.discontinuity;
     track.stretches.push(Stretch { epoch, from: sequence, to: sequence, out, marked });
     track.discontinuities.0 += u64::from(marked || segment.discontinuity);
+    track.marks += u64::from(marked);
 }
 
 /// How many discontinuities the source counts before a segment.
@@ -362,6 +384,7 @@ fn own_up(track: &mut Track, rows: &[Row<'_>], offered: Offered, deletes: bool) 
     {
         first.marked = true;
         track.discontinuities.0 += 1;
+        track.marks += 1;
     }
 }
 

@@ -10,7 +10,7 @@ use relay::plan::Fates;
 use relay::render::render;
 use relay::select::Filter;
 use relay::session::{Address, OutputKind, Start};
-use relay::settle::{Fate, Offered, Style, settle};
+use relay::settle::{Beside, Fate, Style, settle};
 use std::collections::BTreeMap;
 use url::Url;
 
@@ -79,7 +79,7 @@ pub fn carry(texts: &[u8]) {
             _ => Fate::Landed,
         };
         let along = |number| along(&seen, number, style.keys);
-        let mut mark = settle(mark, &seen, style, fate, along, |_| Offered::default());
+        let mut mark = settle(mark, &seen, style, fate, along, |_| Beside::default());
         for (endpoint, last) in published.iter_mut().enumerate() {
             let track = &mark.tracks[endpoint];
             let complete = Fates::new(ENDPOINTS).complete(&mark, track, &seen);

@@ -146,7 +146,7 @@ impl Judgement {
             return self.violations.push(format!("{name}: {body} has {lines:?}, and had {own:?}"));
         };
         let known = |line: &String| left_out.iter().any(|s| s.lines.contains(line));
-        let date = |line: &str| heard.first && line.starts_with("#EXT-X-PROGRAM-DATE-TIME:");
+        let date = |line: &str| heard.dated && line.starts_with("#EXT-X-PROGRAM-DATE-TIME:");
         if let Some(line) = before.iter().find(|line| !known(line) && !date(line)) {
             self.violations.push(format!("{name}: {} has {line}, which is not its own", is.body));
         }

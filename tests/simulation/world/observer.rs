@@ -53,8 +53,9 @@ pub struct Heard {
     pub lines: Vec<String>,
     /// When, in milliseconds.
     pub at: u64,
-    /// Whether the playlist began with it.
-    pub first: bool,
+    /// Whether it may have a date that the source does not state: the playlist began with it, or there was a
+    /// discontinuity before it.
+    pub dated: bool,
 }
 
 impl Observer {
@@ -130,7 +131,7 @@ impl Observer {
         };
         let first = value("#EXT-X-MEDIA-SEQUENCE:");
         let mut discontinuities = value("#EXT-X-DISCONTINUITY-SEQUENCE:");
-        let mut number = first;
+        let (mut number, mut before) = (first, discontinuities);
         let mut complaints = Vec::new();
         let mut listed = self.renditions.remove(rendition).unwrap_or_default();
         let (mut map, mut key, mut lines) = (None, None, Vec::new());
@@ -156,9 +157,11 @@ impl Observer {
                     Err(complaint) => complaints.push(format!("{rendition} {complaint}")),
                     Ok(body) => {
                         let played = Played { body, discontinuities };
+                        let before = std::mem::replace(&mut before, discontinuities);
                         let was = listed.segments.entry(number).or_insert_with(|| {
                             let lines = lines.iter().map(|&line| line.to_owned()).collect();
-                            Heard { played: played.clone(), lines, at: now, first: number == first }
+                            let dated = number == first || discontinuities > before;
+                            Heard { played: played.clone(), lines, at: now, dated }
                         });
                         if was.played != played {
                             let was = &was.played;

@@ -3,11 +3,12 @@
 use super::shelf::{Ingredients, Parcel, Storing, gather};
 use super::{Carrier, Done, Event, Outlet};
 use crate::anchor::segment;
+use crate::cursor::Track;
 use crate::names::{Extension, RenditionName};
 use crate::parts::{Along, Kind, PartId, Recipe, recipe};
 use crate::plan::{Failure, Key, View, plan};
 use crate::ports::{Clock, Ingest, IngestError, Origin, OriginError, Sessions};
-use crate::settle::{discontinuities_until, settle};
+use crate::settle::{Beside, Offered, discontinuities_until, settle};
 use bytes::Bytes;
 use futures_util::future::try_join_all;
 use hls::{Micros, Timestamp};
@@ -323,15 +324,37 @@ where
         let Some(seen) = watch.seen.as_deref() else { return };
         let Some(mark) = self.working.renditions.remove(rendition) else { return };
         let epoch = mark.epoch;
+        let beside = |(endpoint, track): (usize, &Track)| {
+            let offered = watch.offered[endpoint];
+            self.beside(endpoint, offered, track.stretches.is_empty())
+        };
+        let beside: Vec<Beside> = mark.tracks.iter().enumerate().map(beside).collect();
         let mark = settle(
             mark,
             seen,
             self.style,
             |endpoint, sequence| watch.fates.of(endpoint, (epoch, sequence)),
             |sequence| watch.fates.along.get(&(epoch, sequence)).cloned(),
-            |endpoint| watch.offered[endpoint],
+            |endpoint| beside[endpoint],
         );
         self.working.renditions.insert(rendition.clone(), mark);
+    }
+
+    /// What is known of an endpoint from other renditions than the one that is out of the working cursor, which
+    /// may have nothing there yet.
+    fn beside(&self, endpoint: usize, offered: Offered, begins: bool) -> Beside {
+        let mut beside = Beside { offered, ..Beside::default() };
+        for (name, mark) in &self.working.renditions {
+            let Some(track) = mark.tracks.get(endpoint) else { continue };
+            beside.marks = beside.marks.max(track.settled_marks());
+            let watch = self.watches.get(name).filter(|_| begins);
+            let seen = watch.and_then(|watch| watch.seen.as_deref());
+            if let (Some(seen), Some(last)) = (seen, track.landed(mark.epoch)) {
+                let stated = discontinuities_until(seen, last);
+                beside.ahead = beside.ahead.max(track.discontinuities.0.saturating_sub(stated.0));
+            }
+        }
+        beside
     }
 
     /// Learns the peak bandwidth of a source that does not state one.

@@ -9,7 +9,7 @@ use relay::parts::{Along, Keys, PartId, recipe};
 use relay::ports::Slice;
 use relay::render::render;
 use relay::session::{Address, Start};
-use relay::settle::{Fate, Offered, Style, settle};
+use relay::settle::{Beside, Fate, Style, settle};
 use std::fs;
 use std::path::Path;
 use url::Url;
@@ -41,7 +41,7 @@ fn mark(before: Option<Rendition>, text: &str, gone: &[u64], style: Style) -> Re
     let mark = take_up(before.as_ref(), &seen, how, Epoch(7), 1, NOW).unwrap();
     let fate = |_, n: MediaSequence| if gone.contains(&n.0) { Fate::Gone } else { Fate::Landed };
     let of = |n| segment(&seen, n).map(|it| along(it, style.keys));
-    settle(mark, &seen, style, fate, of, |_| Offered::default())
+    settle(mark, &seen, style, fate, of, |_| Beside::default())
 }
 
 /// What is listed after that; parts are named after the addresses that are their bytes.

@@ -6,7 +6,7 @@ use relay::names::{Epoch, Stem};
 use relay::parts::Keys;
 use relay::render::render;
 use relay::session::{Address, Destination, Start};
-use relay::settle::{Fate, Offered, Style, settle};
+use relay::settle::{Beside, Fate, Style, settle};
 use std::collections::BTreeSet;
 use url::Url;
 
@@ -225,7 +225,7 @@ fn shown(text: &str, gone: Option<u64>, window: Option<u64>) -> String {
         Some(gone) if n.0 == gone => Fate::Gone,
         _ => Fate::Landed,
     };
-    let mark = settle(mark, &seen, style, fate, |_| None, |_| Offered::default());
+    let mark = settle(mark, &seen, style, fate, |_| None, |_| Beside::default());
     let layout = layout("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=800000\nv.m3u8\n").unwrap();
     let name = layout.renditions.keys().next().unwrap();
     let complete = mark.tracks[0].landed(Epoch(7)) == seen.last_sequence();

@@ -8,7 +8,7 @@ use relay::parts::{Along, Keys, PartId};
 use relay::plan::{Failure, Fates, View, plan};
 use relay::render::render;
 use relay::session::{Address, Start};
-use relay::settle::{Fate, Offered, Style, settle};
+use relay::settle::{Beside, Fate, Offered, Style, settle};
 use std::collections::BTreeMap;
 use url::Url;
 
@@ -20,14 +20,8 @@ fn take(before: Option<&Rendition>, seen: &MediaPlaylist) -> Rendition {
 }
 
 fn moved(mark: Rendition, seen: &MediaPlaylist, fate: impl Fn(u64) -> Fate) -> Rendition {
-    let mut mark = settle(
-        mark,
-        seen,
-        FOLLOW,
-        |_, sequence| fate(sequence.0),
-        |_| None,
-        |_| Offered::default(),
-    );
+    let mut mark =
+        settle(mark, seen, FOLLOW, |_, sequence| fate(sequence.0), |_| None, |_| Beside::default());
     // All of it is published.
     let track = &mut mark.tracks[0];
     track.given = track.last().map(relay::cursor::Stretch::last_out);
@@ -109,7 +103,7 @@ fn what_an_endpoint_lists_still_is_remembered_when_the_source_begins_anew() {
                 Some(landed) if sequence.0 <= landed => Fate::Landed,
                 Some(_) | None => Fate::Waiting,
             };
-            settle(mark, seen, FOLLOW, fate, |_| Some(key(of)), |_| Offered::default())
+            settle(mark, seen, FOLLOW, fate, |_| Some(key(of)), |_| Beside::default())
         };
     let has = |mark: &Rendition, bytes| mark.has(&mark.tracks[1], &PartId::of(bytes));
     let first = settled(None, live(10, 13, "a"), b"a", [Some(13), Some(13)]);
@@ -200,7 +194,7 @@ proptest! {
             let epoch = taken.epoch;
             let landed = |sequence: MediaSequence| lands >> (sequence.0 % 64) & 1 == 1;
             let fate = |_, sequence| if landed(sequence) { Fate::Landed } else { Fate::Waiting };
-            let mut settled = settle(taken, &seen, style, fate, |_| None, |_| offered);
+            let mut settled = settle(taken, &seen, style, fate, |_| None, |_| Beside { offered, ..Beside::default() });
             let track = &settled.tracks[0];
             if let Some(shown) = render(name, &settled, track, &seen, style, &stem, false) {
                 let playlist = super::media(&shown.text);
@@ -281,7 +275,8 @@ fn landed_after(
     newest: Option<u64>,
 ) -> Rendition {
     let offered = Offered { newest: newest.map(MediaSequence), taken_over: None };
-    settle(take(before, seen), seen, style, |_, _| Fate::Landed, |_| None, |_| offered)
+    let beside = Beside { offered, ..Beside::default() };
+    settle(take(before, seen), seen, style, |_, _| Fate::Landed, |_| None, |_| beside)
 }
 
 #[test]
@@ -374,6 +369,40 @@ fn what_landed_and_was_never_listed_is_owned_up_to() {
 }
 
 #[test]
+fn a_discontinuity_of_ours_in_another_rendition_comes_into_this_one() {
+    let beside = |marks, ahead| Beside { marks, ahead, ..Beside::default() };
+    let after = |before: Option<&Rendition>, seen: &MediaPlaylist, beside| {
+        settle(take(before, seen), seen, FOLLOW, |_, _| Fate::Landed, |_| None, |_| beside)
+    };
+    let mut known = after(None, &live(10, 13, "a"), beside(0, 0));
+    known.tracks[0].given = Some(MediaSequence(13));
+    let mut cut = live(12, 15, "a");
+    cut.segments[2].discontinuity = true;
+    for (before, seen, beside, counts, marked) in [
+        (Some(&known), live(11, 15, "a"), beside(0, 9), (0, 0), &[][..]),
+        (Some(&known), live(11, 15, "a"), beside(1, 9), (1, 1), &[14]),
+        (Some(&known), live(11, 15, "a"), beside(2, 9), (2, 2), &[14, 15]),
+        (Some(&known), live(11, 15, "a"), beside(5, 9), (2, 2), &[14, 15]),
+        // One tag is all that a segment has; the next has ours.
+        (Some(&known), cut, beside(1, 9), (2, 1), &[15]),
+        // What is missing is one reason more for a discontinuity, and no second one.
+        (Some(&known), live(15, 17, "a"), beside(1, 9), (1, 1), &[15]),
+        // One that comes later has those that were before.
+        (None, live(11, 15, "a"), beside(2, 3), (3, 2), &[]),
+    ] {
+        let mark = after(before, &seen, beside);
+        let track = &mark.tracks[0];
+        assert_eq!((track.discontinuities.0, track.marks), counts, "{beside:?}");
+        let told = track.stretches.iter().filter(|it| it.marked).map(|it| it.from.0);
+        assert!(told.eq(marked.iter().copied()), "{beside:?}: {:?}", track.stretches);
+    }
+    // One that came with the newest segment may have had a reason that this rendition is about to have as well.
+    let newest = after(Some(&known), &live(11, 14, "a"), beside(1, 0));
+    let grown = after(Some(&newest), &live(11, 15, "a"), beside(1, 0));
+    assert_eq!((newest.tracks[0].settled_marks(), grown.tracks[0].settled_marks()), (0, 1));
+}
+
+#[test]
 fn what_was_given_up_is_deleted_when_it_has_left() {
     let style = Style { deletes: true, ..FOLLOW };
     let mut mark = landed(None, &live(10, 15, "a"), style);
@@ -445,11 +474,11 @@ fn a_window_keeps_what_an_endpoint_lacks_as_long_as_the_source_lists_it() {
             (1, 13..=16) => then,
             _ => Landed,
         };
-        let mut mark = settle(mark, &seen, style, fate, |_| None, |_| Offered::default());
+        let mut mark = settle(mark, &seen, style, fate, |_| None, |_| Beside::default());
         for track in &mut mark.tracks {
             track.given = track.last().map(relay::cursor::Stretch::last_out);
         }
-        let mark = settle(mark, &seen, style, fate, |_| None, |_| Offered::default());
+        let mark = settle(mark, &seen, style, fate, |_| None, |_| Beside::default());
         assert_eq!(mark.kept.first().map(|it| it.sequence.0), Some(kept), "{then:?}");
     }
 }
@@ -472,8 +501,7 @@ fn a_numbering_that_begins_is_marked_unless_it_goes_on_with_the_same_segments() 
         mark.tracks[0].broken = broken;
         mark.tracks[0].given = mark.tracks[0].last().map(relay::cursor::Stretch::last_out);
         let mark = take_up(Some(&mark), seen, how, Epoch(0), 1, NOW).unwrap();
-        let mark =
-            settle(mark, seen, FOLLOW, |_, _| Fate::Landed, |_| None, |_| Offered::default());
+        let mark = settle(mark, seen, FOLLOW, |_, _| Fate::Landed, |_| None, |_| Beside::default());
         let track = &mark.tracks[0];
         let last = track.last().unwrap();
         assert_eq!((last.epoch, last.out, last.marked), (Epoch(1), MediaSequence(16), marked));
@@ -489,7 +517,7 @@ fn the_discontinuities_of_the_source_before_the_first_segment_count() {
     for (gone, count) in [(10, 6), (12, 7)] {
         let fate =
             |_, number: MediaSequence| if number.0 < gone { Fate::Gone } else { Fate::Landed };
-        let mark = settle(take(None, &seen), &seen, FOLLOW, fate, |_| None, |_| Offered::default());
+        let mark = settle(take(None, &seen), &seen, FOLLOW, fate, |_| None, |_| Beside::default());
         assert_eq!(mark.tracks[0].discontinuities.0, count, "{gone}");
     }
 }
