@@ -10,6 +10,8 @@ const MAX_WORDS: usize = 32;
 /// Players show titles in a line.
 const MAX_TITLE: usize = 200;
 
+/// The longest array: each value of one is given its name. Most take less.
+const MAX_ARRAY: usize = 10_000;
 /// More reasons do not make it clearer.
 const MAX_ERRORS: usize = 100;
 
@@ -159,6 +161,10 @@ impl Object {
         let field = self.field(name);
         match self.take(name) {
             None => Vec::new(),
+            Some(Value::Array(values)) if values.len() > MAX_ARRAY => {
+                errors.add(field, format!("must hold at most {MAX_ARRAY}"));
+                Vec::new()
+            }
             Some(Value::Array(values)) => values
                 .into_iter()
                 .enumerate()

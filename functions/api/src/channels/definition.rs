@@ -37,7 +37,6 @@ const MAX_TARGET_DURATION: u64 = 60;
 const TARGET_DURATION: u64 = 10;
 const AHEAD_SECONDS: u64 = 4 * 3_600;
 const MAX_AHEAD_SECONDS: u64 = 14 * 86_400;
-const MAX_NAMES: usize = 10_000;
 const MAX_RENDITIONS: usize = 64;
 
 /// A channel that is asked for.
@@ -164,9 +163,6 @@ impl FillAsked {
 /// The names of assets in a field.
 pub fn names(fields: &mut Object, name: &str, errors: &mut Errors) -> Vec<String> {
     let all = fields.array(name, errors);
-    if all.len() > MAX_NAMES {
-        errors.add(fields.field(name), format!("must be at most {MAX_NAMES}"));
-    }
     let text = |(field, value): (String, Value)| match value {
         Value::String(text) => Some(text),
         _ => {

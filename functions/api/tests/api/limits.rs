@@ -68,6 +68,7 @@ async fn what_is_more_than_anybody_needs_is_refused_by_field() {
             "not an asset",
         ),
         (json!({ "remove": vec![1; 5_001] }), "remove", "at most 5000"),
+        (json!({ "remove": vec![1; 10_001] }), "remove", "at most 10000"),
     ] {
         let answer = world.post("/channels/one/schedule", &body).await;
         assert_eq!(answer.status, 422, "{body}: {}", answer.text);
