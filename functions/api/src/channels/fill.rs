@@ -36,6 +36,8 @@ pub async fn extend<H: Shelf, V: Vods, C: Clock>(
                     wishes.truncate(full.wish);
                     picked = picked.min(full.wish as u64);
                     if wishes.is_empty() {
+                        let reason = &full.why;
+                        tracing::warn!(channel = id, %reason, "the schedule was not extended");
                         return Ok(());
                     }
                     continue;
