@@ -8,6 +8,12 @@ use hls::{AttributeList, Line, Media, MediaKind, MultivariantPlaylist};
 use std::collections::{BTreeMap, BTreeSet};
 use url::Url;
 
+/// How many playlists a multivariant playlist may name. The richest ladders, in several languages and over several
+/// pathways, are some two hundred.
+const MOST_NAMED: usize = 512;
+/// How many of them one session carries: each is looked at, side by side with the others, as often as it changes.
+const MOST_CARRIED: usize = 128;
+
 /// The renditions of a source, and the lines that name them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
@@ -43,6 +49,14 @@ pub enum LayoutError {
     /// It names nothing that is wanted.
     #[error(transparent)]
     Unwanted(#[from] Unwanted),
+    /// It names more playlists than are looked through.
+    #[error("the multivariant playlist names {0} playlists, more than the limit of {MOST_NAMED}")]
+    ManyNamed(usize),
+    /// More is wanted of it than one session carries.
+    #[error(
+        "{0} renditions are wanted of this source, more than the limit of {MOST_CARRIED} a session"
+    )]
+    ManyWanted(usize),
     /// An address is not one.
     #[error("the multivariant playlist has an address that cannot be read")]
     BadAddress,
@@ -58,6 +72,10 @@ impl Layout {
         filter: &Filter,
         base: &Url,
     ) -> Result<Self, LayoutError> {
+        let named = playlist.lines.iter().filter(|line| described(line).is_some()).count();
+        if named > MOST_NAMED {
+            return Err(LayoutError::ManyNamed(named));
+        }
         Self::of(filter.choose(playlist)?, base)
     }
 
@@ -91,6 +109,9 @@ impl Layout {
         }
         if !lines.iter().any(|(line, _)| matches!(line, Line::Variant(_))) {
             return Err(LayoutError::NoVariant);
+        }
+        if listed.len() > MOST_CARRIED {
+            return Err(LayoutError::ManyWanted(listed.len()));
         }
         let mut counts: BTreeMap<RenditionName, usize> = BTreeMap::new();
         for (name, _) in listed.values_mut() {

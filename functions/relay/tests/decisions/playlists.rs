@@ -5,6 +5,7 @@ use relay::layout::{Layout, LayoutError, Listed};
 use relay::names::{Epoch, Stem};
 use relay::parts::Keys;
 use relay::render::render;
+use relay::select::Filter;
 use relay::session::{Address, Destination, Start};
 use relay::settle::{Beside, Fate, Style, settle};
 use std::collections::BTreeSet;
@@ -184,6 +185,40 @@ fn what_cannot_be_carried_is_said() {
         ("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nhttp://[a/\n", LayoutError::BadAddress),
     ] {
         assert_eq!(layout(text).unwrap_err(), error, "{text}");
+    }
+}
+
+#[test]
+fn a_session_carries_a_bounded_number_of_renditions_and_looks_through_some_more() {
+    let base = Url::parse("https://origin.example/live/main.m3u8").unwrap();
+    let laid_out = |variants: u64, filter: &Filter| {
+        let mut text = "#EXTM3U\n".to_owned();
+        for bandwidth in 1..=variants {
+            text += &format!("#EXT-X-STREAM-INF:BANDWIDTH={bandwidth}\n{bandwidth}.m3u8\n");
+        }
+        let Ok(Playlist::Multivariant(playlist)) = hls::parse(text.as_bytes(), &Limits::default())
+        else {
+            panic!("not a multivariant playlist");
+        };
+        Layout::wanted(playlist, filter, &base).map(|layout| layout.renditions.len())
+    };
+    let (all, few) = (Filter::default(), Filter { limit: Some(3), ..Filter::default() });
+    for (variants, filter, expected) in [
+        (128, &all, Ok(128)),
+        (
+            129,
+            &all,
+            Err("129 renditions are wanted of this source, more than the limit of 128 a session"),
+        ),
+        (512, &few, Ok(3)),
+        (
+            513,
+            &few,
+            Err("the multivariant playlist names 513 playlists, more than the limit of 512"),
+        ),
+    ] {
+        let carried = laid_out(variants, filter).map_err(|error| error.to_string());
+        assert_eq!(carried, expected.map_err(str::to_owned), "{variants}");
     }
 }
 
