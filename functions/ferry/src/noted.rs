@@ -2,8 +2,11 @@
 
 use hls::{Micros, Timestamp};
 use relay::ports::Clock;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tokio::fs::{self, OpenOptions};
+use tokio::io::AsyncWriteExt;
 use web::clock::TokioClock;
 
 /// How often the time is noted.
@@ -36,22 +39,45 @@ impl Noted {
     pub async fn keep(&self, clock: &TokioClock) {
         let new = self.file.with_extension("new");
         loop {
-            let written = tokio::fs::write(&new, clock.now().0.to_string()).await;
-            let written = match written {
-                Ok(()) => tokio::fs::rename(&new, &self.file).await,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = written {
+            if let Err(error) = self.note(&new, clock.now()).await {
                 tracing::debug!(%error, "cannot note the time");
             }
             tokio::time::sleep(Duration::from_micros(EVERY.0)).await;
         }
+    }
+
+    async fn note(&self, new: &Path, now: Timestamp) -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        let mut file =
+            options.write(true).create(true).truncate(true).mode(0o600).open(new).await?;
+        file.write_all(now.0.to_string().as_bytes()).await?;
+        file.flush().await?;
+        fs::rename(new, &self.file).await
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn the_time_is_noted_for_the_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let (file, clock) = (dir.path().join("clock"), TokioClock::new());
+        let there = async {
+            while !file.exists() {
+                tokio::task::yield_now().await;
+            }
+        };
+        let noted = Noted::open(dir.path());
+        tokio::select! {
+            () = noted.keep(&clock) => {}
+            () = there => {}
+        }
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(Noted::open(dir.path()).last.is_some());
+    }
 
     #[test]
     fn a_clock_that_was_set_back_goes_on_behind_what_was_shown() {
