@@ -23,7 +23,8 @@ pub fn with_token(router: Router, token: String) -> Router {
     }))
 }
 
-fn is_open(request: &Request) -> bool {
+/// Whether anybody may ask this.
+pub(crate) fn is_open(request: &Request) -> bool {
     let path = request.uri().path();
     let name = path.split(';').next().unwrap_or(path);
     let of_channel =

@@ -88,6 +88,7 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let routes = ferry.api().merge(Router::new().route("/", get(LANDING)));
     let routes = match token {
         Some(token) => api::with_token(routes, token),
+        None if address.ip().is_loopback() => api::for_this_machine(routes),
         None => routes,
     };
     let mut told = ending.clone();

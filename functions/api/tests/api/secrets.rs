@@ -98,3 +98,33 @@ async fn who_has_no_token_stays_out() {
         }
     }
 }
+
+#[tokio::test]
+async fn without_a_token_a_page_whose_name_leads_to_this_machine_is_told_nothing() {
+    let world = World::new();
+    let local = World { router: api::for_this_machine(world.router.clone()), ..world };
+    let (open, told) = (StatusCode::OK, StatusCode::MISDIRECTED_REQUEST);
+    for (path, host, status) in [
+        ("/sessions", "127.0.0.1:8080", open),
+        ("/sessions", "127.0.0.1", open),
+        ("/sessions", "localhost:8080", open),
+        ("/sessions", "LOCALHOST", open),
+        ("/sessions", "[::1]:8080", open),
+        ("/sessions", "page.example:8080", told),
+        ("/sessions", "127.0.0.1.page.example", told),
+        ("/sessions", "localhost.page.example:8080", told),
+        ("/sessions", "", told),
+        ("/nothing", "page.example", told),
+        ("/health", "page.example", open),
+        ("/channels/one/master.m3u8", "cdn.example", StatusCode::NOT_FOUND),
+    ] {
+        let request = Request::get(path).header("host", host).body(Body::empty()).unwrap();
+        let answer = local.send(request).await;
+        assert_eq!(answer.status, status, "{path} of {host}");
+    }
+    assert_eq!(
+        local.get("/sessions").await.status,
+        open,
+        "a client that names no host is no browser"
+    );
+}
