@@ -48,7 +48,10 @@ pub fn parse(text: &[u8], limits: &Limits) -> Result<Playlist, Error> {
         return Err(Error { line: 1, kind: ErrorKind::NotAPlaylist });
     }
     let lines = text.trim_end_matches(['\r', '\n']).split('\n');
-    let lines: Vec<&str> = lines.map(|line| line.trim_end_matches('\r')).collect();
+    let mut lines: Vec<&str> = lines.map(|line| line.trim_end_matches('\r')).collect();
+    if !text.ends_with('\n') && is_half(&lines) {
+        lines.pop();
+    }
     match lines.iter().find_map(|line| kind_of(tags::tag(line)?.0)) {
         Some(Kind::Media) => read_media::read(&lines).map(Playlist::Media),
         Some(Kind::Multivariant) => read_multivariant::read(&lines).map(Playlist::Multivariant),
@@ -81,6 +84,15 @@ fn check(text: &[u8], limits: &Limits) -> Result<(), Error> {
 /// The line in which the byte at `index` lies.
 fn line_at(text: &[u8], index: usize) -> usize {
     1 + text.iter().take(index).filter(|byte| **byte == b'\n').count()
+}
+
+/// Whether the last line, which does not end, may be half a tag: of a live playlist that is being written, or was cut.
+fn is_half(lines: &[&str]) -> bool {
+    let mut names = lines.iter().filter_map(|line| Some(tags::tag(line)?.0));
+    let is_media = |name| kind_of(name) == Some(Kind::Media);
+    lines.last().is_some_and(|line| line.starts_with('#'))
+        && names.clone().find(|name| kind_of(name).is_some()).is_some_and(is_media)
+        && !names.any(|name| name == tags::ENDLIST)
 }
 
 /// The two kinds of playlist.

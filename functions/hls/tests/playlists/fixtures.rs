@@ -35,13 +35,16 @@ fn what_was_read_renders_as_it_was() {
 fn line_ends_and_a_byte_order_mark_do_not_matter() {
     for (name, text) in all() {
         let playlist = read(&text).unwrap();
-        for other in [
-            format!("\u{feff}{text}"),
-            text.replace('\n', "\r\n"),
-            text.trim_end().to_owned(),
-            format!("{text}\n\r\n"),
-        ] {
+        for other in
+            [format!("\u{feff}{text}"), text.replace('\n', "\r\n"), format!("{text}\n\r\n")]
+        {
             assert_eq!(read(&other).unwrap(), playlist, "{name}");
+        }
+        // The last tag of a live playlist may be half of one when its line does not end.
+        let unended = text.trim_end();
+        let whole = unended.lines().last().is_some_and(|last| !last.starts_with('#'));
+        if whole || unended.ends_with("#EXT-X-ENDLIST") {
+            assert_eq!(read(unended).unwrap(), playlist, "{name}");
         }
     }
 }

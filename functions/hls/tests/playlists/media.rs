@@ -364,3 +364,23 @@ fn a_line_marks_a_place_or_belongs_to_a_segment() {
         assert_eq!(hls::names_a_file(line), names_a_file, "{line}");
     }
 }
+
+#[test]
+fn half_a_tag_at_the_end_of_a_live_playlist_is_none() {
+    const LIVE: &str = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\na.ts\n";
+    for (rest, trailer, ended) in [
+        ("#EXT-X-PROGRAM-DATE-TIME:2026-11-21T08:0", &[][..], false),
+        ("#EXTINF:2", &[], false),
+        ("#EX", &[], false),
+        ("#EXT-X-CUE-IN\n", &["#EXT-X-CUE-IN"], false),
+        ("#EXT-X-CUE-IN\n#EXT-X-END", &["#EXT-X-CUE-IN"], false),
+        ("#EXT-X-CUE-IN\n#EXT-X-ENDLIST", &["#EXT-X-CUE-IN"], true),
+        ("#EXT-X-ENDLIST\n# that is all", &["# that is all"], true),
+    ] {
+        let playlist = read_media(&format!("{LIVE}{rest}"));
+        assert_eq!((playlist.segments.len(), playlist.ended), (1, ended), "{rest}");
+        assert_eq!(playlist.trailer, trailer, "{rest}");
+    }
+    // An address is taken for whole: many end without a line's end.
+    assert_eq!(read_media(&format!("{LIVE}#EXTINF:2,\nb.ts")).segments.len(), 2);
+}
