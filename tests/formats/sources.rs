@@ -22,7 +22,7 @@ fn the_same_variant_elsewhere_is_read_when_one_fails() {
     assert!(outcome.asked.iter().any(|at| at == "b/v.m3u8"));
 }
 
-/// A source at `a` that is gone for a while, and another at `b`, which numbers otherwise.
+/// A source at `a` that is gone for a while, and another at `b`, which numbers otherwise and has another bandwidth.
 fn with_fallback(gone: std::ops::Range<u64>, returns: Option<u32>, seconds: u64) -> Outcome {
     let mut world = World::of(OutputKind::WebDav, seconds);
     world.sources.push(Url::parse("http://b/main.m3u8").unwrap());
@@ -30,7 +30,8 @@ fn with_fallback(gone: std::ops::Range<u64>, returns: Option<u32>, seconds: u64)
     world.session.options.return_after_seconds = returns;
     world.carry(move |at, second| match at {
         _ if at.starts_with("a/") && gone.contains(&second) => Err(503),
-        "a/main.m3u8" | "b/main.m3u8" => Ok(MAIN.to_owned()),
+        "a/main.m3u8" => Ok(MAIN.to_owned()),
+        "b/main.m3u8" => Ok(MAIN.replace("BANDWIDTH=9", "BANDWIDTH=12")),
         "a/v.m3u8" => live(second, 100, |_| String::new()),
         "b/v.m3u8" => live(second, 7, |_| String::new()),
         _ => Ok(at.to_owned()),

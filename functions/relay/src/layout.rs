@@ -5,6 +5,7 @@ use crate::names::{RenditionName, Stem};
 use crate::redundant::{GROUP_ATTRIBUTES, fold};
 use crate::select::{Filter, Unwanted};
 use hls::{AttributeList, Line, Media, MediaKind, MultivariantPlaylist};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use url::Url;
 
@@ -131,6 +132,48 @@ impl Layout {
     pub fn leave_out(&mut self, name: &str) {
         self.lines.retain(|placed| placed.rendition.as_ref().is_none_or(|it| it.as_ref() != name));
         self.renditions.retain(|it, _| it.as_ref() != name);
+    }
+
+    /// Goes on under the names that were carried before, where none of the variants has one of them, as when another
+    /// source is carried: for an output a new name is another stream. The largest goes on as the largest, and variants
+    /// for which there is no name are left out. Alternatives go on whatever their group is called now.
+    pub fn go_on_as<'a>(&mut self, before: impl Iterator<Item = &'a RenditionName>) {
+        let mut before: BTreeSet<&RenditionName> = before.collect();
+        let is_variant = |(_, listed): &(&RenditionName, &Listed)| listed.role == Role::Variant;
+        let variants = self.renditions.iter().filter(is_variant).map(|(name, _)| name);
+        let mut variants: Vec<RenditionName> = variants.cloned().collect();
+        let mut former: Vec<&RenditionName> =
+            before.iter().copied().filter(|name| name.bandwidth().is_some()).collect();
+        if former.is_empty() || variants.iter().any(|name| before.contains(name)) {
+            return;
+        }
+        variants.sort_by_key(|name| Reverse(name.bandwidth()));
+        former.sort_by_key(|name| Reverse(name.bandwidth()));
+        for name in variants.split_off(former.len().min(variants.len())) {
+            self.leave_out(name.as_ref());
+        }
+        let former = former.into_iter().cloned();
+        let mut renamed: BTreeMap<RenditionName, RenditionName> =
+            variants.into_iter().zip(former).collect();
+        before.retain(|name| !self.renditions.contains_key(*name));
+        for placed in &self.lines {
+            let (Line::Media(media), Some(name)) = (&placed.line, &placed.rendition) else {
+                continue;
+            };
+            let attribute = |name| media.attributes.get(name).unwrap_or_default();
+            let (language, called) = (attribute("LANGUAGE"), attribute("NAME"));
+            let same = before.iter().find(|it| it.is_of(name, &[language, called])).copied();
+            if let Some(same) = same.filter(|_| !renamed.contains_key(name)) {
+                before.remove(same);
+                renamed.insert(name.clone(), same.clone());
+            }
+        }
+        let rename = |name: RenditionName| renamed.get(&name).cloned().unwrap_or(name);
+        for placed in &mut self.lines {
+            placed.rendition = placed.rendition.take().map(rename);
+        }
+        let renditions = std::mem::take(&mut self.renditions);
+        self.renditions = renditions.into_iter().map(|(name, it)| (rename(name), it)).collect();
     }
 
     /// Leaves out what says beforehand which keys segments have.

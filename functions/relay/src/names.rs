@@ -35,6 +35,18 @@ impl RenditionName {
     pub(crate) fn numbered(&self, count: usize) -> Self {
         if count == 1 { self.clone() } else { Self(format!("{}-{count}", self.0)) }
     }
+
+    /// The bandwidth in the name of a variant, in bits a second.
+    pub(crate) fn bandwidth(&self) -> Option<u64> {
+        self.0.strip_prefix("video-")?.split('-').next()?.parse().ok()
+    }
+
+    /// Whether it is of the kind of `other`, and ends with these parts.
+    pub(crate) fn is_of(&self, other: &Self, parts: &[&str]) -> bool {
+        let kind = |name: &Self| name.0.split('-').next().map(str::to_owned);
+        let end = Self::of(parts).0;
+        kind(self) == kind(other) && self.0.strip_suffix(&end).is_some_and(|it| it.ends_with('-'))
+    }
 }
 
 impl fmt::Display for RenditionName {

@@ -110,7 +110,8 @@ where
         let layout = Layout::wanted(playlist, &self.session.options.filter, url);
         let layout = layout.map_err(|error| error.to_string());
         match layout.and_then(|layout| self.fit(layout)) {
-            Ok(layout) => {
+            Ok(mut layout) => {
+                layout.go_on_as(self.working.renditions.keys());
                 self.follow(&layout, now);
                 self.place(layout);
                 self.master.looks.well(now + MASTER_EVERY);

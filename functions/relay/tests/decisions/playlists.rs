@@ -318,3 +318,73 @@ fn variables_are_replaced_where_they_mean_something() {
     assert_eq!(seen.segments[0].map.as_ref().unwrap().uri(), "v5/2026/init.mp4?sig=abc");
     assert!(seen.segments[0].lines.iter().any(|line| line == "#EXTINF:4.000,costs {$5}"));
 }
+
+#[test]
+fn another_source_goes_on_under_the_names_that_were_carried() {
+    let source = |bandwidths: &[u64], group: &str, languages: &[&str]| {
+        let mut text = "#EXTM3U\n".to_owned();
+        for language in languages {
+            text += &format!(
+                "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"{group}\",LANGUAGE=\"{language}\",NAME=\"{language}\",URI=\"{group}{language}.m3u8\"\n"
+            );
+        }
+        for bandwidth in bandwidths {
+            text += &format!(
+                "#EXT-X-STREAM-INF:BANDWIDTH={bandwidth},AUDIO=\"{group}\"\nv{bandwidth}.m3u8\n"
+            );
+        }
+        layout(&text).unwrap()
+    };
+    let first = source(&[500, 2_000, 9_000], "a", &["en", "sv"]);
+    let (en, sv) = ("audio-a-en-en=/live/ben.m3u8", "audio-a-sv-sv=/live/bsv.m3u8");
+    for (bandwidths, languages, expected) in [
+        (
+            &[700, 2_100, 8_000][..],
+            &["sv", "en"][..],
+            &[
+                en,
+                sv,
+                "video-2000=/live/v2100.m3u8",
+                "video-500=/live/v700.m3u8",
+                "video-9000=/live/v8000.m3u8",
+            ][..],
+        ),
+        // What is more than before is left out, and the largest are carried.
+        (
+            &[100, 700, 2_100, 8_000],
+            &["en", "fi"],
+            &[
+                en,
+                "audio-b-fi-fi=/live/bfi.m3u8",
+                "video-2000=/live/v2100.m3u8",
+                "video-500=/live/v700.m3u8",
+                "video-9000=/live/v8000.m3u8",
+            ],
+        ),
+        (&[8_000], &["en"], &[en, "video-9000=/live/v8000.m3u8"]),
+        // It has one of them: what is new is a rendition that appears.
+        (
+            &[500, 8_000],
+            &["en"],
+            &[
+                "audio-b-en-en=/live/ben.m3u8",
+                "video-500=/live/v500.m3u8",
+                "video-8000=/live/v8000.m3u8",
+            ],
+        ),
+    ] {
+        let mut next = source(bandwidths, "b", languages);
+        next.go_on_as(first.renditions.keys());
+        let told = next.renditions.iter();
+        let told: Vec<_> = told.map(|(name, it)| format!("{name}={}", it.urls[0].path())).collect();
+        assert_eq!(told, expected);
+        let there = next.renditions.keys().cloned().collect();
+        let text = next.render(&stem(), &there).unwrap();
+        for named in expected.iter().map(|it| it.split('=').next().unwrap()) {
+            assert!(text.contains(&format!("channel_{named}.m3u8")), "{text}");
+        }
+    }
+    let mut begins = source(&[500], "a", &["en"]);
+    begins.go_on_as([].iter());
+    assert_eq!(begins, source(&[500], "a", &["en"]));
+}
