@@ -89,10 +89,15 @@ pub fn anchor(
     now: Timestamp,
 ) -> Anchor {
     let Some(before) = before else { return Anchor::Joined(entry(seen, start)) };
-    let anchor = match follow(before.newest, &before.fingerprints, history, seen) {
+    let anchor = follow(before.newest, &before.fingerprints, history, seen);
+    let anchor = match anchor {
         // After a pause the next number alone does not prove that it is the next segment.
         Anchor::Contiguous if !watched && seen.media_sequence > before.newest => Anchor::Restarted,
-        anchor => anchor,
+        // What is looked at all the time drops nothing unseen: its numbers may have jumped alone.
+        Anchor::FellBehind(_) if watched => {
+            renumbered(&before.fingerprints, seen).map_or(anchor, Anchor::Renumbered)
+        }
+        _ => anchor,
     };
     match (anchor, &before.former) {
         // It is further on than what was left.

@@ -1,4 +1,4 @@
-use super::{NOW, live, media};
+use super::{NOW, live};
 use hls::{MediaPlaylist, MediaSequence};
 use relay::anchor::{Anchor, History, anchor, switched, take_up};
 use relay::cursor::{Rendition, Track};
@@ -153,12 +153,17 @@ fn the_numbers_of_a_source_that_was_left_say_nothing_of_the_next() {
 #[test]
 fn a_source_that_numbers_afresh_what_it_listed_goes_on_without_a_break() {
     let mark = joined(&live(10, 15, "a"));
-    let text = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\na14.ts\n#EXTINF:2,\na15.ts\n#EXTINF:2,\na16.ts\n";
-    let expected = Anchor::Renumbered(MediaSequence(2));
-    assert_eq!(
-        anchor(Some(&mark), &History::default(), &media(text), false, Start::LiveEdge, NOW),
-        expected
-    );
+    for (first, watched, expected) in [
+        (0, false, Anchor::Renumbered(MediaSequence(2))),
+        (4_000, true, Anchor::Renumbered(MediaSequence(4_002))),
+        // Names may come again in the time in which nobody looked.
+        (4_000, false, Anchor::FellBehind(3_984)),
+    ] {
+        let mut seen = live(14, 16, "a");
+        seen.media_sequence = MediaSequence(first);
+        let found = anchor(Some(&mark), &History::default(), &seen, watched, Start::LiveEdge, NOW);
+        assert_eq!(found, expected, "{first} {watched}");
+    }
 }
 
 #[test]
