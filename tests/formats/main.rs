@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+mod dry;
 mod endings;
+mod fallbacks;
 mod noted;
 mod playlists;
 mod renditions;

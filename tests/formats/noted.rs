@@ -111,6 +111,7 @@ impl Notes {
 fn failed(reason: &str) -> OriginError {
     match reason {
         "404" => OriginError::Gone { reason: "origin answered 404".into(), for_good: false },
+        "refused" => OriginError::Refused { reason: "it is not a public address".into() },
         "410" => OriginError::Gone { reason: "origin answered 410".into(), for_good: true },
         reason => OriginError::Unavailable { reason: format!("origin answered {reason}") },
     }

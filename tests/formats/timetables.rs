@@ -324,9 +324,9 @@ fn a_source_that_is_gone_is_left_and_is_returned_to_when_it_has_been_well_for_lo
         28050 get a/main.m3u8
         33050 get a/main.m3u8
         38050 get a/main.m3u8
-        38080 say the first source is carried
-        38080 get a/main.m3u8
-        38110 say source numbers video-9 afresh";
+        38090 say the first source is carried
+        38090 get a/main.m3u8
+        38120 say source numbers video-9 afresh";
     let told = ["main.m3u8", "say source numbers", "say fallback", "say the", "say session"];
     is(&noted, &told, wanted, "fallback");
 }
@@ -354,8 +354,8 @@ fn a_first_source_that_stands_still_or_fails_is_not_returned_to() {
         let back = match how {
             "stands still" => vec![],
             // It begins to count anew.
-            "fails" => vec![73_087],
-            _ => vec![48_080],
+            "fails" => vec![73_097],
+            _ => vec![48_090],
         };
         assert_eq!(noted.moments("say the first source"), back, "{how}");
     }
@@ -484,10 +484,10 @@ fn a_source_that_lists_nothing_new_is_told_after_twelve_seconds() {
     let wanted = "
         90 report running
         100 say session is running
-        20704 report degraded
-        20714 say session is degraded: source has listed nothing new of video-9 for 12 s
-        35874 report running
-        35884 say session is running";
+        20014 report degraded
+        20024 say session is degraded: source has listed nothing new of video-9 for 12 s
+        35864 report running
+        35874 say session is running";
     is(&noted, &["report", "say session"], wanted, "the stall");
     // Soon after it was due, then every half target duration.
     let looks = noted.moments("get a/v");

@@ -87,6 +87,13 @@ impl Fates {
         }
     }
 
+    /// Whether an endpoint lacks a segment that the source gives, as far as is known.
+    #[must_use]
+    pub fn lacks(&self, endpoint: usize, key: Key) -> bool {
+        let given = !self.gone.contains(&key) && !self.failed.contains_key(&key);
+        given && !self.landed[endpoint].contains(&key)
+    }
+
     /// Whether an endpoint has all that the source lists, but for what the source says is not there.
     #[must_use]
     pub fn complete(&self, mark: &Rendition, track: &Track, seen: &MediaPlaylist) -> bool {

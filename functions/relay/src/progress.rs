@@ -114,7 +114,7 @@ pub struct EndpointProgress {
     pub segments: u64,
     /// Bytes stored there by this run.
     pub bytes: u64,
-    /// Segments that the source lists and it lacks.
+    /// Segments that the source lists, and gives, and it lacks.
     pub behind: u64,
     /// What went wrong there last.
     pub last_error: Option<Fault>,

@@ -48,7 +48,7 @@ where
                 Ok(found) => found,
                 Err(reason) => {
                     let error = OriginError::Spoilt { reason };
-                    self.try_again(&copy.rendition, copy.key, &error, now);
+                    self.not_read(&copy.rendition, copy.key, &error, now);
                     continue;
                 }
             };
@@ -115,6 +115,9 @@ where
             Ok(parcel) => parcel,
             Err(error) => {
                 self.shelf.forget_failures();
+                if matches!(error, OriginError::Spoilt { .. }) {
+                    self.shelf.read_anew();
+                }
                 for endpoint in endpoints {
                     self.ended(&rendition, key, endpoint);
                 }
@@ -124,7 +127,7 @@ where
         if let Some(watch) = self.watches.get_mut(&rendition) {
             watch.fates.failed.remove(&key);
             watch.fates.along.insert(key, along);
-            watch.read_at = Some(now);
+            watch.could_read(now);
         }
         for endpoint in endpoints {
             if self.is_past(&rendition, key, endpoint) {
@@ -213,6 +216,7 @@ where
         now: Timestamp,
     ) {
         let Some(watch) = self.watches.get_mut(rendition) else { return };
+        watch.could_not_read(now);
         let seen = watch.seen.as_deref();
         let settled = seen.is_some_and(|seen| seen.ended || seen.last_sequence() > Some(key.1));
         let gone = match error {

@@ -1,14 +1,22 @@
 //! Other sources of the same, for when the first is gone.
 
-use super::{Carrier, Done, Event, Master};
+use super::shelf::{Shelf, gather};
+use super::source::resolve_keys;
+use super::{Carrier, Done, Event, Master, Watch};
 use crate::abilities::Role;
-use crate::ports::{Clock, Fetched, Ingest, Origin, Sessions};
-use hls::{Limits, MediaSequence, Micros, Playlist, Timestamp};
+use crate::look::read;
+use crate::parts::{Keys, recipe};
+use crate::ports::{Clock, Fetched, Ingest, Origin, Sessions, Slice};
+use hls::{MediaPlaylist, MediaSequence, Micros, Playlist, Timestamp, Variables};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use url::Url;
 
 /// How often the first source is looked at while another is carried.
 const PROBE_EVERY: Micros = Micros::from_secs(5);
+
+/// How long a source is passed over that the output does not take.
+const PASSED_OVER: Micros = Micros::from_secs(600);
 
 /// No look is as late as this on a machine that runs.
 const HELD_UP: Micros = Micros::from_secs(5);
@@ -21,8 +29,10 @@ pub(super) struct Sources {
     /// When the session was to be looked after next.
     expected: Timestamp,
     /// Until when no source is to blame for what it did not list.
-    excused: Timestamp,
+    pub(super) excused: Timestamp,
     probe: Probe,
+    /// Those that the output does not take, and until when they are passed over.
+    unfit: BTreeMap<usize, Timestamp>,
 }
 
 /// What is known of the first source while another is carried.
@@ -30,7 +40,7 @@ pub(super) struct Sources {
 struct Probe {
     due: Timestamp,
     reading: bool,
-    /// The newest segment that it listed.
+    /// The newest segment that it listed, and gave.
     newest: Option<MediaSequence>,
     /// Since when it has listed new ones.
     well: Option<Timestamp>,
@@ -40,7 +50,14 @@ struct Probe {
 
 impl Sources {
     pub(super) fn new(urls: Vec<Url>, now: Timestamp) -> Self {
-        Self { urls, since: now, expected: now, excused: now, probe: Probe::default() }
+        let (probe, unfit) = (Probe::default(), BTreeMap::new());
+        Self { urls, since: now, expected: now, excused: now, probe, unfit }
+    }
+
+    /// The one to carry after this one; absent where there is no other that the output takes.
+    fn after(&self, present: usize, now: Timestamp) -> Option<usize> {
+        let mut others = (1..self.urls.len()).map(|step| (present + step) % self.urls.len());
+        others.find(|other| self.unfit.get(other).is_none_or(|&until| until <= now))
     }
 
     /// Says by when the session will be looked after again.
@@ -70,7 +87,7 @@ where
         urls.get(self.working.source).unwrap_or(&urls[0])
     }
 
-    /// When the source has to have listed something new, lest the next one takes over; absent where
+    /// When the source has to have listed something new, and given some of it, lest the next one takes over; absent where
     /// there is no other, or all is carried.
     pub(super) fn source_patience(&self) -> Option<Timestamp> {
         let seen = || self.watches.values().filter(|watch| watch.role == Role::Variant);
@@ -79,7 +96,7 @@ where
         if self.sources.urls.len() < 2 || ended {
             return None;
         }
-        let news = seen().map(|watch| watch.grew).max().unwrap_or_default();
+        let news = seen().map(Watch::gave).max().unwrap_or_default();
         let patience = Micros::from_secs(self.session.options.fallback_after_seconds.into());
         Some(news.max(self.sources.since).max(self.sources.excused) + patience)
     }
@@ -93,17 +110,34 @@ where
     /// Goes on to the next source when this one is gone, and looks after the first.
     pub(super) fn choose_source(&mut self, now: Timestamp) {
         if self.source_patience().is_some_and(|until| until <= now) {
-            let next = (self.working.source + 1) % self.sources.urls.len();
-            self.switch(next, now);
+            match self.sources.after(self.working.source, now) {
+                Some(next) => self.switch(next, now),
+                None => self.sources.since = now,
+            }
         }
         if self.probe_due().is_some_and(|due| due <= now) {
             self.sources.probe.reading = true;
             self.sources.probe.due = now + PROBE_EVERY;
             let (origin, url) = (Arc::clone(&self.origin), self.sources.urls[0].clone());
+            let keys = self.style.keys;
             self.under_way.push(Box::pin(async move {
-                Done::Probed { newest: newest_of(&*origin, url).await }
+                Done::Probed { newest: newest_of(origin, url, keys).await }
             }));
         }
+    }
+
+    /// Goes on to the next source when this one cannot be carried; says whether there is one.
+    pub(super) fn pass_over(&mut self, now: Timestamp, reason: &str) -> bool {
+        let present = self.working.source;
+        self.sources.unfit.insert(present, now + PASSED_OVER);
+        let Some(next) = self.sources.after(present, now) else { return false };
+        let which = match present {
+            0 => "the first source".to_owned(),
+            number => format!("fallback source {number}"),
+        };
+        self.fault(now, format!("{which} is passed over: {reason}"));
+        self.switch(next, now);
+        true
     }
 
     /// Takes in how far the first source is: it takes over when it has gone on for long enough.
@@ -123,7 +157,8 @@ where
         } else if newest.is_none() || now.since(probe.grew) >= Micros(PROBE_EVERY.0 * 4) {
             probe.well = None;
         }
-        if probe.well.is_some_and(|since| now.since(since) >= wait) {
+        let passed_over = self.sources.unfit.get(&0).is_some_and(|&until| now < until);
+        if probe.well.is_some_and(|since| now.since(since) >= wait) && !passed_over {
             self.switch(0, now);
         }
     }
@@ -136,23 +171,64 @@ where
         self.master = Master::default();
         self.layout = None;
         self.watches.clear();
+        self.unfit.clear();
+        self.progress.left_out.clear();
         self.events.push(Event::Switched(to));
     }
 }
 
-/// The newest segment that a source lists: of its first variant, when it names several.
-async fn newest_of<O: Origin>(origin: &O, url: Url) -> Option<MediaSequence> {
-    let mut at = url;
-    for _ in 0..2 {
-        let Ok(Fetched::Changed { text, url, .. }) = origin.playlist(&at, None).await else {
-            return None;
-        };
-        match hls::parse(&text, &Limits::default()).ok()? {
-            Playlist::Media(playlist) => return playlist.last_sequence(),
-            Playlist::Multivariant(playlist) => {
-                at = url.join(&playlist.variants().next()?.uri).ok()?;
-            }
+/// The newest segment that a source lists, and gives: of the first of its variants of which there is one.
+async fn newest_of<O: Origin + 'static>(
+    origin: Arc<O>,
+    url: Url,
+    keys: Keys,
+) -> Option<MediaSequence> {
+    let (playlist, variables, base) = look_at(&*origin, &url, &Variables::new()).await?;
+    let playlist = match playlist {
+        Playlist::Media(playlist) => return given(&origin, playlist, &base, keys).await,
+        Playlist::Multivariant(playlist) => playlist,
+    };
+    for variant in playlist.variants() {
+        let Ok(at) = base.join(&variant.uri) else { continue };
+        if let Some((Playlist::Media(playlist), _, base)) = look_at(&*origin, &at, &variables).await
+            && let newest @ Some(_) = given(&origin, playlist, &base, keys).await
+        {
+            return newest;
         }
     }
     None
+}
+
+/// The playlist that lies somewhere, what it defines, and what its addresses are relative to.
+async fn look_at<O: Origin>(
+    origin: &O,
+    url: &Url,
+    imported: &Variables,
+) -> Option<(Playlist, Variables, Url)> {
+    let Ok(Fetched::Changed { text, url, .. }) = origin.playlist(url, None).await else {
+        return None;
+    };
+    let (playlist, variables) = read(&text, imported, &url).ok()?;
+    Some((playlist, variables, url))
+}
+
+/// The newest segment of a playlist, when it can be read, by one byte of it, and so can its map and its keys.
+async fn given<O: Origin + 'static>(
+    origin: &Arc<O>,
+    mut playlist: MediaPlaylist,
+    base: &Url,
+    keys: Keys,
+) -> Option<MediaSequence> {
+    resolve_keys(&mut playlist, base);
+    let (newest, segment) = (playlist.last_sequence()?, playlist.segments.last()?);
+    if segment.gap {
+        return Some(newest);
+    }
+    let mut recipe = recipe(segment, newest, keys).ok()?;
+    let url = base.join(&segment.uri).ok()?;
+    let beside = Shelf::default().read(origin, base, &recipe, <_>::default()).ok()?;
+    let offset = recipe.body.slice.map_or(0, |slice| slice.offset);
+    (recipe.body.slice, recipe.lock) = (Some(Slice { offset, length: 1 }), None);
+    gather(Arc::clone(origin), url, recipe, beside).await.ok()?;
+    Some(newest)
 }

@@ -62,7 +62,7 @@ where
         fits
     }
 
-    /// Ends the session when the output does not take a rendition: once the others were looked at as well, so that all
+    /// Goes on to the next source, or ends the session, when the output does not take a rendition: once the others were looked at as well, so that all
     /// that are not taken are named.
     pub(super) fn judge(&mut self, now: Timestamp) {
         let Some(since) = self.unfit.values().map(|(sent, _)| *sent).min() else { return };
@@ -74,7 +74,9 @@ where
         }
         let facets: Vec<_> = self.unfit.values().map(|(_, facet)| facet.clone()).collect();
         let verdict = self.session.output.abilities().verdict(&facets);
-        if let Err(reason) = refusal(&verdict, self.session.output.name()) {
+        if let Err(reason) = refusal(&verdict, self.session.output.name())
+            && !self.pass_over(now, &reason)
+        {
             self.fail(now, Cause::Unfit, reason);
         }
     }

@@ -5,13 +5,22 @@ use super::{Carrier, Done};
 use crate::cause::Cause;
 use crate::layout::Layout;
 use crate::look::read;
+use crate::names::RenditionName;
 use crate::ports::{Clock, Fetched, Ingest, Origin, OriginError, Sessions};
 use hls::{Micros, MultivariantPlaylist, Playlist, Seconds, Timestamp, Variables};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use url::Url;
 
 /// How often the multivariant playlist is read again while nothing is wrong.
 pub(super) const MASTER_EVERY: Micros = Micros::from_secs(60);
+
+/// How often it is read while a rendition is missed that it named a moment ago: one that returns is carried again before
+/// its source has dropped much of it.
+const MISSED_EVERY: Micros = Micros::from_secs(3);
+
+/// For how long it is read as often.
+const MISSED_FOR: Micros = Micros::from_secs(120);
 
 /// The longest wait between two tries for it.
 const LONGEST_WAIT: Seconds = Seconds(5);
@@ -24,12 +33,21 @@ pub(super) struct Master {
     pub(super) variables: Variables,
     /// Whether it is a media playlist, and so the only one.
     pub(super) single: bool,
+    /// Renditions that it does not name any more, and until when they are missed.
+    missed: BTreeMap<RenditionName, Timestamp>,
 }
 
 impl Master {
     /// When the next look is due; absent while one is under way, and where it is looked at as a rendition.
     pub(super) fn due(&self) -> Option<Timestamp> {
         self.looks.due().filter(|_| !self.single)
+    }
+
+    /// It was read: says when the next look is due.
+    fn was_read(&mut self, now: Timestamp) {
+        self.missed.retain(|_, until| now < *until);
+        let wait = if self.missed.is_empty() { MASTER_EVERY } else { MISSED_EVERY };
+        self.looks.well(now + wait);
     }
 }
 
@@ -62,8 +80,13 @@ where
         self.master.looks.ended();
         let (text, url, validators) = match result {
             Ok(Fetched::Changed { text, url, validators }) => (text, url, validators),
-            Ok(Fetched::Unchanged) => return self.master.looks.well(now + MASTER_EVERY),
-            Err(OriginError::Refused { reason }) => return self.fail(now, Cause::Refused, reason),
+            Ok(Fetched::Unchanged) => return self.master.was_read(now),
+            Err(OriginError::Refused { reason }) => {
+                if !self.pass_over(now, &reason) {
+                    self.fail(now, Cause::Refused, reason);
+                }
+                return;
+            }
             Err(_) if self.master.looks.go_back(now) => return,
             Err(
                 error @ (OriginError::Gone { .. }
@@ -114,8 +137,9 @@ where
                 layout.go_on_as(self.working.renditions.keys());
                 self.follow(&layout, now);
                 self.place(layout);
-                self.master.looks.well(now + MASTER_EVERY);
+                self.master.was_read(now);
             }
+            Err(reason) if self.watches.is_empty() && self.pass_over(now, &reason) => {}
             // What was carried so far can go on.
             Err(reason) if !self.committed.renditions.is_empty() => self.master_failed(now, reason),
             Err(reason) => self.fail(now, Cause::Unfit, reason),
@@ -131,6 +155,9 @@ where
     /// Watches the renditions of a layout.
     fn follow(&mut self, layout: &Layout, now: Timestamp) {
         let endpoints = self.outlets.len();
+        let gone = self.watches.keys().filter(|name| !layout.renditions.contains_key(*name));
+        self.master.missed.extend(gone.map(|name| (name.clone(), now + MISSED_FOR)));
+        self.master.missed.retain(|name, _| !layout.renditions.contains_key(name));
         self.watches.retain(|name, _| layout.renditions.contains_key(name));
         self.unfit.retain(|name, _| layout.renditions.contains_key(name));
         for (name, listed) in &layout.renditions {

@@ -112,7 +112,9 @@ where
         let listed: u64 = seen.map(|seen| seen.segments.len() as u64).sum();
         for (outlet, endpoint) in self.outlets.iter_mut().zip(&self.progress.endpoints) {
             let lacks = outlet.since.is_some() && endpoint.behind * 2 > listed;
-            outlet.lacking = lacks.then(|| outlet.lacking.unwrap_or(now));
+            // While nothing is on its way there, it is the source that is waited for.
+            let takes_long = outlet.lacking.or((!outlet.puts.is_empty()).then_some(now));
+            outlet.lacking = takes_long.filter(|_| lacks);
         }
     }
 
@@ -129,13 +131,15 @@ where
         })
     }
 
-    /// How many segments the source lists that an endpoint lacks.
+    /// How many segments the source lists that an endpoint lacks, without those that the source does not give.
     fn behind(&self, endpoint: usize) -> u64 {
         let lacking = |(name, watch): (&crate::names::RenditionName, &super::Watch)| {
             let mark = self.working.renditions.get(name)?;
             let seen = watch.seen.as_deref()?;
-            let from = mark.wanted_from(mark.tracks.get(endpoint)?);
-            Some(segments_from(seen, from).count() as u64)
+            let listed = segments_from(seen, mark.wanted_from(mark.tracks.get(endpoint)?));
+            let lacks =
+                listed.filter(|(sequence, _)| watch.fates.lacks(endpoint, (mark.epoch, *sequence)));
+            Some(lacks.count() as u64)
         };
         self.watches.iter().filter_map(lacking).sum()
     }

@@ -112,6 +112,11 @@ impl Shelf {
         storing
     }
 
+    /// Forgets what was read: what lies at an address may be another by now.
+    pub(super) fn read_anew(&mut self) {
+        self.read.clear();
+    }
+
     /// Forgets what failed, so that it is tried again.
     pub(super) fn forget_failures(&mut self) {
         self.read.retain(|(_, reading)| !matches!(reading.peek(), Some(Err(_))));

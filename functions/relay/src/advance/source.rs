@@ -1,7 +1,7 @@
 //! Looks at the source.
 
 use super::master::MASTER_EVERY;
-use super::watch::{Asked, Watch};
+use super::watch::{Asked, LEAST_IDLE, Watch};
 use super::{Carrier, Done, Event, Lost};
 use crate::anchor::{Anchor, take_up};
 use crate::cause::Cause;
@@ -33,6 +33,7 @@ where
 {
     /// Starts the looks that are due.
     pub(super) fn start_polls(&mut self, now: Timestamp) {
+        self.turn_from_what_gives_nothing(now);
         if self.master.due().is_some_and(|due| due <= now) {
             self.look_at_master(now);
         }
@@ -57,15 +58,31 @@ where
         }
     }
 
+    /// Looks elsewhere for what gives nothing: where the same stream is listed as well, and in the multivariant
+    /// playlist, which may name another address.
+    fn turn_from_what_gives_nothing(&mut self, now: Timestamp) {
+        // No source is to blame while this machine stood still.
+        let excused = self.sources.excused + LEAST_IDLE;
+        for watch in self.watches.values_mut() {
+            if watch.turn_due().is_some_and(|due| due.max(excused) <= now) {
+                watch.turn(now);
+                self.master.looks.due = self.master.looks.due.min(now);
+            }
+        }
+    }
+
     /// When the next look is due, or a segment that could not be read is to be tried again.
     pub(super) fn source_due(&self, now: Timestamp) -> Timestamp {
         let polls = self.watches.values().filter_map(Watch::due);
+        let excused = self.sources.excused + LEAST_IDLE;
+        let turns = self.watches.values().filter_map(Watch::turn_due).map(|due| due.max(excused));
         let failures = self.watches.values().flat_map(|watch| watch.fates.failed.values());
         let retries = failures.map(|failure| failure.retry_at).filter(|&at| at > now);
         self.master
             .due()
             .into_iter()
             .chain(polls)
+            .chain(turns)
             .chain(retries)
             .min()
             .unwrap_or(now + MASTER_EVERY)
@@ -125,7 +142,7 @@ where
         let Some(watch) = self.watches.get_mut(name) else { return };
         watch.looks.failed(reason.clone());
         if watch.looks.errors() >= ERRORS_UNTIL_MASTER {
-            watch.fail_over();
+            watch.fail_over(now);
             self.master.looks.due = self.master.looks.due.min(now);
         }
         self.fault(now, reason);
@@ -225,7 +242,7 @@ fn event_of(name: &RenditionName, anchor: Anchor) -> Option<Event> {
 }
 
 /// Makes the addresses of keys whole: some of them are stated to players.
-fn resolve_keys(playlist: &mut MediaPlaylist, base: &Url) {
+pub(super) fn resolve_keys(playlist: &mut MediaPlaylist, base: &Url) {
     let resolve = |keys: &mut Arc<[AttributeList]>| {
         let whole = |key: &AttributeList| {
             let mut key = key.clone();

@@ -23,6 +23,16 @@ const STALL_TARGETS: u64 = 3;
 /// Sources that stop for this long between programmes are common.
 const LEAST_STALL: Micros = Micros::from_secs(12);
 
+/// A playlist of which nothing has come for so many target durations is looked for elsewhere: what it does not list by
+/// then, or cannot be read of it, is still listed there.
+const IDLE_TARGETS: u64 = 2;
+
+/// Sources that publish a little late are common.
+pub(super) const LEAST_IDLE: Micros = Micros::from_secs(4);
+
+/// The longest wait until it is looked for elsewhere again; it doubles up to this.
+const LONGEST_IDLE: Micros = Micros::from_secs(60);
+
 /// After so many errors in a row a session ends without a rendition that it can do without.
 const ERRORS_UNTIL_LOST: u32 = 4;
 
@@ -158,6 +168,13 @@ pub(super) struct Watch {
     pub(super) fates: Fates,
     /// When a segment was last read.
     pub(super) read_at: Option<Timestamp>,
+    /// Since when no segment could be read of those that were tried.
+    unread_since: Option<Timestamp>,
+    /// When it was last looked for elsewhere because nothing came, and how often in a row.
+    turned: Timestamp,
+    turns: u32,
+    /// Whether the next version comes from elsewhere.
+    elsewhere: bool,
     /// When segments that are not published everywhere were first seen.
     pub(super) listed_at: BTreeMap<Key, Timestamp>,
     /// What playlists may list that are stored, per endpoint.
@@ -190,6 +207,10 @@ impl Watch {
             ended_at: None,
             fates: Fates::new(endpoints),
             read_at: None,
+            unread_since: None,
+            turned: Timestamp::default(),
+            turns: 0,
+            elsewhere: false,
             listed_at: BTreeMap::new(),
             offered: (0..endpoints).map(|endpoint| offered(last(endpoint))).collect(),
             deleting: vec![false; endpoints],
@@ -267,9 +288,57 @@ impl Watch {
     }
 
     /// Reads the same stream elsewhere from now on.
-    pub(super) fn fail_over(&mut self) {
+    pub(super) fn fail_over(&mut self, now: Timestamp) {
+        self.turned = now;
+        self.elsewhere = true;
         self.urls.rotate_left(1);
         (self.looks.known, self.looks.moved) = (None, None);
+    }
+
+    /// A segment was read.
+    pub(super) fn could_read(&mut self, now: Timestamp) {
+        self.read_at = Some(now);
+        self.unread_since = None;
+    }
+
+    /// A segment could not be read.
+    pub(super) fn could_not_read(&mut self, now: Timestamp) {
+        self.unread_since.get_or_insert(now);
+    }
+
+    /// When it last listed something new, some of which could be read.
+    pub(super) fn gave(&self) -> Timestamp {
+        self.unread_since.map_or(self.grew, |since| since.min(self.grew))
+    }
+
+    /// Since when a live playlist has listed nothing new, or a segment of it could not be read.
+    fn idle_since(&self) -> Option<Timestamp> {
+        self.seen.as_ref().filter(|seen| !seen.ended)?;
+        let failing = self.fates.failed.values().map(|failure| failure.since).min();
+        Some(failing.map_or(self.gave(), |since| since.min(self.gave())))
+    }
+
+    /// When it is to be looked for elsewhere, unless something comes of it before.
+    pub(super) fn turn_due(&self) -> Option<Timestamp> {
+        let since = self.idle_since()?;
+        let target = self.seen.as_ref().map_or(0, |seen| seen.target_duration.0);
+        let patience = Micros::from_secs(target.saturating_mul(IDLE_TARGETS)).max(LEAST_IDLE);
+        Some(if since > self.turned {
+            since + patience
+        } else {
+            self.turned + Micros(patience.0 << self.turns.min(6)).min(LONGEST_IDLE.max(patience))
+        })
+    }
+
+    /// Looks for the same stream elsewhere, because nothing comes of it here.
+    pub(super) fn turn(&mut self, now: Timestamp) {
+        let afresh = self.idle_since().is_some_and(|since| since > self.turned);
+        self.turns = if afresh { 1 } else { self.turns.saturating_add(1) };
+        self.turned = now;
+        if self.urls.len() > 1 {
+            self.fail_over(now);
+            self.looks.due = now;
+        }
     }
 
     /// Goes to where it is listed now, if it fails where it is.
@@ -279,11 +348,17 @@ impl Watch {
     pub(super) fn move_to(&mut self, urls: &[Url], now: Timestamp) {
         // In another order they are the same: the first may be what fails.
         let same = self.urls.len() == urls.len() && urls.iter().all(|url| self.urls.contains(url));
-        if self.looks.error.is_some() && !same {
+        if (self.looks.error.is_some() || self.is_idle()) && !same {
             self.urls = urls.to_vec();
+            self.elsewhere = true;
             (self.looks.known, self.looks.moved) = (None, None);
             self.looks.due = now;
         }
+    }
+
+    /// Whether nothing has come of it since it was looked for elsewhere.
+    fn is_idle(&self) -> bool {
+        self.turns > 0 && self.idle_since().is_some_and(|since| since <= self.turned)
     }
 
     /// When the next look is due; absent while one is under way, and at the end.
@@ -373,6 +448,11 @@ impl Watch {
     ) {
         self.looks.error = None;
         self.stale_since = None;
+        if std::mem::take(&mut self.elsewhere) {
+            // What was not there may be here.
+            self.fates.gone.clear();
+            self.fates.failed.values_mut().for_each(|failure| failure.retry_at = now);
+        }
         let first_new = match known {
             Some((epoch, newest)) if epoch == mark.epoch => newest.after(1),
             _ => mark.entry,
