@@ -27,11 +27,11 @@ check: rust $(call installed,functions/ferry) $(call installed,infra) ## What mu
 
 # The end-to-end cases wait far more than they work: more of them at once than there are cores. The binaries that
 # they start are built with the rest, so that dependencies are compiled once. Temporary files have a folder of their
-# own: what a process that is killed has left goes with it.
+# own, which Apache's user may pass: what a process that is killed has left goes with it.
 define cargo_test
 tests/debian.sh apache2=apache2-bin ffmpeg=ffmpeg chromium=chromium curl=curl strip=binutils faketime=faketime libnss_wrapper.so=libnss-wrapper
 cargo test --locked --workspace --no-run
-export TMPDIR="$$(mktemp -d)"; trap 'rm -rf "$$TMPDIR" || true' EXIT; built="$$(realpath "$${CARGO_TARGET_DIR:-target}")/debug"; \
+export TMPDIR="$$(mktemp -d)"; chmod a+x "$$TMPDIR"; trap 'rm -rf "$$TMPDIR" || true' EXIT; built="$$(realpath "$${CARGO_TARGET_DIR:-target}")/debug"; \
 	FERRY="$$built/ferry" FUNCTIONS="$$built" cargo test --locked --workspace
 endef
 test e2e: export RUST_TEST_THREADS ?= 8
