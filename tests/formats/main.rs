@@ -5,6 +5,7 @@
 mod dry;
 mod endings;
 mod fallbacks;
+mod flaws;
 mod noted;
 mod playlists;
 mod renditions;

@@ -41,7 +41,7 @@ pub use define::{Variables, substitute};
 pub use error::{Error, ErrorKind};
 pub use media::{ByteRange, Map, MediaPlaylist, PlaylistType, Segment};
 pub use multivariant::{Line, Media, MediaKind, MultivariantPlaylist, Variant};
-pub use parse::{Limits, Playlist, parse};
+pub use parse::{Limits, Playlist, parse, parse_around};
 pub use tags::{is_define, is_low_latency, is_marker, names_a_file};
 pub use time::Timestamp;
 pub use units::{DiscontinuitySequence, MediaSequence, Micros, Seconds, duration};

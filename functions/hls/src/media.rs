@@ -1,7 +1,7 @@
 //! Media playlists.
 
 use crate::{
-    AttributeList, DiscontinuitySequence, MediaSequence, Micros, Seconds, interpret,
+    AttributeList, DiscontinuitySequence, Error, MediaSequence, Micros, Seconds, interpret,
     is_low_latency, tags,
 };
 use std::fmt;
@@ -65,6 +65,8 @@ pub struct Segment {
     pub keys: Arc<[AttributeList]>,
     /// `EXT-X-PROGRAM-DATE-TIME` as written, where this segment states one.
     pub program_date_time: Option<String>,
+    /// What is wrong with one of its lines, where that was read around: then it is of no use.
+    pub flaw: Option<Error>,
 }
 
 /// A part of a file (RFC 8216 section 4.3.2.2).

@@ -1,6 +1,6 @@
 //! Multivariant playlists.
 
-use crate::{AttributeList, tags};
+use crate::{AttributeList, Error, tags};
 use std::fmt;
 
 /// A multivariant playlist (RFC 8216 section 4.3.4), line by line; `Display` renders it.
@@ -8,6 +8,8 @@ use std::fmt;
 pub struct MultivariantPlaylist {
     /// The lines in their order, `#EXTM3U` first.
     pub lines: Vec<Line>,
+    /// What is wrong with lines that were read around, and so are not among these.
+    pub flaws: Vec<Error>,
 }
 
 /// One line of a multivariant playlist; a variant takes as many as lie between its tag and its address.

@@ -38,6 +38,19 @@ impl Default for Limits {
 /// # Errors
 /// The first line that is wrong, and why.
 pub fn parse(text: &[u8], limits: &Limits) -> Result<Playlist, Error> {
+    read(text, limits, false)
+}
+
+/// Reads a playlist around what is wrong with single lines: a segment says what is wrong with it, and a multivariant
+/// playlist what it lacks.
+///
+/// # Errors
+/// The first line that is wrong, and why, where the rest says nothing without it.
+pub fn parse_around(text: &[u8], limits: &Limits) -> Result<Playlist, Error> {
+    read(text, limits, true)
+}
+
+fn read(text: &[u8], limits: &Limits, around: bool) -> Result<Playlist, Error> {
     check(text, limits)?;
     let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
     let text = str::from_utf8(text).map_err(|error| Error {
@@ -53,8 +66,10 @@ pub fn parse(text: &[u8], limits: &Limits) -> Result<Playlist, Error> {
         lines.pop();
     }
     match lines.iter().find_map(|line| kind_of(tags::tag(line)?.0)) {
-        Some(Kind::Media) => read_media::read(&lines).map(Playlist::Media),
-        Some(Kind::Multivariant) => read_multivariant::read(&lines).map(Playlist::Multivariant),
+        Some(Kind::Media) => read_media::read(&lines, around).map(Playlist::Media),
+        Some(Kind::Multivariant) => {
+            read_multivariant::read(&lines, around).map(Playlist::Multivariant)
+        }
         None => Err(Error { line: lines.len(), kind: ErrorKind::NeitherKind }),
     }
 }

@@ -7,8 +7,8 @@ use crate::{
 use std::sync::Arc;
 
 /// Reads the lines of a media playlist.
-pub(crate) fn read(lines: &[&str]) -> Result<MediaPlaylist, Error> {
-    let mut reader = Reader::default();
+pub(crate) fn read(lines: &[&str], around: bool) -> Result<MediaPlaylist, Error> {
+    let mut reader = Reader { around, ..Reader::default() };
     for (number, line) in (1..).zip(lines) {
         reader.line(number, line)?;
     }
@@ -17,6 +17,8 @@ pub(crate) fn read(lines: &[&str]) -> Result<MediaPlaylist, Error> {
 
 #[derive(Default)]
 struct Reader {
+    /// Whether what is wrong with one segment is read around.
+    around: bool,
     playlist: MediaPlaylist,
     target_duration: Option<Seconds>,
     media_sequence: Option<MediaSequence>,
@@ -55,7 +57,18 @@ impl Reader {
         } else if name == tags::ENDLIST {
             self.playlist.ended = true;
         } else {
-            self.in_segments |= self.segment_tag(name, value).map_err(wrong)?;
+            let of_one = matches!(name, tags::INF | tags::BYTERANGE);
+            match self.segment_tag(name, value).map_err(wrong) {
+                Ok(is_of_segment) => self.in_segments |= is_of_segment,
+                Err(flaw) if self.around && of_one => {
+                    self.in_segments = true;
+                    // For the dates of what follows.
+                    let before = self.playlist.segments.last().map(|before| before.duration);
+                    self.next.duration = before.unwrap_or_default().max(self.next.duration);
+                    self.next.flaw.get_or_insert(flaw);
+                }
+                Err(error) => return Err(error),
+            }
             self.next.lines.push(line.to_owned());
         }
         Ok(())

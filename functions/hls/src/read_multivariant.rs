@@ -5,15 +5,28 @@ use crate::{
 };
 
 /// Reads the lines of a multivariant playlist.
-pub(crate) fn read(lines: &[&str]) -> Result<MultivariantPlaylist, Error> {
+pub(crate) fn read(lines: &[&str], around: bool) -> Result<MultivariantPlaylist, Error> {
     let mut reader = Reader::default();
+    let mut flaws = Vec::new();
     for (number, line) in (1..).zip(lines) {
-        reader.line(number, line)?;
+        match reader.line(number, line) {
+            // What is both kinds is neither.
+            Err(flaw) if around && !matches!(flaw.kind, ErrorKind::BothKinds { .. }) => {
+                flaws.push(flaw);
+            }
+            other => other?,
+        }
+    }
+    let is_variant = |line: &Line| matches!(line, Line::Variant(_));
+    if !reader.lines.iter().any(is_variant)
+        && let Some(flaw) = flaws.first()
+    {
+        return Err(flaw.clone());
     }
     reader.no_open_variant()?;
     let mut lines = reader.lines;
     while lines.pop_if(|line| matches!(line, Line::Other(text) if text.is_empty())).is_some() {}
-    Ok(MultivariantPlaylist { lines })
+    Ok(MultivariantPlaylist { lines, flaws })
 }
 
 #[derive(Default)]

@@ -258,7 +258,7 @@ impl Layout {
             }
             lines.push(line);
         }
-        (variants > 0).then(|| MultivariantPlaylist { lines }.to_string())
+        (variants > 0).then(|| MultivariantPlaylist { lines, ..<_>::default() }.to_string())
     }
 }
 

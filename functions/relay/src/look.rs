@@ -66,7 +66,7 @@ pub(crate) fn read(
     url: &Url,
 ) -> Result<(Playlist, Variables), hls::Error> {
     let (text, variables) = filled(text, imported, url)?;
-    Ok((hls::parse(&text, &Limits::default())?, variables))
+    Ok((hls::parse_around(&text, &Limits::default())?, variables))
 }
 
 /// The text with the values of its variables in their places, and what it defines. It came from `url`.

@@ -47,7 +47,8 @@ where
             let (url, recipe, ingredients) = match self.recipe(&copy.rendition, copy.key) {
                 Ok(found) => found,
                 Err(reason) => {
-                    let error = OriginError::Spoilt { reason };
+                    // What its playlist says of it is of no use, unless a newer version says otherwise.
+                    let error = OriginError::Gone { reason, for_good: false };
                     self.not_read(&copy.rendition, copy.key, &error, now);
                     continue;
                 }
@@ -79,6 +80,9 @@ where
             self.watches.get(rendition).and_then(|watch| Some((watch, watch.seen.as_ref()?)));
         let (watch, seen) = seen.ok_or("it is not listed any more")?;
         let listed = segment(seen, sequence).ok_or("it is not listed any more")?;
+        if let Some(flaw) = &listed.flaw {
+            return Err(flaw.to_string());
+        }
         let recipe = recipe(listed, sequence, self.style.keys)?;
         let url = watch.url_of(&listed.uri).ok_or("its address cannot be read")?;
         let version = (epoch, discontinuities_until(seen, sequence).0);

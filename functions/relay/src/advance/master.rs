@@ -130,6 +130,9 @@ where
     }
 
     fn lay_out(&mut self, playlist: MultivariantPlaylist, url: &Url, now: Timestamp) {
+        for flaw in &playlist.flaws {
+            self.fault(now, format!("source playlist: {flaw}: this is left out"));
+        }
         let layout = Layout::wanted(playlist, &self.session.options.filter, url);
         let layout = layout.map_err(|error| error.to_string());
         match layout.and_then(|layout| self.fit(layout)) {
