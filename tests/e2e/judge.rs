@@ -28,6 +28,9 @@ pub struct Carried {
     pub last: usize,
     /// The places that were left out, each jump marked with a discontinuity.
     pub missed: Vec<usize>,
+    /// The numbers of segments before which nothing is missing, and that are marked all the same: because something
+    /// is in another rendition.
+    marked: Vec<u64>,
     /// How many segments arrived.
     pub segments: usize,
     pub ended: bool,
@@ -128,6 +131,15 @@ impl Judge {
                 Err(violation) => self.violations.push(format!("{playlist}: {violation}")),
             }
         }
+        let jumps = |carried: &Carried| {
+            let missed = carried.missed.iter().enumerate();
+            missed.filter(|&(n, place)| n == 0 || carried.missed[n - 1] + 1 != *place).count()
+        };
+        let most = all.iter().map(jumps).max().unwrap_or_default();
+        for Carried { playlist, marked, .. } in all.iter().filter(|it| it.marked.len() > most) {
+            let why = "are marked with a discontinuity, and nothing is missing";
+            self.violations.push(format!("{playlist}: {marked:?} {why}"));
+        }
         for source in published.keys() {
             if all.iter().filter(|carried| carried.source == *source).count() != 1 {
                 self.violations.push(format!("{source} did not arrive exactly once: {all:?}"));
@@ -152,7 +164,7 @@ impl Judge {
             .find(|(_, entries)| entries.iter().any(|entry| entry.bytes == *first))
             .ok_or("its first segment is none of the source's")?;
         let mut places: Vec<usize> = Vec::new();
-        let mut missed = Vec::new();
+        let (mut missed, mut marked) = (Vec::new(), Vec::new());
         for (number, segment) in segments {
             let body = bytes(segment)?;
             let next = places.last().map_or(0, |last| last + 1);
@@ -167,13 +179,14 @@ impl Judge {
             if !places.is_empty() {
                 missed.extend(next..place);
                 let jumped = place > next;
-                let why = match (segment.marked, jumped || entry.marked) {
-                    (false, true) => "is not marked with a discontinuity",
-                    (true, false) => "is marked with a discontinuity, and nothing is missing",
-                    (true, true) | (false, false) => "",
-                };
-                if !why.is_empty() {
-                    return Err(format!("{number} {why}: places {:?} then {place}", places.last()));
+                match (segment.marked, jumped || entry.marked) {
+                    (false, true) => {
+                        let why = "is not marked with a discontinuity";
+                        let last = places.last();
+                        return Err(format!("{number} {why}: places {last:?} then {place}"));
+                    }
+                    (true, false) => marked.push(*number),
+                    (true, true) | (false, false) => {}
                 }
             }
             places.push(place);
@@ -184,6 +197,7 @@ impl Judge {
             first: places[0],
             last: places[places.len() - 1],
             missed,
+            marked,
             segments: places.len(),
             ended: false,
         })
