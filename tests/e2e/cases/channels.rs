@@ -112,12 +112,25 @@ impl Watcher {
         live.map(|(address, _, part)| (number(address), *part)).unzip()
     }
 
+    /// The playlist. A player asks again where a server is not there, as when what answers is ended meanwhile.
+    async fn ask(&self) -> String {
+        for _ in 0..4 {
+            let answer = self.client.get(&self.url).send().await.unwrap();
+            if answer.status().is_server_error() {
+                eprintln!("{} answered {}", self.url, answer.status());
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            } else {
+                return answer.text().await.unwrap();
+            }
+        }
+        panic!("{} is not there", self.url);
+    }
+
     pub async fn look(&mut self) {
-        let text = self.client.get(&self.url).send().await.unwrap().text().await.unwrap();
-        let hls::Playlist::Media(media) =
-            hls::parse(text.as_bytes(), &hls::Limits::default()).unwrap()
-        else {
-            panic!("not a media playlist: {text}");
+        let text = self.ask().await;
+        let read = hls::parse(text.as_bytes(), &hls::Limits::default());
+        let Ok(hls::Playlist::Media(media)) = read else {
+            panic!("not a media playlist, {read:?}: {text}");
         };
         let target = media.target_duration.0;
         assert_eq!(*self.target.get_or_insert(target), target, "the target duration changed");

@@ -1,7 +1,7 @@
 //! What is no playlist, and which line says so.
 
 use crate::read;
-use hls::{Error, ErrorKind, Limits, parse};
+use hls::{Error, ErrorKind, Limits, Playlist, parse, parse_around};
 
 #[test]
 fn an_error_names_its_line() {
@@ -202,4 +202,56 @@ fn empty_lines_count() {
     let limits = Limits { lines: 1_000, ..Limits::default() };
     let kind = ErrorKind::TooManyLines { limit: 1_000 };
     assert_eq!(parse(text.as_bytes(), &limits), Err(Error { line: 1_001, kind }));
+}
+
+fn around(text: &str) -> Result<Playlist, Error> {
+    parse_around(text.as_bytes(), &Limits::default())
+}
+
+#[test]
+fn a_segment_that_is_stated_wrongly_says_so_where_it_is_read_around() {
+    for (wrong, line, lasts) in [
+        ("#EXTINF:-1,", 5, 2),
+        ("#EXTINF:x,", 5, 2),
+        ("#EXTINF:9,\n#EXT-X-BYTERANGE:x", 6, 9),
+        ("#EXTINF:1,\n#EXT-X-BYTERANGE:x", 6, 2),
+    ] {
+        let text = format!(
+            "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:2,\na.ts\n{wrong}\nb.ts\n#EXTINF:3,\nc.ts\n"
+        );
+        let flaw = read(&text).unwrap_err();
+        assert_eq!(flaw.line, line, "{wrong}");
+        let Ok(Playlist::Media(playlist)) = around(&text) else { panic!("{wrong}") };
+        let told = playlist.segments.iter().map(|it| (it.flaw.clone(), it.duration.0 / 1_000_000));
+        assert!(told.eq([(None, 2), (Some(flaw), lasts), (None, 3)]), "{wrong}: {playlist:?}");
+    }
+    // What concerns more than one of them is an error.
+    for wrong in
+        ["#EXT-X-KEY:METHOD=AES-128", "#EXT-X-MAP:BYTERANGE=\"1@0\"", "#EXT-X-TARGETDURATION:8"]
+    {
+        let text = format!("#EXTM3U\n#EXT-X-TARGETDURATION:9\n{wrong}\n#EXTINF:2,\na.ts\n");
+        assert_eq!(around(&text), read(&text), "{wrong}");
+        assert!(around(&text).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn a_variant_that_is_stated_wrongly_is_left_out_where_it_is_read_around() {
+    const WRONG: &str = "#EXT-X-STREAM-INF:BANDWIDTH=x\nw.m3u8\n";
+    const RIGHT: &str = "#EXT-X-STREAM-INF:BANDWIDTH=9\nv.m3u8\n";
+    let text = format!("#EXTM3U\n{WRONG}{RIGHT}");
+    let Ok(Playlist::Multivariant(playlist)) = around(&text) else { panic!("{text}") };
+    assert_eq!(playlist.to_string(), format!("#EXTM3U\n{RIGHT}"));
+    assert_eq!(playlist.flaws.first(), read(&text).as_ref().err());
+    // Where nothing is left, or it is no playlist at all, it is an error.
+    for text in [
+        format!("#EXTM3U\n{WRONG}"),
+        format!("#EXTM3U\n{RIGHT}#EXTINF:2,\na.ts\n"),
+        format!("#EXTM3U\n{RIGHT}#EXT-X-STREAM-INF:BANDWIDTH=9\n"),
+    ] {
+        assert_eq!(around(&text), read(&text), "{text}");
+        assert!(around(&text).is_err(), "{text}");
+    }
+    let Ok(Playlist::Multivariant(whole)) = around(&format!("#EXTM3U\n{RIGHT}")) else { panic!() };
+    assert_eq!(whole.flaws, []);
 }

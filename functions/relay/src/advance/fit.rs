@@ -62,8 +62,8 @@ where
         fits
     }
 
-    /// Goes on to the next source, or ends the session, when the output does not take a rendition: once the others were looked at as well, so that all
-    /// that are not taken are named.
+    /// Goes on to the next source, or ends the session, when the output does not take a rendition: once the others
+    /// were looked at as well, so that all that are not taken are named.
     pub(super) fn judge(&mut self, now: Timestamp) {
         let Some(since) = self.unfit.values().map(|(sent, _)| *sent).min() else { return };
         let seen = |(name, watch): (&RenditionName, &Watch)| {
