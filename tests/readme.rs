@@ -10,6 +10,7 @@ const CARRY: &str = "tests/e2e/cases/carry.rs";
 const PLAYLISTS: &str = "tests/formats/playlists.rs";
 const SOURCES: &str = "tests/formats/sources.rs";
 const DECISIONS: &str = "functions/relay/tests/decisions/carried.rs";
+const LAYOUTS: &str = "functions/relay/tests/decisions/playlists.rs";
 const OUTPUTS: &str = "functions/relay/tests/decisions/outputs.rs";
 
 /// A row: how it begins, what the outputs' abilities are asked, and the tests that carry it.
@@ -84,6 +85,14 @@ fn rows() -> Vec<Row> {
             "I-frame playlists",
             vec![iframes],
             &[(E2E, "iframes_are_carried_where_they_are_taken_and_else_left_out")],
+        ),
+        row(
+            "more than 128 renditions",
+            Vec::new(),
+            &[(
+                LAYOUTS,
+                "a_session_carries_a_bounded_number_of_renditions_and_looks_through_some_more",
+            )],
         ),
         row(
             "codecs",
