@@ -102,8 +102,13 @@ fn what_plays_at_the_moment_from_which_all_is_replaced_is_cut_at_its_next_segmen
         let mut world = world();
         assert!(world.change(Edit::From(moment(from), vec![world.wish(OTHER)]), 0));
         assert_eq!(times(&world.log)[4..], *expected, "{from}");
+        // What follows what is there has no time of its own: it moves with that.
+        let wish = world.log.last().and_then(|it| it.wish.as_ref()).unwrap();
+        assert_eq!(wish.start.is_some(), from > 36_000, "{from}");
     }
-    let far = Edit::From(moment(366 * 86_400_000 + 1), vec![]);
+    const YEAR: i64 = 366 * 86_400_000;
+    assert!(edited(&world(), Edit::From(moment(YEAR), vec![]), 0).is_ok());
+    let far = Edit::From(moment(YEAR + 1), vec![]);
     let refusal = Refusal { wish: 0, field: "from".to_owned(), why: Why::TooFar };
     assert_eq!(edited(&world(), far, 0), Err(vec![refusal]));
     // From the third segment of the show on.

@@ -3,7 +3,7 @@
 use crate::loops;
 use crate::schedules::World;
 use crate::vod::{Programme, index, media, moment, read_media};
-use channel::{Break, Edit, Entry, LONGEST_BREAK, Refusal, Role, Why, Wish, commit};
+use channel::{Break, Edit, Entry, Event, LONGEST_BREAK, Refusal, Role, Why, Wish, commit};
 use hls::{Micros, Timestamp};
 
 const SHOW: usize = 1;
@@ -64,6 +64,21 @@ fn a_schedule_holds_twenty_thousand_items_at_most() {
     let breaks = "breaks[0].duration".to_owned();
     let hour = interrupted(&world, LONGEST_BREAK);
     assert_eq!(refused(&world, &[hour]), [(0, breaks, Why::Full)]);
+    // A show with three ads takes six: there may be the slate before it, and a part of it is before and behind them.
+    let three = interrupted(&world, Micros::from_millis(800));
+    let then = |count| [wishes(count), vec![three.clone()]].concat();
+    let last = written(&world, &then(MOST - 7)).unwrap().pop().unwrap();
+    assert_eq!(last.items.len(), 5);
+    assert_eq!(refused(&world, &then(MOST - 6)), [full(MOST - 6)]);
+    // So may a live programme.
+    let live = |left: usize| {
+        let url = "https://live.example/".to_owned();
+        let event = Event { url, end: moment(300 * 86_400_000), seen: None };
+        let wish = Wish { live: Some(event), ..world.wish(SHOW) };
+        [wishes(MOST - left), vec![wish]].concat()
+    };
+    assert!(written(&world, &live(3)).is_ok());
+    assert_eq!(refused(&world, &live(2)), [full(MOST - 2)]);
     // What is there counts, and what is removed does not.
     let half = wishes(MOST / 2);
     assert!(world.change(Edit::Append(half.clone()), 0));
