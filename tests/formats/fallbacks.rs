@@ -111,3 +111,17 @@ fn the_first_source_is_returned_to_whatever_its_multivariant_playlist_is_like() 
         assert_eq!(noted.moments("say the first source").len(), 1, "{how}");
     }
 }
+
+#[test]
+fn a_first_source_that_was_passed_over_is_returned_to_after_ten_minutes_at_the_earliest() {
+    let noted = carry(&[A, B], 640_000, |what, ms| match what {
+        // By the end it is one that the output takes.
+        "get a/v.m3u8" if ms < 300_000 => fragments(what, ms),
+        _ => steady(what, ms),
+    });
+    assert_eq!(noted.moments("say the first source is passed over: ").len(), 1);
+    let [returned] = noted.moments("say the first source is carried")[..] else {
+        panic!("{}", noted.only(&["source"]));
+    };
+    assert!((600_000..620_000).contains(&returned), "{returned}");
+}

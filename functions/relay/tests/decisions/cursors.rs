@@ -99,7 +99,8 @@ fn what_is_as_usual_takes_no_room() {
     let rendition = stored(&cursor);
     assert_eq!((rendition.get("u"), &rendition["a"]["n"]), (None, &serde_json::json!(2)));
     let track = &rendition["a"]["t"];
-    assert_eq!((track.get("j"), track.get("m")), (None, None), "{track}");
+    let none = ["j", "m", "n", "w", "l", "u"].map(|field| track.get(field));
+    assert_eq!(none, [None; 6], "{track}");
 
     let mark = cursor.renditions.values_mut().next().unwrap();
     mark.source = 3;
