@@ -134,8 +134,8 @@ impl Layout {
         self.renditions.retain(|it, _| it.as_ref() != name);
     }
 
-    /// Goes on under the names that were carried before, where none of the variants has one of them, as when another
-    /// source is carried: for an output a new name is another stream. The largest goes on as the largest, and variants
+    /// Goes on under the names that were carried before, where none of the variants has one of them, because they are of
+    /// another source: for an output a new name is another stream. The largest goes on as the largest, and variants
     /// for which there is no name are left out. Alternatives go on whatever their group is called now.
     pub fn go_on_as<'a>(&mut self, before: impl Iterator<Item = &'a RenditionName>) {
         let mut before: BTreeSet<&RenditionName> = before.collect();

@@ -54,6 +54,11 @@ impl Sources {
         Self { urls, since: now, expected: now, excused: now, probe, unfit }
     }
 
+    /// Whether there is another than the first.
+    pub(super) fn are_several(&self) -> bool {
+        self.urls.len() > 1
+    }
+
     /// The one to carry after this one; absent where there is no other that the output takes.
     fn after(&self, present: usize, now: Timestamp) -> Option<usize> {
         let mut others = (1..self.urls.len()).map(|step| (present + step) % self.urls.len());
@@ -93,7 +98,7 @@ where
         let seen = || self.watches.values().filter(|watch| watch.role == Role::Variant);
         let ended = seen().next().is_some()
             && seen().all(|watch| watch.seen.as_ref().is_some_and(|seen| seen.ended));
-        if self.sources.urls.len() < 2 || ended {
+        if !self.sources.are_several() || ended {
             return None;
         }
         let news = seen().map(Watch::gave).max().unwrap_or_default();

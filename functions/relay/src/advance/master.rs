@@ -137,7 +137,9 @@ where
         let layout = layout.map_err(|error| error.to_string());
         match layout.and_then(|layout| self.fit(layout)) {
             Ok(mut layout) => {
-                layout.go_on_as(self.working.renditions.keys());
+                if self.sources.are_several() {
+                    layout.go_on_as(self.working.renditions.keys());
+                }
                 self.follow(&layout, now);
                 self.place(layout);
                 self.master.was_read(now);
