@@ -226,7 +226,7 @@ fn died_everywhere(awaits: &[&str]) {
 #[test]
 fn what_failed_once_does_not_fail_again() {
     type Case = (fn(u64) -> Scenario, u64, fn(&Outcome) -> Option<String>, &'static str);
-    let cases: [Case; 10] = [
+    let cases: [Case; 11] = [
         (relieved, 2894, incomplete_in, "what was given was not known after a slow takeover"),
         (relieved, 6594, incomplete_in, "the same"),
         (stormy, 5, endless_in, "of several commits in doubt only the last was known again"),
@@ -246,6 +246,12 @@ fn what_failed_once_does_not_fail_again() {
             3427,
             endless_in,
             "an old copy of what was listed before a hole was another numbering",
+        ),
+        (
+            stormy_runs,
+            2325,
+            endless_in,
+            "a rendition that appeared took the name of one that had gone",
         ),
     ];
     for (scenario, seed, wrong, why) in cases {
