@@ -21,5 +21,6 @@ pub mod render;
 pub mod select;
 pub mod session;
 pub mod settle;
+mod stay;
 
 pub use hls::{Micros, Timestamp};

@@ -7,7 +7,7 @@ use crate::layout::Layout;
 use crate::names::{PLAYLIST, RenditionName, Stem};
 use crate::ports::{Clock, Ingest, IngestError, Origin, Sessions};
 use crate::render::{Rendering, render};
-use crate::settle::dropped;
+use crate::stay::dropped;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use hls::{MediaSequence, Micros, Timestamp};

@@ -3,7 +3,7 @@
 use super::{Carrier, Done};
 use crate::names::RenditionName;
 use crate::ports::{Clock, Ingest, Origin, Sessions};
-use crate::settle::{deletable, forget_deleted};
+use crate::stay::{deletable, forget_deleted};
 use hls::Timestamp;
 use std::sync::Arc;
 

@@ -6,6 +6,7 @@ mod anchors;
 mod carried;
 mod crypt;
 mod cursors;
+mod jumps;
 mod looks;
 mod outputs;
 mod playlists;
