@@ -7,6 +7,7 @@ use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use futures_util::stream::{self, StreamExt};
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::io;
@@ -14,7 +15,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// What clients may take of a process whose first work is to carry sessions.
@@ -22,8 +23,10 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 pub struct Bounds {
     /// Connections at once; more wait until one is closed.
     pub connections: u32,
-    /// Until the head of a request is whole, from when the connection was made or idle.
+    /// From when the connection was made until the head of its first request is whole.
     pub head: Duration,
+    /// From an answer until the head of the next request is whole.
+    pub idle: Duration,
     /// From then until its body is whole.
     pub body: Duration,
     /// How long a connection is used: what does not read its answers is closed some time.
@@ -35,8 +38,10 @@ const MOST_CONNECTIONS: u64 = 1_024;
 /// Of the files that the process may have open, one in so many may be a connection to the API: a session
 /// has several to its source and endpoints.
 const SHARE: u64 = 4;
-/// Longer than most players wait between two looks at a playlist.
 const HEAD: Duration = Duration::from_secs(10);
+/// Longer than clients keep a connection to use it again (90 s in Go's net/http and in reqwest), so that they are
+/// who close it: a request that meets our close fails (RFC 9112 section 9.5), and a POST is not tried again.
+const IDLE: Duration = Duration::from_secs(100);
 /// For the longest schedule over a slow line.
 const BODY: Duration = Duration::from_secs(60);
 const LASTING: Duration = Duration::from_secs(600);
@@ -52,7 +57,7 @@ impl Bounds {
     pub fn within(files: Option<u64>) -> Self {
         let connections = files.map_or(MOST_CONNECTIONS, |files| files / SHARE);
         let connections = u32::try_from(connections.clamp(1, MOST_CONNECTIONS)).unwrap_or(1);
-        Self { connections, head: HEAD, body: BODY, lasting: LASTING }
+        Self { connections, head: HEAD, idle: IDLE, body: BODY, lasting: LASTING }
     }
 }
 
@@ -65,7 +70,7 @@ pub async fn serve(
 ) {
     let routes = routes.layer(from_fn(move |request, next| in_time(request, next, bounds.body)));
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(bounds.head).max_buf_size(READ);
+    http.timer(TokioTimer::new()).header_read_timeout(bounds.idle).max_buf_size(READ);
     let free = Arc::new(Semaphore::new(bounds.connections as usize));
     let (serving, ends) = watch::channel(());
     let mut told = pin!(told);
@@ -78,8 +83,19 @@ pub async fn serve(
             next = next => next,
             () = &mut told => break,
         };
-        let service = TowerToHyperService::new(routes.clone());
+        let routes = TowerToHyperService::new(routes.clone());
+        let asked = Arc::new(Notify::new());
+        let first = Arc::clone(&asked);
+        let service = service_fn(move |request| {
+            asked.notify_one();
+            routes.call(request)
+        });
         let connection = http.serve_connection(TokioIo::new(stream), service);
+        let silent = async move {
+            if timeout(bounds.head, first.notified()).await.is_ok() {
+                std::future::pending().await
+            }
+        };
         let mut ends = ends.clone();
         tokio::spawn(async move {
             let _place = place;
@@ -87,6 +103,7 @@ pub async fn serve(
             tokio::select! {
                 // What is wrong with a connection is its client's.
                 _ = &mut connection => return,
+                () = silent => return,
                 _ = ends.changed() => {}
                 () = sleep(bounds.lasting) => {}
             }
@@ -134,7 +151,7 @@ mod tests {
     const SHORT: Duration = Duration::from_millis(50);
 
     fn bounds() -> Bounds {
-        Bounds { connections: 3, head: LONG, body: LONG, lasting: LONG }
+        Bounds { connections: 3, head: LONG, idle: LONG, body: LONG, lasting: LONG }
     }
 
     async fn start(routes: Router, bounds: Bounds) -> SocketAddr {
@@ -194,7 +211,6 @@ mod tests {
         for (said, status) in [
             ("", ""),
             ("GET / HTTP/1.1\r\nhost: a\r\nx: ", ""),
-            ("GET / HTTP/1.1\r\nhost: a\r\n\r\n", "HTTP/1.1 200"),
             ("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nhalf", "HTTP/1.1 400"),
         ] {
             let answers = futures_util::future::join_all((0..9).map(|_| send(to, said))).await;
@@ -203,9 +219,29 @@ mod tests {
                 "{said:?} {answers:?}"
             );
         }
+        let idle = start(hello(), Bounds { idle: SHORT, ..bounds() }).await;
+        for next in ["", "GET / HTTP/1.1\r\nhost: a\r\nx: "] {
+            let said = format!("GET / HTTP/1.1\r\nhost: a\r\n\r\n{next}");
+            let answers = futures_util::future::join_all((0..9).map(|_| send(idle, &said))).await;
+            assert!(answers.iter().all(|answer| answer.ends_with("hello")), "{answers:?}");
+        }
         let endless = Bounds { lasting: SHORT, ..bounds() };
         let answer = send(start(hello(), endless).await, "GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
         assert!(answer.ends_with("hello"), "a connection ends that is idle for long: {answer}");
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_kept_for_longer_than_clients_keep_it() {
+        assert!(Bounds::within(None).idle > Duration::from_secs(90));
+        let to = start(hello(), Bounds { head: SHORT, ..bounds() }).await;
+        let mut stream = TcpStream::connect(to).await.unwrap();
+        let mut answer = [0; 1_024];
+        for _ in 0..3 {
+            stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+            let read = stream.read(&mut answer).await.unwrap();
+            assert!(answer[..read].ends_with(b"hello"));
+            sleep(3 * SHORT).await;
+        }
     }
 
     #[tokio::test]
