@@ -22,8 +22,8 @@ use web::{Reach, Settings};
 /// The first line on standard output is the address of the API.
 ///
 /// The API takes 1,024 connections at once, and no more than a quarter of the open files that the system
-/// grants; further ones wait. A connection is closed when the head of its next request is not there after
-/// 10 s, and after ten minutes; a body may take 60 s.
+/// grants; further ones wait. A connection is closed when the head of its first request is not there after
+/// 10 s or that of a later one after 100 s, and after ten minutes; a body may take 60 s.
 #[derive(Args, Debug)]
 pub struct ServeArgs {
     /// Where the API listens; port 0 takes any that is free
