@@ -125,3 +125,23 @@ fn a_first_source_that_was_passed_over_is_returned_to_after_ten_minutes_at_the_e
     };
     assert!((600_000..620_000).contains(&returned), "{returned}");
 }
+
+#[test]
+fn a_source_that_is_a_single_media_playlist_goes_on_as_what_was_carried_and_is_gone_on_from() {
+    for (single, name) in [("b", "video-9"), ("a", "video")] {
+        let noted = carry(&[A, B], 18_000, move |what, ms| match what {
+            what if what.starts_with("get a") && ms >= 5_000 => (10, Err("503")),
+            what if what == format!("get {single}/main.m3u8") => steady("get v.m3u8", ms),
+            what if what.ends_with("main.m3u8") => (10, Ok(variants(&["u", "v"]))),
+            _ => steady(what, ms),
+        });
+        // The largest goes on where there is one name.
+        let name = if single == "b" { "video-10" } else { name };
+        let text = &noted.stored[&format!("0 channel_{name}.m3u8")];
+        assert!(text.contains("#EXT-X-DISCONTINUITY\n"), "{text}");
+        assert!(noted.moments(&format!("put 0 {name}.m3u8")).last() > Some(&15_000), "{single}");
+        let multivariant = &noted.stored["0 channel.m3u8"];
+        let named: Vec<_> = multivariant.lines().filter(|line| !line.starts_with('#')).collect();
+        assert_eq!(named, [format!("channel_{name}.m3u8")], "{multivariant}");
+    }
+}

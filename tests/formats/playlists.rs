@@ -51,6 +51,31 @@ fn a_map_and_a_key_are_read_and_stored_once_and_stated_in_every_window() {
 }
 
 #[test]
+fn what_lies_at_an_address_is_read_anew_after_a_discontinuity_that_is_listed_no_more() {
+    // Such as ffmpeg's, which states no EXT-X-DISCONTINUITY-SEQUENCE.
+    let outcome = World::of(OutputKind::WebDav, 60).carry(|at, second| match at {
+        "a/main.m3u8" => Ok(MAIN.to_owned()),
+        "a/i.mp4" => Ok(if second < 21 { "before" } else { "after!" }.to_owned()),
+        _ if at.ends_with("m3u8") => {
+            let text = live(second, 100, |number| match number {
+                115 => "#EXT-X-DISCONTINUITY\n".to_owned(),
+                _ => String::new(),
+            });
+            Ok(text?
+                .replacen("#EXTINF", "#EXT-X-MAP:URI=\"i.mp4\"\n#EXTINF", 1)
+                .replace(".ts", ".m4s"))
+        }
+        _ => Ok("x".to_owned()),
+    });
+    let text = outcome.shelf.text("channel_video-9.m3u8");
+    let maps = text.lines().filter_map(|line| line.strip_prefix("#EXT-X-MAP:URI=\""));
+    let maps = maps.map(|name| outcome.shelf.text(name.trim_end_matches('"')));
+    assert_eq!(maps.collect::<Vec<_>>(), ["before", "after!"], "{text}");
+    let read = outcome.asked.iter().filter(|at| *at == "a/i.mp4");
+    assert_eq!(read.count(), 2, "{:?}", outcome.asked);
+}
+
+#[test]
 fn what_marks_a_place_goes_to_the_next_segment_when_the_first_is_left_out() {
     for window in [None, Some(600)] {
         let mut world = World::of(OutputKind::WebDav, 5);

@@ -85,6 +85,8 @@ pub struct Carrier<O, I, S, C> {
     unfit: BTreeMap<RenditionName, (Timestamp, Facet)>,
     /// When something last landed at an endpoint.
     moved: Timestamp,
+    /// Since when the store lacks something that landed.
+    unwritten: Option<Timestamp>,
     /// What of a recording could not be read.
     lost: Lost,
     closing: bool,
@@ -222,6 +224,7 @@ where
             events: Vec::new(),
             unfit: BTreeMap::new(),
             moved: Timestamp::default(),
+            unwritten: None,
             lost: Lost::default(),
             closing: false,
             holds: false,
@@ -362,7 +365,8 @@ where
         let store = self.store_pause.as_ref().map(|(until, _)| *until);
         let commit = self
             .forbearance()
-            .and_then(|patience| self.began.values().map(|&began| began + patience).max());
+            .and_then(|patience| self.began.values().map(|&began| began + patience).max())
+            .map(|quiet| self.unwritten_until().map_or(quiet, |until| until.min(quiet)));
         let polls = !self.closing && self.progress.status.is_active();
         let source = polls.then(|| self.source_due(now).max(now + Micros(1)));
         let (patience, probe) = (self.source_patience(), self.probe_due());

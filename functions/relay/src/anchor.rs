@@ -5,7 +5,7 @@ use crate::names::{Epoch, Extension};
 use crate::session::Start;
 use crate::settle::dated;
 use hls::{MediaPlaylist, MediaSequence, Micros, Segment, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How many target durations from the end a live source is joined (RFC 8216 section 6.3.3).
 const EDGE_TARGETS: u64 = 3;
@@ -46,23 +46,48 @@ pub enum Anchor {
     Doubtful,
 }
 
-/// What this run has seen of one numbering: tells a source that begins anew from a cache that lags.
+/// What this run has seen of one numbering: tells a source that begins anew from a cache that lags, and what lies
+/// between two discontinuities from what follows.
 #[derive(Clone, Debug, Default)]
-pub struct History(BTreeMap<MediaSequence, (u32, Option<Timestamp>)>);
+pub struct History {
+    segments: BTreeMap<MediaSequence, (u32, Option<Timestamp>)>,
+    /// The segments that follow a discontinuity: those that are listed, and the last one before them.
+    breaks: BTreeSet<MediaSequence>,
+}
 
 impl History {
     /// Adds the segments of a playlist, and forgets the oldest.
     pub fn note(&mut self, playlist: &MediaPlaylist) {
-        let dated = dated(playlist);
-        self.0.extend(dated.map(|(number, segment, made)| (number, (fingerprint(segment), made))));
-        while self.0.len() > REMEMBERED.max(playlist.segments.len()) {
-            self.0.pop_first();
+        // What was dropped before it was seen may hold a discontinuity.
+        let first = playlist.media_sequence;
+        if self.segments.last_key_value().is_some_and(|(last, _)| first > last.after(1)) {
+            self.breaks.insert(first);
         }
+        for (number, segment, made) in dated(playlist) {
+            self.segments.insert(number, (fingerprint(segment), made));
+            if segment.discontinuity {
+                self.breaks.insert(number);
+            }
+        }
+        while self.segments.len() > REMEMBERED.max(playlist.segments.len()) {
+            self.segments.pop_first();
+        }
+        let listed = self.stretch(first);
+        self.breaks.retain(|&number| number >= listed);
+    }
+
+    /// Where what lies between two discontinuities begins, of which a segment is: zero where that was not seen.
+    ///
+    /// A count of discontinuities does not tell: sources that state no EXT-X-DISCONTINUITY-SEQUENCE count those that
+    /// they list.
+    #[must_use]
+    pub fn stretch(&self, sequence: MediaSequence) -> MediaSequence {
+        self.breaks.range(..=sequence).next_back().copied().unwrap_or_default()
     }
 
     /// Whether a segment is the one that was seen under its number, if one was.
     fn knows(&self, number: MediaSequence, print: u32, made: Option<Timestamp>) -> Option<bool> {
-        let &(known, before) = self.0.get(&number)?;
+        let &(known, before) = self.segments.get(&number)?;
         let moved = before.zip(made).map_or(Micros(0), |(a, b)| a.max(b).since(a.min(b)));
         Some(known == print && moved < REDATED)
     }

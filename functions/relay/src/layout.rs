@@ -143,7 +143,7 @@ impl Layout {
         let variants = self.renditions.iter().filter(is_variant).map(|(name, _)| name);
         let mut variants: Vec<RenditionName> = variants.cloned().collect();
         let mut former: Vec<&RenditionName> =
-            before.iter().copied().filter(|name| name.bandwidth().is_some()).collect();
+            before.iter().copied().filter(|name| name.is_variant()).collect();
         if former.is_empty() || variants.iter().any(|name| before.contains(name)) {
             return;
         }
@@ -199,18 +199,33 @@ impl Layout {
         self.renditions.iter().map(of).chain(captions).collect()
     }
 
-    /// The layout of a source that is a single media playlist with a peak of `bandwidth` bits a second.
+    /// The layout of a source that is a single media playlist.
     #[must_use]
-    pub fn of_media(url: Url, bandwidth: u64) -> Self {
-        let name = RenditionName::of(&["video"]);
-        let attributes = AttributeList::new(&format!("BANDWIDTH={bandwidth}"));
-        let (between, uri) = (Vec::new(), String::new());
-        let variant = hls::Variant { attributes, between, uri, bandwidth };
+    pub fn of_media(url: Url) -> Self {
+        let name = RenditionName::single();
+        let variant = hls::Variant {
+            attributes: AttributeList::default(),
+            between: Vec::new(),
+            uri: String::new(),
+            bandwidth: 0,
+        };
         let other = |text: &str| Placed { line: Line::Other(text.to_owned()), rendition: None };
         let variant = Placed { line: Line::Variant(variant), rendition: Some(name.clone()) };
         let lines = vec![other("#EXTM3U"), other("#EXT-X-VERSION:3"), variant];
         let listed = Listed { urls: vec![url], role: Role::Variant, codecs: BTreeSet::new() };
         Self { lines, renditions: BTreeMap::from([(name, listed)]) }
+    }
+
+    /// The layout of a single media playlist, with what was measured of it: a peak of `bandwidth` bits a second.
+    #[must_use]
+    pub fn of_bandwidth(mut self, bandwidth: u64) -> Self {
+        for placed in &mut self.lines {
+            if let Line::Variant(variant) = &mut placed.line {
+                variant.attributes = AttributeList::new(&format!("BANDWIDTH={bandwidth}"));
+                variant.bandwidth = bandwidth;
+            }
+        }
+        self
     }
 
     /// The multivariant playlist with the names of the output, listing only what is `there`.

@@ -16,7 +16,9 @@ const LONGEST_PART: usize = 32;
 const DEFAULT_STEM: &str = "channel";
 
 /// What the names of renditions begin with.
-const KINDS: [&str; 6] = ["angle", "audio", "captions", "iframes", "subtitles", "video"];
+const KINDS: [&str; 6] = ["angle", "audio", "captions", "iframes", "subtitles", VARIANT];
+/// What those of variants begin with.
+const VARIANT: &str = "video";
 
 /// Names a rendition or variant within a session.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -34,6 +36,16 @@ impl RenditionName {
     /// The name of the `count`th of the same name, counted from 1.
     pub(crate) fn numbered(&self, count: usize) -> Self {
         if count == 1 { self.clone() } else { Self(format!("{}-{count}", self.0)) }
+    }
+
+    /// The name of the variant of a source that is a single media playlist.
+    pub(crate) fn single() -> Self {
+        Self(VARIANT.to_owned())
+    }
+
+    /// Whether it is that of a variant.
+    pub(crate) fn is_variant(&self) -> bool {
+        self.0.split('-').next() == Some(VARIANT)
     }
 
     /// The bandwidth in the name of a variant, in bits a second.

@@ -234,7 +234,7 @@ impl HttpOrigin {
         let (mut answer, _) = self.get(url, extra, Expected::Segment, silence).await?;
         let wanted = slice.and_then(|slice| Wanted::of(slice, &answer));
         if wanted.is_none() {
-            answer = expect_ok(answer, url).await?;
+            answer = expect_segment(answer, url).await?;
             if slice.is_some() {
                 let reason = format!("origin compresses {}, of which a part is wanted", tail(url));
                 return Err(unavailable(reason).into());
@@ -246,7 +246,7 @@ impl HttpOrigin {
         // What the connection reads into counts too, until all is read.
         let mut room = self.shared.budget.take(length.unwrap_or(STEP).min(limit) + READ).await;
         let mut body = self.read(answer, url, ("segment", limit), wanted, Some(&mut room)).await?;
-        if !is_media(kind.as_ref(), body.as_ref()) {
+        if !is_media(url, kind.as_ref(), body.as_ref()) {
             let what = if body.as_ref().is_empty() { "nothing" } else { "a web page" };
             let shown = tail(url);
             return Err(unavailable(format!("origin answered {what} for {shown}")).into());
@@ -405,8 +405,23 @@ async fn expect_ok(answer: Answer, url: &Url) -> Result<Answer, Failure> {
     })
 }
 
+/// The same of a segment, which may be nothing where that means that nobody speaks.
+async fn expect_segment(answer: Answer, url: &Url) -> Result<Answer, Failure> {
+    if answer.status == StatusCode::NO_CONTENT && are_subtitles(url) {
+        return Ok(answer);
+    }
+    expect_ok(answer, url).await
+}
+
+/// Whether the name of a segment is that of subtitles, of which some are empty.
+fn are_subtitles(url: &Url) -> bool {
+    let name = url.path().rsplit('/').next().unwrap_or_default();
+    let name = name.split(';').next().unwrap_or_default().to_ascii_lowercase();
+    name.ends_with(".vtt") || name.ends_with(".webvtt")
+}
+
 /// Whether a segment's answer can be media: no web page, and not nothing, but for subtitles.
-fn is_media(kind: Option<&HeaderValue>, body: &[u8]) -> bool {
+fn is_media(url: &Url, kind: Option<&HeaderValue>, body: &[u8]) -> bool {
     let kind = kind.and_then(|it| it.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
     let text = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_start();
     let begins =
@@ -414,5 +429,5 @@ fn is_media(kind: Option<&HeaderValue>, body: &[u8]) -> bool {
     let page = begins(b"<!doctype html")
         || begins(b"<html")
         || (kind.contains("html") && text.first() == Some(&b'<'));
-    !page && (!body.is_empty() || kind.starts_with("text/vtt"))
+    !page && (!body.is_empty() || kind.starts_with("text/vtt") || are_subtitles(url))
 }

@@ -52,8 +52,7 @@ pub fn carry(texts: &[u8]) {
     if texts.len() > LONGEST {
         return;
     }
-    let name =
-        Layout::of_media(Url::parse(BASE).unwrap(), 0).renditions.into_keys().next().unwrap();
+    let name = Layout::of_media(Url::parse(BASE).unwrap()).renditions.into_keys().next().unwrap();
     let style = Style {
         window: texts.len().is_multiple_of(2).then_some(Micros::from_secs(60)),
         deletes: texts.len().is_multiple_of(3),

@@ -46,10 +46,14 @@ where
     }
 
     /// Whether to commit now: when there is news, and nothing is under way that will soon be news too.
-    pub(super) fn wants_commit(&self, now: Timestamp) -> bool {
+    pub(super) fn wants_commit(&mut self, now: Timestamp) -> bool {
+        let landed = self.news() == News::Landed;
+        self.unwritten = landed.then(|| self.unwritten.unwrap_or(now));
         let paused = self.store_pause.as_ref().is_some_and(|(until, _)| now < *until);
-        let quiet =
-            |patience| self.closing || !self.began.values().any(|&began| now < began + patience);
+        let late = self.unwritten_until().is_some_and(|until| until <= now);
+        let quiet = |patience| {
+            self.closing || late || !self.began.values().any(|&began| now < began + patience)
+        };
         // What is being published is given together.
         let given = || self.news() == News::Given && !self.outlets.iter().all(Outlet::is_idle);
         !paused && self.forbearance().is_some_and(quiet) && !given()
@@ -61,12 +65,21 @@ where
             News::None => None,
             News::Given | News::Slid => Some(SLIDE_PATIENCE),
             News::Landed => {
-                let targets = self.working.renditions.values().map(|mark| mark.target_duration);
-                let shortest = targets.min().map(Micros::from).unwrap_or_default();
-                let part = Micros(shortest.0 / PATIENCE_PART);
+                let part = Micros(self.shortest_target().0 / PATIENCE_PART);
                 Some(part.clamp(PATIENCE, LONGEST_PATIENCE))
             }
         }
+    }
+
+    /// By when what landed is written, whatever is under way: where there is much to catch up with, something always
+    /// is, and the session would show nothing for so long.
+    pub(super) fn unwritten_until(&self) -> Option<Timestamp> {
+        Some(self.unwritten? + self.shortest_target().max(LONGEST_PATIENCE))
+    }
+
+    fn shortest_target(&self) -> Micros {
+        let targets = self.working.renditions.values().map(|mark| mark.target_duration);
+        targets.min().map(Micros::from).unwrap_or_default()
     }
 
     /// Compares and swaps the cursor.
@@ -78,6 +91,7 @@ where
                 self.committed = self.working.clone();
                 self.lasted = self.newest.next();
                 self.store_pause = None;
+                self.unwritten = None;
                 self.doubtful.clear();
                 for (name, watch) in &mut self.watches {
                     if let Some(mark) = self.committed.renditions.get(name) {

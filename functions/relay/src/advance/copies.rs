@@ -85,7 +85,7 @@ where
         }
         let recipe = recipe(listed, sequence, self.style.keys)?;
         let url = watch.url_of(&listed.uri).ok_or("its address cannot be read")?;
-        let version = (epoch, discontinuities_until(seen, sequence).0);
+        let version = (epoch, watch.history.stretch(sequence));
         let ingredients = self.shelf.read(&self.origin, &watch.base, &recipe, version);
         let ingredients = ingredients.map_err(|error| error.to_string())?;
         Ok((url, recipe, ingredients))

@@ -107,7 +107,10 @@ where
             Ok((Playlist::Media(playlist), _)) => {
                 self.master.single = true;
                 self.master.looks.well(now);
-                let layout = Layout::of_media(self.source().clone(), 0);
+                let mut layout = Layout::of_media(self.source().clone());
+                if self.sources.are_several() {
+                    layout.go_on_as(self.working.renditions.keys());
+                }
                 let name = layout.renditions.keys().next().cloned();
                 self.follow(&layout, now);
                 self.place(layout);

@@ -3,7 +3,6 @@
 use super::commit::{News, differs};
 use super::{Carrier, Done, Event, Version};
 use crate::cause::Cause;
-use crate::layout::Layout;
 use crate::names::{PLAYLIST, RenditionName, Stem};
 use crate::ports::{Clock, Ingest, IngestError, Origin, Sessions};
 use crate::render::{Rendering, render};
@@ -176,11 +175,10 @@ where
             return None;
         }
         self.renderings += 1;
-        let text = match layout.renditions.values().next().filter(|_| self.master.single) {
-            Some(only) => bandwidth.and_then(|bandwidth| {
-                Layout::of_media(only.urls[0].clone(), bandwidth).render(&outlet.stem, &there)
-            }),
-            None => layout.render(&outlet.stem, &there),
+        let text = if self.master.single {
+            bandwidth.and_then(|it| layout.clone().of_bandwidth(it).render(&outlet.stem, &there))
+        } else {
+            layout.render(&outlet.stem, &there)
         };
         let new = text.map(|text| (hash(&text), text));
         let given = outlet.given.get(&outlet.stem.multivariant());

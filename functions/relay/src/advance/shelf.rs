@@ -7,6 +7,7 @@ use crate::ports::{ContentType, Ingest, IngestError, Origin, OriginError, Slice}
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::Shared;
+use hls::MediaSequence;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
@@ -25,7 +26,7 @@ pub(super) type Storing = Effect<(), IngestError>;
 
 /// Where a map or a key lies. What lies at one address may be another after a discontinuity, or when
 /// the source begins anew.
-type Place = (Epoch, u64, Url, Option<Slice>);
+type Place = (Epoch, MediaSequence, Url, Option<Slice>);
 
 /// The maps and keys that were read and stored, or are about to be.
 #[derive(Default)]
@@ -48,7 +49,7 @@ impl Shelf {
         origin: &Arc<O>,
         base: &Url,
         recipe: &Recipe,
-        version: (Epoch, u64),
+        version: (Epoch, MediaSequence),
     ) -> Result<Ingredients, OriginError> {
         let mut of = |uri: &str, slice| {
             let url = base.join(uri).map_err(|_| unavailable("its address cannot be read"))?;

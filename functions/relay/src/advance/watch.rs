@@ -152,7 +152,7 @@ pub(super) struct Watch {
     pub(super) seen: Option<Arc<MediaPlaylist>>,
     /// The version in which that last changed.
     pub(super) version: Version,
-    history: History,
+    pub(super) history: History,
     /// When it last listed something new.
     pub(super) grew: Timestamp,
     /// When it was last read.

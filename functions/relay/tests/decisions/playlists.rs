@@ -80,7 +80,8 @@ fn a_rendition_that_is_not_there_is_not_named() {
 
 #[test]
 fn a_source_without_a_multivariant_playlist_gets_one_that_states_its_peak() {
-    let layout = Layout::of_media(Url::parse("https://origin.example/v.m3u8").unwrap(), 800_000);
+    let layout = Layout::of_media(Url::parse("https://origin.example/v.m3u8").unwrap());
+    let layout = layout.of_bandwidth(800_000);
     let all = layout.renditions.keys().cloned().collect();
     let expected = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-STREAM-INF:BANDWIDTH=800000\n\
                     channel_video.m3u8\n";

@@ -131,7 +131,7 @@ fn copies_begin_with_the_oldest_of_each_rendition_in_turn() {
         spoilt: false,
     };
     fates.failed.insert((Epoch(0), MediaSequence(12)), failure);
-    let layout = relay::layout::Layout::of_media(Url::parse("http://a.example/").unwrap(), 1);
+    let layout = relay::layout::Layout::of_media(Url::parse("http://a.example/").unwrap());
     let name = layout.renditions.keys().next().unwrap();
     let view = View { name, mark: &mark, seen: &seen, fates: &fates };
     let numbers = |room, now| -> Vec<u64> {
@@ -174,7 +174,7 @@ proptest! {
     fn playlists_keep_the_promises(turns in turns(), window in prop::option::of(4..30_u64)) {
         let style = Style { window: window.map(Micros::from_secs), deletes: false, keys: Keys::Carried };
         let stem = Stem::of(&Address::of(&Url::parse("http://a.example/channel").unwrap()));
-        let layout = relay::layout::Layout::of_media(Url::parse("http://a.example/").unwrap(), 1);
+        let layout = relay::layout::Layout::of_media(Url::parse("http://a.example/").unwrap());
         let name: &RenditionName = layout.renditions.keys().next().unwrap();
         let (mut tag, mut first, mut last) = (0_u64, 50_u64, 55_u64);
         let mut mark: Option<Rendition> = None;

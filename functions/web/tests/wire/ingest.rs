@@ -61,7 +61,7 @@ async fn what_is_stored_is_what_playlists_name() {
         let url = server.url(endpoint);
         let ingest = ingest(settings(), &server.url(&format!("{endpoint}?token=t")), None);
         let stem = Stem::of(&Address::of(&url));
-        let layout = Layout::of_media(url.clone(), 1);
+        let layout = Layout::of_media(url.clone()).of_bandwidth(1);
         let multivariant = layout.render(&stem, &layout.renditions.keys().cloned().collect());
         let named = multivariant.unwrap().lines().last().unwrap().to_owned();
         for name in [stem.multivariant(), named] {

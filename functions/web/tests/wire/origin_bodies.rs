@@ -145,6 +145,21 @@ async fn what_is_not_media_is_not_taken_for_a_segment() {
 }
 
 #[tokio::test]
+async fn subtitles_may_be_nothing_where_nobody_speaks() {
+    for status in [200, 204] {
+        let kind = [("content-type", "application/octet-stream")];
+        let server = Server::start(move |_, _| answer(status, &kind, "")).await;
+        for (name, taken) in
+            [("1.vtt?token=a", true), ("1.WebVTT;session=b", true), ("1.ts?for=1.vtt", false)]
+        {
+            let url = server.url(name);
+            let segment = origin(settings(), &url, &[]).segment(&url, None).await;
+            assert_eq!(segment.as_deref().ok(), taken.then_some(&b""[..]), "{status} {name}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn bytes_in_flight_are_bounded_and_come_back() {
     let server = Server::start(|_, _| answer(200, &[], vec![b'G'; 600_000])).await;
     let url = server.url("1.ts");
