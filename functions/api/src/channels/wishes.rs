@@ -61,6 +61,12 @@ impl Asked {
             return None;
         }
         let items = fields.array("items", errors);
+        if !removed.is_empty() && !items.is_empty() {
+            errors.add(
+                "items",
+                "is not taken with remove: what takes the place of one entry is posted with entry",
+            );
+        }
         if items.is_empty() && removed.is_empty() && from.is_none() {
             errors.add("items", "must hold at least one programme");
         }

@@ -213,6 +213,37 @@ async fn what_cannot_be_scheduled_is_refused_by_field() {
 }
 
 #[tokio::test]
+async fn a_change_of_the_schedule_of_which_a_part_would_be_ignored_is_refused_as_a_whole() {
+    let world = World::new();
+    world.channel(&json!({ "slate": "slate3" })).await;
+    let items = json!([{ "asset": "film10" }, { "asset": "show5" }]);
+    let written = world.post("/channels/one/schedule", &json!({ "items": items })).await.json();
+    let id = &written["entries"][2]["id"];
+    let all = "/channels/one/schedule?from=2023-11-14T22:13:00Z";
+    let before = world.get(all).await.json();
+    let at = "2023-11-14T22:20:00Z";
+    let items = json!([{ "asset": "ad2" }]);
+    for (body, field) in [
+        (json!({ "remove": [id], "items": items }), "items"),
+        (json!({ "remove": [id], "before": id, "items": items }), "body"),
+        (json!({ "remove": [id], "entry": id }), "body"),
+        (json!({ "remove": [id], "from": at }), "body"),
+        (json!({ "from": at, "before": id, "items": items }), "body"),
+        (json!({ "from": at, "entry": id, "items": items }), "body"),
+        (json!({ "entry": id, "before": id, "items": items }), "body"),
+        (json!({ "entry": id, "items": [] }), "items"),
+        (json!({ "before": id }), "items"),
+    ] {
+        let answer = world.post("/channels/one/schedule", &body).await;
+        assert_eq!(answer.status, 422, "{body}: {}", answer.text);
+        assert!(answer.errors().iter().any(|(name, _)| name == field), "{body}: {}", answer.text);
+        assert_eq!(world.get(all).await.json(), before, "{body}");
+    }
+    let body = json!({ "remove": [id], "items": [] });
+    assert_eq!(world.post("/channels/one/schedule", &body).await.status, 201, "{body}");
+}
+
+#[tokio::test]
 async fn a_channel_offers_what_is_said_or_what_the_richest_of_its_assets_does() {
     let (poor, rich) = (json!(["video_180p"]), json!(["video_180p", "video_360p"]));
     for (body, renditions, target) in [
