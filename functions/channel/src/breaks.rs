@@ -12,7 +12,7 @@ use std::rc::Rc;
 pub const LONGEST_BREAK: Micros = Micros::from_secs(3_600);
 
 /// How much of a break may be left over: players and replacers bear as much.
-const LEFT_OVER: Micros = Micros::from_millis(500);
+pub(crate) const LEFT_OVER: Micros = Micros::from_millis(500);
 
 /// An ad that the channel can play.
 pub(crate) struct Ad<'a> {

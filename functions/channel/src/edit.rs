@@ -1,8 +1,9 @@
 //! Changes to the part of a schedule that nobody has seen yet.
 
-use crate::asset::Asset;
+use crate::asset::{Asset, AssetHash};
+use crate::breaks::LEFT_OVER;
 use crate::commit::{AHEAD, FREEZE, Refusal, Why, write};
-use crate::schedule::{Channel, Entry, Event, Item, Library, Role, Wish, length};
+use crate::schedule::{Channel, Entry, Event, Item, Library, Role, Spot, Wish, length};
 use hls::{Micros, Timestamp};
 
 /// A change to a schedule.
@@ -166,10 +167,43 @@ pub(crate) fn cut(
         }
     }
     let mut entry = Entry { items, ..entry.clone() };
-    if let Some(event) = entry.wish.as_mut().and_then(|wish| wish.live.as_mut()) {
-        event.end = event.end.min(at);
-    }
+    entry.wish = entry.wish.take().and_then(|wish| left_of(wish, at, &entry.items, indexes));
     (kept, Some(entry))
+}
+
+/// The wish for what is left of a programme that is cut, so that it plays as much when it is written down anew; absent
+/// where that is no more than ads.
+fn left_of(wish: Wish, at: Timestamp, left: &[Item], indexes: &Library) -> Option<Wish> {
+    if let Some(event) = wish.live {
+        let end = event.end.min(at);
+        return Some(Wish { live: Some(Event { end, ..event }), ..wish });
+    }
+    // The caller gives the indexes of the log with it.
+    let Some(asset) = indexes.get(&wish.asset) else { return Some(wish) };
+    let lead = asset.lead();
+    let last = left.iter().rev().find(|item| item.role == Role::Programme)?;
+    let duration = lead.start(last.end) - lead.start(lead.boundary(wish.offset));
+    // Each of its breaks has items, and the last that has some may be cut.
+    let mut spots: Vec<Spot> = left.iter().filter_map(|item| item.spot).collect();
+    spots.dedup();
+    let mut breaks = wish.breaks;
+    breaks.sort_by_key(|wished| lead.boundary(wished.at));
+    breaks.truncate(spots.len());
+    if let (Some(wished), Some(spot)) = (breaks.last_mut(), spots.last()) {
+        let items = || left.iter().filter(|item| item.spot == Some(*spot));
+        let length = items().fold(Micros(0), |sum, item| sum + item.duration);
+        let ads: Vec<AssetHash> =
+            items().filter(|item| item.role == Role::Ad).map(|item| item.asset.clone()).collect();
+        if length < spot.duration {
+            wished.duration = length;
+            // Others might not fit.
+            wished.ads = if ads.is_empty() { std::mem::take(&mut wished.ads) } else { ads };
+        }
+        if length <= LEFT_OVER {
+            breaks.pop();
+        }
+    }
+    Some(Wish { duration: Some(duration), breaks, ..wish })
 }
 
 /// Cuts an item at its first boundary that is not before a moment.

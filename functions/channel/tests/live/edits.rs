@@ -154,6 +154,74 @@ fn a_programme_is_cut_where_its_break_begins_and_nothing_is_left_of_the_break() 
 }
 
 #[test]
+fn a_programme_that_was_cut_stays_as_it_is_left_whatever_is_edited_before_it() {
+    let pause = |at, duration| Break {
+        at: Micros::from_secs(at),
+        duration: Micros::from_secs(duration),
+        ads: Vec::new(),
+    };
+    for (name, offset, breaks, from, left) in [
+        ("in it", 0, vec![], 21_000, &[6_000][..]),
+        ("in it, begun late", 4, vec![], 17_000, &[2_000]),
+        ("before its break", 0, vec![pause(8, 3)], 20_000, &[4_000]),
+        ("behind its break", 0, vec![pause(2, 3), pause(6, 2)], 20_500, &[2_000, 3_000]),
+        ("where it goes on", 0, vec![pause(6, 2), pause(2, 3)], 22_000, &[2_000, 3_000, 2_000]),
+        ("in its break", 0, vec![pause(8, 2), pause(4, 6)], 21_500, &[4_000, 2_000]),
+    ] {
+        let mut world = world();
+        world.channel.ads = vec![world.hashes[OTHER].clone()];
+        let offset = Micros::from_secs(offset);
+        let wanted = Wish { offset, breaks, ..world.wish(SHOW) };
+        assert!(world.change(Edit::Replace(3, vec![wanted]), 0), "{name}");
+        assert!(world.change(Edit::From(moment(from), vec![world.wish(OTHER)]), 0), "{name}");
+        let lengths = |world: &World, place: usize| -> Vec<u64> {
+            world.log[place].items.iter().map(|item| item.duration.as_millis()).collect()
+        };
+        assert_eq!(lengths(&world, 2), left, "{name}");
+        for (what, wanted, place) in [
+            ("something is put before it", Edit::Insert(2, vec![world.wish(OTHER)]), 3),
+            ("what is before it goes", Edit::Remove(vec![2]), 1),
+            ("the slate replaces what is before it", Edit::Replace(2, vec![world.wish(0)]), 2),
+        ] {
+            let mut world = world.clone();
+            let id = world.log[2].id;
+            assert!(world.change(wanted, 0), "{name}, {what}");
+            assert_eq!(
+                (world.log[place].id, lengths(&world, place)),
+                (id, left.to_vec()),
+                "{name}, {what}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_has_a_time_behind_a_programme_that_was_cut_keeps_it_when_something_is_put_before_that() {
+    let mut world = world();
+    let late = |at, which| Wish { start: Some(moment(at)), ..world.wish(which) };
+    let (show, other) = (late(50_000, SHOW), late(54_000, OTHER));
+    let jingle = late(44_000, OTHER);
+    assert!(world.change(Edit::Append(vec![show]), 0));
+    assert!(world.change(Edit::From(moment(54_000), vec![other]), 0));
+    assert_eq!(times(&world.log)[4..], [(5, 36_000), (6, 50_000), (7, 54_000)]);
+    assert!(world.change(Edit::Insert(6, vec![jingle]), 0));
+    let ids = [(8, 36_000), (9, 44_000), (10, 47_000), (6, 50_000), (7, 54_000)];
+    assert_eq!(times(&world.log)[4..], ids);
+}
+
+#[test]
+fn of_a_programme_that_is_cut_in_its_first_break_nothing_comes_back() {
+    let mut world = world();
+    let pause = Break { at: Micros(0), duration: Micros::from_secs(4), ads: Vec::new() };
+    let wanted = Wish { breaks: vec![pause], ..world.wish(SHOW) };
+    assert!(world.change(Edit::Replace(3, vec![wanted]), 0));
+    assert!(world.change(Edit::From(moment(17_500), vec![world.wish(OTHER)]), 0));
+    assert_eq!(times(&world.log), [(1, 0), (2, 6_000), (5, 16_000), (6, 18_000)]);
+    assert!(world.change(Edit::Insert(2, vec![world.wish(OTHER)]), 0));
+    assert_eq!(times(&world.log), [(1, 0), (7, 6_000), (2, 9_000), (6, 19_000)]);
+}
+
+#[test]
 fn the_slate_before_a_programme_is_taken_away_with_what_made_it_wait() {
     let mut world = world();
     let late = Wish { start: Some(moment(60_000)), ..world.wish(SHOW) };
