@@ -19,6 +19,8 @@ pub enum Edit {
     Replace(u64, Vec<Wish>),
     /// Nothing in the place of some entries.
     Remove(Vec<u64>),
+    /// What plays when nothing is scheduled in the place of an entry, up to a moment: there begins what follows it at once.
+    Clear(u64, Timestamp),
 }
 
 /// What becomes of a log.
@@ -86,6 +88,18 @@ pub fn edit(
                 Some(start) if begins == Some(start) => (start, wishes),
                 Some(_) | None => (hole_before(log, place, frozen), wishes),
             }
+        }
+        Edit::Clear(entry, until) => {
+            let place = place_of(entry, "entry")?;
+            let mut wishes: Vec<(Option<u64>, Wish)> = known(place + 1);
+            // What is behind a hole has a start already.
+            if log.get(place + 1).is_some_and(|next| next.wish.is_some())
+                && let Some((_, next)) = wishes.first_mut()
+            {
+                next.start = Some(next.start.map_or(until, |start| start.min(until)));
+            }
+            let start = log.get(place).map(Entry::start).filter(|start| *start >= frozen);
+            (start.unwrap_or_else(|| hole_before(log, place, frozen)), wishes)
         }
         Edit::Remove(ids) => {
             let places = ids.iter().map(|id| place_of(*id, "entries"));

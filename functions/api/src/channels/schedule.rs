@@ -232,7 +232,7 @@ fn named(record: &ChannelRecord, log: &[Entry], wanted: &Edit) -> Vec<AssetHash>
         Edit::From(_, wishes) | Edit::Insert(_, wishes) | Edit::Replace(_, wishes) => {
             (wishes.as_slice(), false)
         }
-        Edit::Remove(_) => ([].as_slice(), false),
+        Edit::Remove(_) | Edit::Clear(..) => ([].as_slice(), false),
     };
     // An addition needs to know what it comes behind; other edits may write anew what is there.
     let log = if kept { log.split_at(log.len().saturating_sub(1)).1 } else { log };
@@ -255,7 +255,7 @@ fn first_channel(
 ) -> Result<channel::Channel, Vec<FieldError>> {
     let wishes = match wanted {
         Edit::Append(wishes) | Edit::From(_, wishes) => wishes.as_slice(),
-        Edit::Insert(..) | Edit::Replace(..) | Edit::Remove(_) => &[],
+        Edit::Insert(..) | Edit::Replace(..) | Edit::Remove(_) | Edit::Clear(..) => &[],
     };
     let named: Vec<Named> = wishes
         .iter()

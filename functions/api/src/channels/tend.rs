@@ -1,8 +1,9 @@
 //! What is about to play is looked at once more: a VOD that is gone, or is another one now, gives way to the slate.
 
+use super::schedule::Unchanged;
 use super::{Channels, Vods, assets};
 use channel::ports::{AssetRecord, ChannelRecord, Shelf, ShelfError};
-use channel::{AssetHash, Edit, Entry, FREEZE, Item, Role, Wish};
+use channel::{Asset, AssetHash, Break, Channel, Edit, Entry, FREEZE, Item, Role, Why, Wish};
 use futures_util::future::{Either, join, join_all, select};
 use futures_util::lock;
 use futures_util::stream::{self, StreamExt};
@@ -23,8 +24,8 @@ const CHANGE: Micros = Micros::from_secs(2);
 const PATIENCE: Micros = Micros::from_secs(20);
 /// Entries of a channel that are looked at side by side.
 const AT_ONCE: usize = 32;
-/// A slate that is shorter than this share of what it stands for repeats no more often.
-const MAX_REPEATS: u64 = 1_000;
+/// A slate that would have to play more often in the place of what is gone does so as where nothing is scheduled.
+const MAX_REPEATS: u64 = 100;
 
 /// How long an origin is left alone that failed before it is asked once more.
 const AGAIN: Micros = Micros::from_secs(3);
@@ -174,7 +175,8 @@ async fn is_same<V: Vods>(vods: &V, asset: &AssetRecord) -> bool {
     }
 }
 
-/// Fills the breaks of an entry without the ads that are gone; without any, with the slate.
+/// Fills the breaks of an entry without the ads that are gone; without any, with the slate; where there is no room for
+/// that, with less, or with nothing.
 async fn without<H: Shelf, V: Vods, C: Clock>(
     channels: &Channels<H, V, C>,
     record: &ChannelRecord,
@@ -183,21 +185,30 @@ async fn without<H: Shelf, V: Vods, C: Clock>(
     gone: &BTreeSet<AssetHash>,
 ) {
     let Some(of) = &record.channel else { return };
-    let mut wish = wish.clone();
-    for wished in &mut wish.breaks {
+    let slate = slate(channels, of).await;
+    let half = slate.as_ref().map_or(Micros(0), |(_, index)| Micros(index.longest().0 / 2));
+    let (mut full, mut less, mut none) = (wish.clone(), wish.clone(), wish.clone());
+    (full.breaks, less.breaks, none.breaks) = (Vec::new(), Vec::new(), Vec::new());
+    for wished in &wish.breaks {
         let ads = if wished.ads.is_empty() { &of.ads } else { &wished.ads };
-        let mut left: Vec<AssetHash> =
-            ads.iter().filter(|ad| !gone.contains(*ad)).cloned().collect();
-        if left.is_empty() {
-            let Some(slate) = &of.slate else { return };
-            left.push(slate.asset.clone());
+        let left = ads.iter().filter(|ad| !gone.contains(*ad)).cloned();
+        let mut left = Break { ads: left.collect(), ..wished.clone() };
+        if left.ads.len() == ads.len() {
+            none.breaks.push(wished.clone());
         }
-        wished.ads = left;
+        if left.ads.is_empty() {
+            left.ads.extend(slate.iter().map(|(hash, _)| hash.clone()));
+        }
+        if !left.ads.is_empty() {
+            full.breaks.push(left.clone());
+            less.breaks.push(Break { duration: left.duration - half, ..left });
+        }
     }
-    let (channel, id) = (record.id.as_str(), entry.id);
-    let done = channels.apply(channel, &Edit::Replace(id, vec![wish]), 0).await;
-    let done = matches!(done, Ok(Ok(_)));
-    tracing::warn!(channel, entry = id, done, "ads are gone: others play in their place");
+    let edits = [full, less, none].map(|wish| Edit::Replace(entry.id, vec![wish]));
+    if let Some(done) = channels.try_each(&record.id, &edits).await {
+        let (channel, id) = (record.id.as_str(), entry.id);
+        tracing::warn!(channel, entry = id, done, "ads are gone: others play in their place");
+    }
 }
 
 /// Puts the slate in the place of an entry, for as long; without a slate, nothing.
@@ -207,16 +218,16 @@ async fn replace<H: Shelf, V: Vods, C: Clock>(
     entry: &Entry,
     settled: Timestamp,
 ) {
-    let slate = record.channel.as_ref().and_then(|channel| channel.slate.as_ref());
-    let mut wishes = Vec::new();
-    if let Some(slate) = slate
-        && let Ok(indexes) = channels.indexes(std::iter::once(slate.asset.clone())).await
-        && let Some(index) = indexes.get(&slate.asset)
-    {
+    let slate = match &record.channel {
+        Some(channel) => slate(channels, channel).await,
+        None => None,
+    };
+    let mut edits = Vec::new();
+    if let Some((hash, index)) = slate {
         let (length, each) = (entry.end().since(entry.start()), index.duration().0.max(1));
         let (whole, rest) = (length.0 / each, Micros(length.0 % each));
         let wish = |duration| Wish {
-            asset: slate.asset.clone(),
+            asset: hash.clone(),
             live: None,
             title: None,
             start: None,
@@ -224,23 +235,58 @@ async fn replace<H: Shelf, V: Vods, C: Clock>(
             duration,
             breaks: Vec::new(),
         };
-        wishes.extend((0..whole.min(MAX_REPEATS)).map(|_| wish(None)));
-        wishes.extend((rest > Micros(0)).then(|| wish(Some(rest))));
-        if let Some(first) = wishes.first_mut() {
-            first.start = Some(entry.start());
+        if whole <= MAX_REPEATS {
+            let mut wishes: Vec<Wish> = (0..whole).map(|_| wish(None)).collect();
+            wishes.extend((rest > Micros(0)).then(|| wish(Some(rest))));
+            if let Some(first) = wishes.first_mut() {
+                first.start = Some(entry.start());
+            }
+            edits.push(Edit::Replace(entry.id, wishes));
         }
+        // A hole is one item, however long. Where there is no room for a segment of the slate that is longer than what
+        // is left, it ends with the one before.
+        let early = Timestamp(entry.end().0.saturating_sub(index.longest().0 / 2));
+        edits.extend([entry.end(), early].map(|until| Edit::Clear(entry.id, until)));
     }
-    let edit = match wishes.as_slice() {
-        [] => Edit::Remove(vec![entry.id]),
-        _ => Edit::Replace(entry.id, wishes),
-    };
+    edits.push(Edit::Remove(vec![entry.id]));
     let (channel, id) = (record.id.as_str(), entry.id);
-    match channels.apply(channel, &edit, 0).await {
-        Ok(Ok(_)) => {
-            tracing::warn!(channel, entry = id, "what was scheduled is gone: the slate plays")
+    match channels.try_each(channel, &edits).await {
+        Some(true) => {
+            tracing::warn!(channel, entry = id, "what was scheduled is gone: the slate plays");
         }
-        Ok(Err(_)) | Err(_) => {
+        Some(false) => {
             tracing::warn!(channel, entry = id, %settled, "what was scheduled is gone, and stays");
         }
+        None => {}
+    }
+}
+
+/// The slate of a channel, and its index.
+async fn slate<H: Shelf, V: Vods, C: Clock>(
+    channels: &Channels<H, V, C>,
+    channel: &Channel,
+) -> Option<(AssetHash, Arc<Asset>)> {
+    let hash = channel.slate.as_ref()?.asset.clone();
+    let mut indexes = channels.indexes(std::iter::once(hash.clone())).await.ok()?;
+    indexes.remove(&hash).map(|index| (hash, index))
+}
+
+impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
+    /// Makes the first of some changes that is not refused. Whether there is one; absent where what they are about was
+    /// changed by somebody else.
+    async fn try_each(&self, channel: &str, edits: &[Edit]) -> Option<bool> {
+        for edit in edits {
+            match self.apply(channel, edit, 0).await {
+                Ok(Ok(_)) => return Some(true),
+                Ok(Err(Unchanged::Refused(refusals)))
+                    if refusals.iter().any(|refusal| refusal.why == Why::NoEntry) =>
+                {
+                    return None;
+                }
+                Ok(Err(_)) => {}
+                Err(_) => break,
+            }
+        }
+        Some(false)
     }
 }

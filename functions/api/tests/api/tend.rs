@@ -61,23 +61,122 @@ async fn what_stands_in_behind_a_hole_plays_when_what_is_gone_would_have() {
         { "asset": "film10" }, { "asset": "show5", "start": start.to_string() }, { "asset": "ad2" },
     ]});
     assert_eq!(world.post("/channels/one/schedule", &items).await.status, 201);
-    let shown = async || -> Vec<(String, Timestamp)> {
-        let all = world.get("/channels/one/schedule?from=2023-11-14T22:13:00Z").await.json();
-        let entries = all["entries"].as_array().unwrap().iter();
-        let text = |value: &Value| value.as_str().unwrap().to_owned();
-        let shown = entries.flat_map(|entry| entry["items"].as_array().unwrap().clone());
-        let begins = |item: &Value| Timestamp::from_date_time(item["start"].as_str().unwrap());
-        shown.map(|item| (text(&item["asset"]), begins(&item).unwrap())).collect()
-    };
-    let before = shown().await;
+    let before = world.scheduled().await;
     world.channels.vods.gone.lock().unwrap().insert("show5".to_owned());
     world.channels.tend(Micros::from_secs(60)).await.unwrap();
-    let after = shown().await;
+    let after = world.scheduled().await;
     let names: Vec<&str> = after.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["slate3", "film10", "slate3", "slate3", "slate3", "ad2"]);
     assert_eq!(after[..3], before[..3], "what comes before is as it was");
     assert_eq!(after[3].1, before[3].1, "the slate begins when what is gone would have");
     assert_eq!(after[5], before[4], "and what comes behind is not moved");
+}
+
+impl World {
+    /// Schedules something on the channel `one`, and says when each entry is over.
+    async fn schedule(&self, items: Value) -> Vec<Timestamp> {
+        let answer = self.post("/channels/one/schedule", &json!({ "items": items })).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        let answer = answer.json();
+        let entries = answer["entries"].as_array().unwrap().iter();
+        let over = |entry: &Value| Timestamp::from_date_time(entry["end"].as_str().unwrap());
+        entries.map(|entry| over(entry).unwrap()).collect()
+    }
+
+    /// What is scheduled on it: which asset, and when it begins.
+    async fn scheduled(&self) -> Vec<(String, Timestamp)> {
+        let all = self.get("/channels/one/schedule?from=2023-11-14T22:13:00Z").await.json();
+        let entries = all["entries"].as_array().unwrap().iter();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let shown = entries.flat_map(|entry| entry["items"].as_array().unwrap().clone());
+        let begins = |item: &Value| Timestamp::from_date_time(item["start"].as_str().unwrap());
+        shown.map(|item| (text(&item["asset"]), begins(&item).unwrap())).collect()
+    }
+
+    fn lose(&self, name: &str) {
+        self.channels.vods.gone.lock().unwrap().insert(name.to_owned());
+    }
+}
+
+/// The assets of a schedule.
+fn named(scheduled: &[(String, Timestamp)]) -> Vec<&str> {
+    scheduled.iter().map(|(name, _)| name.as_str()).collect()
+}
+
+#[tokio::test]
+async fn what_follows_a_film_that_is_gone_stays_when_it_is_however_short_the_slate() {
+    let world = World::new();
+    for name in ["film3600", "slate1"] {
+        world.add(name).await;
+    }
+    world.channel(&json!({ "slate": "slate1" })).await;
+    let start = world.now() + Micros::from_secs(30);
+    world
+        .schedule(json!([
+            { "asset": "film3600", "start": start.to_string() }, { "asset": "show5" }, { "asset": "ad2" },
+        ]))
+        .await;
+    let before = world.scheduled().await;
+    world.lose("film3600");
+    world.channels.tend(Micros::from_secs(60)).await.unwrap();
+    let after = world.scheduled().await;
+    assert_eq!(named(&after), ["slate1", "slate1", "slate1", "show5", "ad2"], "one item stands in");
+    assert_eq!(after[2].1, before[2].1, "for the film");
+    assert_eq!(after[3..], before[3..], "what follows stays when it is");
+}
+
+#[tokio::test]
+async fn what_is_gone_gives_way_also_where_the_slate_is_too_long_for_what_follows() {
+    for (gone, slack, plays) in [("ad2", 5, false), ("show5", 9, true), ("film10", 11, true)] {
+        let world = World::new();
+        for name in ["slow1", "like3", "long7"] {
+            world.add(name).await;
+        }
+        world.channel(&json!({ "slate": "slow1", "target_duration": 12 })).await;
+        let start = world.now() + Micros::from_secs(40);
+        let over = world
+            .schedule(json!([
+                { "asset": "like3", "start": start.to_string() }, { "asset": gone },
+            ]))
+            .await;
+        // As late as it may be: what stands in must not be longer by more than is left.
+        let over = *over.last().unwrap();
+        let late = Timestamp(over.0 - slack * 1_000_000).to_string();
+        world.schedule(json!([{ "asset": "long7", "start": late }])).await;
+        let before = world.scheduled().await;
+        assert_eq!(before.last().unwrap().1, over, "{gone}");
+        world.lose(gone);
+        world.channels.tend(Micros::from_secs(60)).await.unwrap();
+        let after = world.scheduled().await;
+        let slates = |all| named(all).iter().filter(|name| **name == "slow1").count();
+        assert_eq!(slates(&after) > slates(&before), plays, "{gone}: {after:?}");
+        assert!(!named(&after).contains(&gone), "{gone}: {after:?}");
+        assert_eq!(after.last().unwrap().0, "long7");
+        let apart = after.last().unwrap().1.0.abs_diff(over.0);
+        assert!(apart <= 12_000_000, "{gone}: {apart} {after:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_break_is_shorter_or_left_out_where_the_slate_is_too_long_for_what_follows() {
+    for (lasts, slack) in [(4, 2), (8, 11), (20, 9)] {
+        let world = World::new();
+        for name in ["slow1", "like3", "long7"] {
+            world.add(name).await;
+        }
+        world.channel(&json!({ "slate": "slow1", "ads": ["ad2"], "target_duration": 12 })).await;
+        let start = world.now() + Micros::from_secs(40);
+        let breaks = json!([{ "at": 10, "duration": lasts }]);
+        let film = json!({ "asset": "film10", "start": start.to_string(), "breaks": breaks });
+        let over = *world.schedule(json!([film])).await.last().unwrap();
+        let late = Timestamp(over.0 - slack * 1_000_000).to_string();
+        world.schedule(json!([{ "asset": "long7", "start": late }])).await;
+        world.lose("ad2");
+        world.channels.tend(Micros::from_secs(60)).await.unwrap();
+        let after = world.scheduled().await;
+        assert!(!named(&after).contains(&"ad2"), "{lasts}: {after:?}");
+        assert!(named(&after).contains(&"film10"), "{lasts}: {after:?}");
+    }
 }
 
 #[tokio::test]

@@ -253,6 +253,35 @@ fn what_takes_the_place_of_a_programme_at_its_time_leaves_the_slate_before_it() 
     }
 }
 
+#[test]
+fn what_follows_what_is_cleared_begins_when_it_would_have_and_the_slate_until_then() {
+    let mut world = world();
+    let late = Wish { start: Some(moment(60_000)), ..world.wish(SHOW) };
+    assert!(world.change(Edit::Append(vec![late]), 0));
+    assert_eq!(
+        times(&world.log)[1..],
+        [(2, 6_000), (3, 16_000), (4, 26_000), (5, 36_000), (6, 60_000)]
+    );
+    let cleared = |entry: u64, until: i64| {
+        let mut world = world.clone();
+        assert!(world.change(Edit::Clear(entry, moment(until)), 0), "{entry} {until}");
+        times(&world.log)[1..].to_vec()
+    };
+    assert_eq!(
+        cleared(2, 16_000),
+        [(7, 6_000), (3, 16_000), (4, 26_000), (8, 36_000), (6, 60_000)],
+        "as one item of the slate"
+    );
+    assert_eq!(
+        cleared(3, 24_500),
+        [(2, 6_000), (7, 16_000), (4, 24_000), (8, 34_000), (6, 60_000)],
+        "at the nearest boundary of the slate, the first of those"
+    );
+    // Behind it is a hole: what comes then has a time of its own.
+    assert_eq!(cleared(4, 20_000), [(2, 6_000), (3, 16_000), (7, 26_000), (6, 60_000)]);
+    assert_eq!(cleared(6, 70_000), [(2, 6_000), (3, 16_000), (4, 26_000), (5, 36_000)]);
+}
+
 /// A live programme from 6 s to 60 s of which nothing was seen, and a show: entries 2 and 3.
 fn unseen() -> events::World {
     let mut world = events::World::new(&[even(1_000, 4), even(2_000, 5)]);
