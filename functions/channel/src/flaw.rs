@@ -129,6 +129,12 @@ pub enum Flaw {
     /// The programme's audio is beside its variants, and the channel has it in them.
     #[error("has its audio beside the variants where the channel has it in them")]
     Demuxed,
+    /// The programme's audio is in its variants, and the channel has it beside them.
+    #[error("has in its variants the audio that the channel has beside them as {rendition}")]
+    Muxed {
+        /// The name of the rendition.
+        rendition: String,
+    },
     /// The programme's codecs are not those of the channel.
     #[error("{playlist}: is {found} where the channel is {expected}")]
     Codecs {

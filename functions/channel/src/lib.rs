@@ -3,6 +3,7 @@
 //! There is no playhead. A programme is indexed once into an [`Asset`], and what a channel lists at any
 //! moment follows from its schedule, its indexes and the time, so that every reader gives the same bytes.
 
+mod alternative;
 mod asset;
 mod breaks;
 mod commit;
@@ -11,6 +12,7 @@ mod event;
 mod flaw;
 mod index;
 mod ladder;
+mod language;
 mod lines;
 mod live;
 mod mapping;

@@ -1,5 +1,6 @@
 //! Which track of a programme plays in which rendition of a channel: decided once, when it is scheduled.
 
+use crate::alternative::{Sounds, has_sound, subtitles};
 use crate::asset::{Asset, AssetHash, Track};
 use crate::commit::Why;
 use crate::flaw::Flaw;
@@ -13,24 +14,33 @@ use std::rc::Rc;
 /// rendition shows nothing meanwhile.
 pub type Tracks = Vec<Option<usize>>;
 
-/// Chooses the tracks of `asset` for a channel: variants by codec, height and bandwidth; audio by
-/// language, name and group; subtitles by language; I-frames by height and bandwidth.
+/// Chooses the tracks of `asset` for a channel: variants by codec, height and bandwidth; audio and subtitles by language,
+/// what they are for, name and what is the default; I-frames by height and bandwidth.
 ///
 /// # Errors
 /// Every reason why the channel cannot play it.
 pub fn tracks(ladder: &Ladder, target: Seconds, asset: &Asset) -> Result<Tracks, Vec<Flaw>> {
     let mut flaws = Vec::new();
     let mut tracks = Tracks::new();
-    for rendition in &ladder.renditions {
-        match choose(rendition, asset) {
+    let sounds = Sounds::new(ladder, asset);
+    let (wanted, offered) = (variants(ladder), variants(asset.ladder()));
+    for (place, rendition) in ladder.renditions.iter().enumerate() {
+        let chosen = match &rendition.kind {
+            Kind::Variant { .. } => match wanted.iter().find(|it| it.place == place) {
+                Some(wanted) => choose_variant(wanted, &offered, asset).map(Some),
+                None => Ok(None),
+            },
+            Kind::Audio { .. } => sounds.choose(ladder, place).map(Some),
+            Kind::Subtitles { .. } => Ok(subtitles(ladder, place, asset)),
+            Kind::IFrames { .. } => Ok(choose_iframes(rendition, asset.ladder())),
+        };
+        match chosen {
             Ok(track) => tracks.push(track),
             Err(flaw) if flaws.contains(&flaw) => {}
             Err(flaw) => flaws.push(flaw),
         }
     }
-    let has_audio =
-        |ladder: &Ladder| ladder.renditions.iter().any(|it| matches!(it.kind, Kind::Audio { .. }));
-    if has_audio(asset.ladder()) && !has_audio(ladder) {
+    if !sounds.are_in_variants() && !flaws.contains(&Flaw::Demuxed) {
         flaws.push(Flaw::Demuxed);
     }
     let used = asset.tracks.iter().enumerate().filter(|(place, _)| tracks.contains(&Some(*place)));
@@ -67,78 +77,71 @@ impl<'a> Playable<'a> {
     }
 }
 
-fn choose(rendition: &Rendition, asset: &Asset) -> Result<Option<usize>, Flaw> {
-    let lacks = || Flaw::Lacks { rendition: rendition.name.clone() };
-    let offered = || asset.ladder().renditions.iter().enumerate();
-    match &rendition.kind {
-        Kind::Variant { height, bandwidth, codecs } => {
-            let variants = || {
-                offered().filter_map(|(place, it)| match &it.kind {
-                    Kind::Variant { height, bandwidth, codecs } => {
-                        Some((place, it, *height, *bandwidth, codecs))
-                    }
-                    Kind::Audio { .. } | Kind::Subtitles { .. } | Kind::IFrames { .. } => None,
-                })
-            };
-            let playlist = |place: usize| {
-                asset.tracks.get(place).map_or_else(String::new, |it| it.playlist.clone())
-            };
-            let like = |found: &str| found == codecs || found.is_empty() || codecs.is_empty();
-            let in_container = |it: &&Rendition| it.container == rendition.container;
-            let fit: Vec<_> = variants().filter(|(_, it, ..)| in_container(it)).collect();
-            let Some((other, _, _, _, found)) = fit.first() else {
-                let (place, it, ..) = variants().next().ok_or_else(lacks)?;
-                let (found, expected) = (it.container.clone(), rendition.container.clone());
-                let playlist = playlist(place);
-                return Err(Flaw::Container { playlist, segment: 1, found, expected });
-            };
-            let nearest =
-                fit.iter().filter(|(.., found)| like(found)).min_by_key(|(_, _, tall, rate, _)| {
-                    (tall.abs_diff(*height), rate.abs_diff(*bandwidth))
-                });
-            nearest.map(|(place, ..)| Some(*place)).ok_or_else(|| Flaw::Codecs {
-                playlist: playlist(*other),
-                found: (*found).clone(),
-                expected: codecs.clone(),
-            })
-        }
-        Kind::Audio { language, name, group } => {
-            let audio = offered().filter_map(|(place, it)| match &it.kind {
-                Kind::Audio { language: l, name: n, group: g }
-                    if it.container == rendition.container =>
-                {
-                    Some((place, (l != language, n != name, g != group)))
-                }
-                Kind::Audio { .. } | Kind::Variant { .. } => None,
-                Kind::Subtitles { .. } | Kind::IFrames { .. } => None,
-            });
-            audio.min_by_key(|(_, unlike)| *unlike).map(|(place, _)| Some(place)).ok_or_else(lacks)
-        }
-        Kind::Subtitles { language, name, .. } => {
-            let subtitles = offered().filter_map(|(place, it)| match &it.kind {
-                Kind::Subtitles { language: l, name: n, .. }
-                    if l == language && it.container == rendition.container =>
-                {
-                    Some((place, n != name))
-                }
-                Kind::Subtitles { .. } | Kind::Variant { .. } => None,
-                Kind::Audio { .. } | Kind::IFrames { .. } => None,
-            });
-            Ok(subtitles.min_by_key(|(_, unlike)| *unlike).map(|(place, _)| place))
-        }
-        Kind::IFrames { height, bandwidth } => {
-            let iframes = offered().filter_map(|(place, it)| match &it.kind {
-                Kind::IFrames { height: h, bandwidth: b }
-                    if it.container == rendition.container =>
-                {
-                    Some((place, (h.abs_diff(*height), b.abs_diff(*bandwidth))))
-                }
-                Kind::IFrames { .. } | Kind::Variant { .. } => None,
-                Kind::Audio { .. } | Kind::Subtitles { .. } => None,
-            });
-            Ok(iframes.min_by_key(|(_, far)| *far).map(|(place, _)| place))
+/// A variant of a channel or a programme.
+struct Variant<'a> {
+    place: usize,
+    rendition: &'a Rendition,
+    height: u64,
+    bandwidth: u64,
+    codecs: &'a str,
+    has_sound: bool,
+}
+
+fn variants(ladder: &Ladder) -> Vec<Variant<'_>> {
+    let mut variants = Vec::new();
+    for (place, rendition) in ladder.renditions.iter().enumerate() {
+        match &rendition.kind {
+            Kind::Variant { height, bandwidth, codecs } => variants.push(Variant {
+                place,
+                rendition,
+                height: *height,
+                bandwidth: *bandwidth,
+                codecs,
+                has_sound: has_sound(ladder, place),
+            }),
+            Kind::Audio { .. } | Kind::Subtitles { .. } | Kind::IFrames { .. } => {}
         }
     }
+    variants
+}
+
+fn choose_variant(wanted: &Variant, offered: &[Variant], asset: &Asset) -> Result<usize, Flaw> {
+    let playlist = |of: &Variant| {
+        asset.tracks.get(of.place).map_or_else(String::new, |it| it.playlist.clone())
+    };
+    let lacks = || Flaw::Lacks { rendition: wanted.rendition.name.clone() };
+    let expected = &wanted.rendition.container;
+    let in_container = || offered.iter().filter(|it| it.rendition.container == *expected);
+    let Some(other) = in_container().next() else {
+        let other = offered.first().ok_or_else(lacks)?;
+        let (found, expected) = (other.rendition.container.clone(), expected.clone());
+        return Err(Flaw::Container { playlist: playlist(other), segment: 1, found, expected });
+    };
+    let mut heard = in_container().filter(|it| it.has_sound || !wanted.has_sound).peekable();
+    if heard.peek().is_none() {
+        return Err(Flaw::Demuxed);
+    }
+    let like = |found: &str| found == wanted.codecs || found.is_empty() || wanted.codecs.is_empty();
+    let nearest = heard.filter(|it| like(it.codecs)).min_by_key(|it| {
+        (it.height.abs_diff(wanted.height), it.bandwidth.abs_diff(wanted.bandwidth))
+    });
+    nearest.map(|it| it.place).ok_or_else(|| Flaw::Codecs {
+        playlist: playlist(other),
+        found: other.codecs.to_owned(),
+        expected: wanted.codecs.to_owned(),
+    })
+}
+
+fn choose_iframes(wanted: &Rendition, ladder: &Ladder) -> Option<usize> {
+    let Kind::IFrames { height, bandwidth } = &wanted.kind else { return None };
+    let iframes = ladder.renditions.iter().enumerate().filter_map(|(place, it)| match &it.kind {
+        Kind::IFrames { height: h, bandwidth: b } if it.container == wanted.container => {
+            Some((place, (h.abs_diff(*height), b.abs_diff(*bandwidth))))
+        }
+        Kind::IFrames { .. } | Kind::Variant { .. } => None,
+        Kind::Audio { .. } | Kind::Subtitles { .. } => None,
+    });
+    iframes.min_by_key(|(_, far)| *far).map(|(place, _)| place)
 }
 
 /// The first segment that is longer than the target duration, if there is one.

@@ -118,7 +118,7 @@ fn a_described_ladder_is_in_the_containers_of_the_programmes_it_is_for() {
 }
 
 /// A VOD with these lines in its multivariant playlist; each of its playlists has one segment, with its name and extension.
-fn vod_of(lines: &[String]) -> Asset {
+pub fn vod_of(lines: &[String]) -> Asset {
     let multivariant = format!("#EXTM3U\n{}", lines.concat());
     let read = read_multivariant(&multivariant);
     let media = media_playlists(&read).into_iter().map(|name| {
@@ -128,7 +128,7 @@ fn vod_of(lines: &[String]) -> Asset {
     index("/", &multivariant, &media.collect::<Vec<_>>()).unwrap()
 }
 
-fn video(name: &str, bandwidth: u64, height: u64, codecs: &str) -> String {
+pub fn video(name: &str, bandwidth: u64, height: u64, codecs: &str) -> String {
     format!(
         "#EXT-X-STREAM-INF:BANDWIDTH={bandwidth},RESOLUTION=16x{height},CODECS=\"{codecs}\"\n{name}\n"
     )
@@ -153,7 +153,7 @@ fn sound(name: &str, language: &str, title: &str, group: &str) -> String {
 }
 
 /// What plays of a programme in each rendition of a channel, or why it cannot.
-fn mapped(channel: &[String], programme: &[String]) -> String {
+pub fn mapped(channel: &[String], programme: &[String]) -> String {
     let (channel, programme) = (vod_of(channel), vod_of(programme));
     match tracks(channel.ladder(), Seconds(2), &programme) {
         Ok(tracks) => {

@@ -12,6 +12,7 @@ mod loops;
 mod pieces;
 mod playlists;
 mod schedules;
+mod sounds;
 mod sources;
 mod vod;
 mod walks;

@@ -1,0 +1,160 @@
+//! Which sound and which subtitles of a programme play in which rendition of a channel.
+
+use crate::asset::Asset;
+use crate::flaw::Flaw;
+use crate::ladder::{Ladder, LadderLine};
+use crate::language::Language;
+use hls::AttributeList;
+use std::collections::BTreeSet;
+
+/// What an `EXT-X-MEDIA` of audio or subtitles says of a rendition, ready to be compared.
+#[derive(Clone, Debug)]
+pub(crate) struct Alternative<'a> {
+    /// What it is; absent: it is in the variants (RFC 8216 section 4.3.4.2.1).
+    rendition: Option<usize>,
+    container: &'a str,
+    language: Language,
+    name: String,
+    group: String,
+    /// For whom it is, such as those who cannot see the picture.
+    purposes: BTreeSet<String>,
+    is_default: bool,
+    is_forced: bool,
+}
+
+/// What sounds a channel or a programme has, or what subtitles, in the order of its multivariant playlist.
+pub(crate) fn alternatives<'a>(ladder: &'a Ladder, wanted: &str) -> Vec<Alternative<'a>> {
+    let alternative = |line: &LadderLine| {
+        let LadderLine::Media(attributes, rendition) = line else { return None };
+        let attributes = AttributeList::new(attributes);
+        let text = |name: &str| attributes.get(name).unwrap_or_default().to_owned();
+        let is = |name: &str| attributes.get(name) == Some("YES");
+        let purposes = text("CHARACTERISTICS");
+        let purposes = purposes.split(',').map(str::trim);
+        let purposes = purposes.filter(|it| it.starts_with("public.accessibility."));
+        let of = rendition.and_then(|rendition| ladder.renditions.get(rendition));
+        (attributes.get("TYPE") == Some(wanted)).then(|| Alternative {
+            rendition: *rendition,
+            container: of.map_or("", |of| of.container.as_str()),
+            language: Language::new(&text("LANGUAGE")),
+            name: text("NAME"),
+            group: text("GROUP-ID"),
+            purposes: purposes.map(str::to_owned).collect(),
+            is_default: is("DEFAULT"),
+            is_forced: is("FORCED"),
+        })
+    };
+    ladder.lines.iter().filter_map(alternative).collect()
+}
+
+/// The sounds of a channel and of a programme.
+pub(crate) struct Sounds<'a> {
+    channel: Vec<Alternative<'a>>,
+    programme: Vec<Alternative<'a>>,
+}
+
+impl<'a> Sounds<'a> {
+    pub(crate) fn new(ladder: &'a Ladder, asset: &'a Asset) -> Self {
+        let (channel, programme) =
+            (alternatives(ladder, "AUDIO"), alternatives(asset.ladder(), "AUDIO"));
+        Self { channel, programme }
+    }
+
+    /// What plays in a rendition of the channel.
+    ///
+    /// # Errors
+    /// When there is nothing, or it is in the variants.
+    pub(crate) fn choose(&self, ladder: &Ladder, rendition: usize) -> Result<usize, Flaw> {
+        let name = || {
+            ladder
+                .renditions
+                .get(rendition)
+                .map_or_else(String::new, |rendition| rendition.name.clone())
+        };
+        let lacks = || Flaw::Lacks { rendition: name() };
+        let wanted = self.channel.iter().rfind(|it| it.rendition == Some(rendition));
+        let wanted = wanted.ok_or_else(lacks)?;
+        let fits = |it: &Alternative| it.rendition.is_none() || it.container == wanted.container;
+        let best = self.best(wanted, fits).ok_or_else(lacks)?;
+        best.rendition.ok_or_else(|| Flaw::Muxed { rendition: name() })
+    }
+
+    /// Whether what the channel has in its variants is in those of the programme.
+    pub(crate) fn are_in_variants(&self) -> bool {
+        let in_variants = self.channel.iter().filter(|it| it.rendition.is_none());
+        in_variants.filter_map(|it| self.best(it, |_| true)).all(|best| best.rendition.is_none())
+    }
+
+    /// The most alike: what is said to be something else is that, whatever it is called.
+    fn best(
+        &self,
+        wanted: &Alternative,
+        fits: impl Fn(&Alternative) -> bool,
+    ) -> Option<&Alternative<'a>> {
+        // A channel that has sound in its variants and beside them tells by that which is which.
+        let is_mixed = self.channel.iter().any(|it| it.rendition.is_none());
+        let fit = self.programme.iter().filter(|it| fits(it));
+        fit.min_by_key(|it| {
+            let elsewhere = it.rendition.is_some() != wanted.rendition.is_some();
+            (
+                wanted.unlike(it),
+                is_mixed && elsewhere,
+                !it.is_default,
+                elsewhere,
+                it.group != wanted.group,
+            )
+        })
+    }
+}
+
+impl Alternative<'_> {
+    /// By what another differs, the most important first.
+    fn unlike(&self, other: &Self) -> (bool, bool, u8, bool) {
+        (
+            other.language.primary != self.language.primary,
+            other.purposes != self.purposes,
+            self.language.unlike(&other.language),
+            other.name != self.name,
+        )
+    }
+}
+
+/// The subtitles of a programme that play in a rendition of a channel; absent: it has none.
+pub(crate) fn subtitles(ladder: &Ladder, rendition: usize, asset: &Asset) -> Option<usize> {
+    let channel = alternatives(ladder, "SUBTITLES");
+    let wanted = channel.iter().rfind(|it| it.rendition == Some(rendition))?;
+    let fits = |it: &&Alternative| {
+        it.container == wanted.container
+            && it.language.primary == wanted.language.primary
+            // What is forced is shown to those who asked for no subtitles.
+            && (it.is_forced || !wanted.is_forced)
+    };
+    let programme = alternatives(asset.ladder(), "SUBTITLES");
+    let best = programme.iter().filter(fits).min_by_key(|it| {
+        let is_forced = it.is_forced != wanted.is_forced;
+        (is_forced, wanted.unlike(it), !it.is_default, it.group != wanted.group)
+    });
+    best?.rendition
+}
+
+/// Whether a variant has its sound in it, as far as its multivariant playlist says.
+pub(crate) fn has_sound(ladder: &Ladder, rendition: usize) -> bool {
+    let sounds = alternatives(ladder, "AUDIO");
+    let variants = || {
+        ladder.lines.iter().filter_map(|line| match line {
+            LadderLine::Variant(attributes, of) => Some((AttributeList::new(attributes), *of)),
+            LadderLine::Media(..) | LadderLine::IFrames(..) => None,
+        })
+    };
+    let is_linked = variants().any(|(attributes, _)| attributes.get("AUDIO").is_some());
+    variants().filter(|(_, of)| *of == rendition).any(|(attributes, _)| {
+        let group = attributes.get("AUDIO");
+        let mut own = sounds.iter().filter(|it| match group {
+            Some(group) => it.group == group,
+            // Where no variant names a group, each is of all.
+            None => !is_linked,
+        });
+        let is_none = own.clone().next().is_none();
+        is_none || own.any(|it| it.rendition.is_none())
+    })
+}
