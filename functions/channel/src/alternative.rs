@@ -1,6 +1,7 @@
 //! Which sound and which subtitles of a programme play in which rendition of a channel.
 
 use crate::asset::Asset;
+use crate::codecs::sounds;
 use crate::flaw::Flaw;
 use crate::ladder::{Ladder, LadderLine};
 use crate::language::Language;
@@ -20,6 +21,10 @@ pub(crate) struct Alternative<'a> {
     purposes: BTreeSet<String>,
     is_default: bool,
     is_forced: bool,
+    /// How many channels its sound has, as stated.
+    channels: Option<String>,
+    /// Which families of codecs its sound may be of; none: that is not stated.
+    codecs: BTreeSet<&'static str>,
 }
 
 /// What sounds a channel or a programme has, or what subtitles, in the order of its multivariant playlist.
@@ -42,9 +47,44 @@ pub(crate) fn alternatives<'a>(ladder: &'a Ladder, wanted: &str) -> Vec<Alternat
             purposes: purposes.map(str::to_owned).collect(),
             is_default: is("DEFAULT"),
             is_forced: is("FORCED"),
+            // What comes behind the count is how they are made.
+            channels: attributes
+                .get("CHANNELS")
+                .and_then(|it| it.split('/').next())
+                .map(str::to_owned),
+            codecs: sounds_of(ladder, *rendition, &text("GROUP-ID")),
         })
     };
     ladder.lines.iter().filter_map(alternative).collect()
+}
+
+/// The families of codecs that a rendition of a group may be of: those that all variants have that play it.
+fn sounds_of(ladder: &Ladder, rendition: Option<usize>, group: &str) -> BTreeSet<&'static str> {
+    let is_linked = is_linked(ladder);
+    let stated = variants(ladder).filter_map(|(attributes, of)| {
+        let plays = rendition == Some(of) || is_of(&attributes, group, is_linked);
+        let codecs = sounds(attributes.get("CODECS").filter(|_| plays)?);
+        (!codecs.is_empty()).then_some(codecs)
+    });
+    stated.reduce(|all, codecs| all.intersection(&codecs).copied().collect()).unwrap_or_default()
+}
+
+/// What a multivariant playlist says of each variant, and which rendition it is.
+fn variants(ladder: &Ladder) -> impl Iterator<Item = (AttributeList, usize)> {
+    ladder.lines.iter().filter_map(|line| match line {
+        LadderLine::Variant(attributes, of) => Some((AttributeList::new(attributes), *of)),
+        LadderLine::Media(..) | LadderLine::IFrames(..) => None,
+    })
+}
+
+/// Whether variants name the groups that they play.
+fn is_linked(ladder: &Ladder) -> bool {
+    variants(ladder).any(|(attributes, _)| attributes.get("AUDIO").is_some())
+}
+
+/// Whether a variant plays the sound of a group. Where none names any, each plays that of all.
+fn is_of(variant: &AttributeList, group: &str, is_linked: bool) -> bool {
+    variant.get("AUDIO").map_or(!is_linked, |named| named == group)
 }
 
 /// The sounds of a channel and of a programme.
@@ -63,8 +103,13 @@ impl<'a> Sounds<'a> {
     /// What plays in a rendition of the channel.
     ///
     /// # Errors
-    /// When there is nothing, or it is in the variants.
-    pub(crate) fn choose(&self, ladder: &Ladder, rendition: usize) -> Result<usize, Flaw> {
+    /// When there is nothing, or it is in the variants, or of another codec.
+    pub(crate) fn choose(
+        &self,
+        ladder: &Ladder,
+        rendition: usize,
+        asset: &Asset,
+    ) -> Result<usize, Flaw> {
         let name = || {
             ladder
                 .renditions
@@ -74,8 +119,22 @@ impl<'a> Sounds<'a> {
         let lacks = || Flaw::Lacks { rendition: name() };
         let wanted = self.channel.iter().rfind(|it| it.rendition == Some(rendition));
         let wanted = wanted.ok_or_else(lacks)?;
-        let fits = |it: &Alternative| it.rendition.is_none() || it.container == wanted.container;
-        let best = self.best(wanted, fits).ok_or_else(lacks)?;
+        let in_container =
+            |it: &Alternative| it.rendition.is_none() || it.container == wanted.container;
+        let can_follow = |it: &Alternative| in_container(it) && wanted.can_be(&it.codecs);
+        let other = self.best(wanted, |_| true).ok_or_else(lacks)?;
+        // What is heard is not another language because of the codec.
+        let is_as_like = |it: &&Alternative| wanted.is_as_like(it, other);
+        let Some(best) = self.best(wanted, can_follow).filter(is_as_like) else {
+            if !in_container(other) {
+                return Err(lacks());
+            }
+            let track = other.rendition.and_then(|track| asset.tracks.get(track));
+            let playlist = track.unwrap_or_else(|| asset.lead()).playlist.clone();
+            let words = |it: &Alternative| Vec::from_iter(it.codecs.iter().copied()).join(", ");
+            let (found, expected) = (words(other), words(wanted));
+            return Err(Flaw::Codecs { playlist, found, expected });
+        };
         best.rendition.ok_or_else(|| Flaw::Muxed { rendition: name() })
     }
 
@@ -101,6 +160,7 @@ impl<'a> Sounds<'a> {
                 is_mixed && elsewhere,
                 !it.is_default,
                 elsewhere,
+                wanted.layout(it),
                 it.group != wanted.group,
             )
         })
@@ -109,13 +169,41 @@ impl<'a> Sounds<'a> {
 
 impl Alternative<'_> {
     /// By what another differs, the most important first.
-    fn unlike(&self, other: &Self) -> (bool, bool, u8, bool) {
+    fn unlike(&self, other: &Self) -> (bool, bool, u8, u8, bool) {
+        let is_known = self.codecs.len() == 1 && other.codecs.len() == 1;
         (
             other.language.primary != self.language.primary,
             other.purposes != self.purposes,
+            // Where codecs are not stated, the count of channels is all that tells them apart.
+            if is_known { 0 } else { self.layout(other) },
             self.language.unlike(&other.language),
             other.name != self.name,
         )
+    }
+
+    /// Whether one is of its language, and for those that it is for, as far as another is.
+    fn is_as_like(&self, one: &Self, other: &Self) -> bool {
+        let (one, other) = (self.unlike(one), self.unlike(other));
+        (one.0, one.1) <= (other.0, other.1)
+    }
+
+    /// Whether it has another count of channels, or may have.
+    fn layout(&self, other: &Self) -> u8 {
+        match (&self.channels, &other.channels) {
+            (Some(one), Some(other)) => {
+                if one == other {
+                    0
+                } else {
+                    2
+                }
+            }
+            (Some(_), None) | (None, Some(_)) | (None, None) => 1,
+        }
+    }
+
+    /// Whether sound of one of these families of codecs can play here.
+    fn can_be(&self, codecs: &BTreeSet<&str>) -> bool {
+        self.codecs.is_empty() || codecs.is_empty() || !self.codecs.is_disjoint(codecs)
     }
 }
 
@@ -140,20 +228,9 @@ pub(crate) fn subtitles(ladder: &Ladder, rendition: usize, asset: &Asset) -> Opt
 /// Whether a variant has its sound in it, as far as its multivariant playlist says.
 pub(crate) fn has_sound(ladder: &Ladder, rendition: usize) -> bool {
     let sounds = alternatives(ladder, "AUDIO");
-    let variants = || {
-        ladder.lines.iter().filter_map(|line| match line {
-            LadderLine::Variant(attributes, of) => Some((AttributeList::new(attributes), *of)),
-            LadderLine::Media(..) | LadderLine::IFrames(..) => None,
-        })
-    };
-    let is_linked = variants().any(|(attributes, _)| attributes.get("AUDIO").is_some());
-    variants().filter(|(_, of)| *of == rendition).any(|(attributes, _)| {
-        let group = attributes.get("AUDIO");
-        let mut own = sounds.iter().filter(|it| match group {
-            Some(group) => it.group == group,
-            // Where no variant names a group, each is of all.
-            None => !is_linked,
-        });
+    let is_linked = is_linked(ladder);
+    variants(ladder).filter(|(_, of)| *of == rendition).any(|(attributes, _)| {
+        let mut own = sounds.iter().filter(|it| is_of(&attributes, &it.group, is_linked));
         let is_none = own.clone().next().is_none();
         is_none || own.any(|it| it.rendition.is_none())
     })

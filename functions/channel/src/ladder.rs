@@ -1,6 +1,7 @@
 //! What a channel or a programme offers: its renditions, and the multivariant playlist that names them.
 
 use crate::asset::{Asset, Track};
+use crate::codecs::families;
 use crate::index::kinds;
 use hls::{AttributeList, Line, Media, Micros, MultivariantPlaylist, Variant};
 use serde::{Deserialize, Serialize};
@@ -299,15 +300,6 @@ fn without_rates(attributes: &AttributeList) -> String {
 fn height(attributes: &AttributeList) -> u64 {
     let resolution = attributes.get("RESOLUTION").and_then(|text| text.split_once('x'));
     resolution.and_then(|(_, height)| height.trim().parse().ok()).unwrap_or(0)
-}
-
-/// The families of a `CODECS` value: what comes before the first point of each.
-fn families(codecs: &str) -> String {
-    let mut families: Vec<&str> =
-        codecs.split(',').filter_map(|codec| codec.trim().split('.').next()).collect();
-    families.sort_unstable();
-    families.dedup();
-    families.join(", ")
 }
 
 /// Text with nothing in it that needs care in a URL.

@@ -6,6 +6,7 @@
 mod alternative;
 mod asset;
 mod breaks;
+mod codecs;
 mod commit;
 mod edit;
 mod event;

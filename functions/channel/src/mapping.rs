@@ -2,6 +2,7 @@
 
 use crate::alternative::{Sounds, has_sound, subtitles};
 use crate::asset::{Asset, AssetHash, Track};
+use crate::codecs::are_alike;
 use crate::commit::Why;
 use crate::flaw::Flaw;
 use crate::ladder::{Kind, Ladder, Rendition};
@@ -30,7 +31,7 @@ pub fn tracks(ladder: &Ladder, target: Seconds, asset: &Asset) -> Result<Tracks,
                 Some(wanted) => choose_variant(wanted, &offered, asset).map(Some),
                 None => Ok(None),
             },
-            Kind::Audio { .. } => sounds.choose(ladder, place).map(Some),
+            Kind::Audio { .. } => sounds.choose(ladder, place, asset).map(Some),
             Kind::Subtitles { .. } => Ok(subtitles(ladder, place, asset)),
             Kind::IFrames { .. } => Ok(choose_iframes(rendition, asset.ladder())),
         };
@@ -121,8 +122,8 @@ fn choose_variant(wanted: &Variant, offered: &[Variant], asset: &Asset) -> Resul
     if heard.peek().is_none() {
         return Err(Flaw::Demuxed);
     }
-    let like = |found: &str| found == wanted.codecs || found.is_empty() || wanted.codecs.is_empty();
-    let nearest = heard.filter(|it| like(it.codecs)).min_by_key(|it| {
+    let like = |it: &&Variant| are_alike(it.codecs, wanted.codecs, wanted.has_sound);
+    let nearest = heard.filter(like).min_by_key(|it| {
         (it.height.abs_diff(wanted.height), it.bandwidth.abs_diff(wanted.bandwidth))
     });
     nearest.map(|it| it.place).ok_or_else(|| Flaw::Codecs {

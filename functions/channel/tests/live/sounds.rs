@@ -156,3 +156,73 @@ fn subtitles_are_those_of_their_language_and_purpose() {
         assert_eq!(mapped(&[channel, video()], &programme), expected, "{name}");
     }
 }
+
+#[test]
+fn sound_is_chosen_by_its_codec_and_its_channels_before_its_group() {
+    let with = |name: &str, group: &str, codecs: &str| {
+        let codecs =
+            if codecs.is_empty() { String::new() } else { format!(",CODECS=\"{codecs}\"") };
+        picture(name, group).replacen(",AUDIO", &format!("{codecs},AUDIO"), 1)
+    };
+    let english = |group: &str, channels: &str, name: &str| {
+        let attributes = format!(
+            "GROUP-ID=\"{group}\",NAME=\"English\",LANGUAGE=\"en\",DEFAULT=YES,CHANNELS=\"{channels}\""
+        );
+        line("AUDIO", &attributes, name)
+    };
+    let (aac, ac3) = ("avc1.4d400d,mp4a.40.2", "avc1.4d400d,ac-3");
+    // Renditions are by rising group: those of the channel and of the programme are not in the same order.
+    let channel = [
+        english("stereo", "2", "x.m4s"),
+        english("surround", "6", "y.m4s"),
+        with("v.m4s", "stereo", aac),
+        with("v.m4s", "surround", ac3),
+    ];
+    let programme = |one: &str, other: &str, stereo: &str, surround: &str| {
+        [
+            english("hifi", "2", "stereo.m4s"),
+            english("all", "6", "surround.m4s"),
+            with("one.m4s", one, stereo),
+            with("one.m4s", other, surround),
+        ]
+    };
+    assert_eq!(mapped(&channel, &programme("hifi", "all", aac, ac3)), "one stereo surround");
+    // Also where the richer one is listed first.
+    let mut turned = programme("hifi", "all", aac, ac3);
+    turned.reverse();
+    assert_eq!(mapped(&channel, &turned), "one stereo surround");
+    // Where codecs are not stated, by channels.
+    assert_eq!(mapped(&channel, &programme("hifi", "all", "", "")), "one stereo surround");
+    // The same count in other codecs.
+    let like = |codec: &str| format!("avc1.4d400d,{codec}");
+    for (codec, expected) in [
+        ("mp4a.40.5", "v only"),
+        ("mp4a.40.2,ac-3", "v only"),
+        ("ac-3", "only.m4s: is ac-3 where the channel is mp4a"),
+        ("ec-3", "only.m4s: is ec-3 where the channel is mp4a"),
+        ("mp4a.40.34", "only.m4s: is mp3 where the channel is mp4a"),
+    ] {
+        let channel = [english("a", "2", "x.m4s"), with("v.m4s", "a", aac)];
+        let programme = [english("b", "2", "only.m4s"), with("v.m4s", "b", &like(codec))];
+        assert_eq!(mapped(&channel, &programme), expected, "{codec}");
+    }
+    // What the channel says of its surround sound must hold.
+    let stereo = [english("a", "2", "only.m4s"), with("v.m4s", "a", aac)];
+    let refused = "only.m4s: is mp4a where the channel is ac-3";
+    assert_eq!(mapped(&channel, &stereo), refused);
+    // Of one codec the count of channels is chosen.
+    let both = [
+        english("a", "6", "six.m4s"),
+        english("b", "2", "two.m4s"),
+        with("v.m4s", "a", aac),
+        with("v.m4s", "b", aac),
+    ];
+    assert_eq!(mapped(&[english("a", "2", "x.m4s"), with("v.m4s", "a", aac)], &both), "v two");
+    // Another language is not heard because of its codec.
+    let german =
+        english("b", "2", "de.m4s").replace("English", "Deutsch").replace("\"en\"", "\"de\"");
+    let foreign =
+        [english("a", "6", "en.m4s"), german, with("v.m4s", "a", ac3), with("v.m4s", "b", aac)];
+    let refused = "en.m4s: is ac-3 where the channel is mp4a";
+    assert_eq!(mapped(&[english("a", "2", "x.m4s"), with("v.m4s", "a", aac)], &foreign), refused);
+}

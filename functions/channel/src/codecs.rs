@@ -1,0 +1,67 @@
+//! Families of codecs: what a player must be able to decode, and cannot change in the middle of a playlist.
+
+use std::collections::BTreeSet;
+
+/// The families of a `CODECS` value: what comes before the first point of each.
+pub(crate) fn families(codecs: &str) -> String {
+    let mut families: Vec<&str> =
+        codecs.split(',').filter_map(|codec| codec.trim().split('.').next()).collect();
+    families.sort_unstable();
+    families.dedup();
+    families.join(", ")
+}
+
+/// The families of sound in a `CODECS` value.
+pub(crate) fn sounds(codecs: &str) -> BTreeSet<&'static str> {
+    codecs.split(',').filter_map(sound).collect()
+}
+
+/// Whether variants of some families can follow each other, sound that is beside them left out.
+pub(crate) fn are_alike(one: &str, other: &str, with_sound: bool) -> bool {
+    let kept = |families: &'_ str| -> BTreeSet<String> {
+        let all = || families.split(',').map(|family| family.trim().to_owned());
+        let picture: BTreeSet<String> = all().filter(|it| sound(it).is_none()).collect();
+        // A variant of sound alone is what it sounds like.
+        if with_sound || picture.is_empty() { all().collect() } else { picture }
+    };
+    one.is_empty() || other.is_empty() || kept(one) == kept(other)
+}
+
+const SOUNDS: [&str; 15] = [
+    "mp4a", "mp3", "ac-3", "ec-3", "ac-4", "opus", "flac", "alac", "dtsc", "dtse", "dtsh", "dtsl",
+    "dtsx", "mha1", "mhm1",
+];
+
+/// The family of a codec where that is of sound (RFC 6381, and the registry of MP4).
+fn sound(codec: &str) -> Option<&'static str> {
+    let codec = codec.trim().to_ascii_lowercase();
+    let (family, kind) = codec.split_once('.').unwrap_or((&codec, ""));
+    match (family, kind) {
+        ("mp4a", "40.34" | "69" | "6b") => Some("mp3"),
+        ("mp4a", "a5") => Some("ac-3"),
+        ("mp4a", "a6") => Some("ec-3"),
+        _ => SOUNDS.into_iter().find(|sound| *sound == family),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sound_of_a_codec_is_told_from_its_picture() {
+        for (codecs, expected) in [
+            ("avc1.4d400d, mp4a.40.2", &["mp4a"][..]),
+            ("mp4a.40.5,mp4a.40.29", &["mp4a"]),
+            ("hvc1.2.4.L123,EC-3,ac-3", &["ac-3", "ec-3"]),
+            ("avc1.4d400d,mp4a.40.34", &["mp3"]),
+            ("avc1.4d400d,mp4a.a6", &["ec-3"]),
+            ("fLaC", &["flac"]),
+            ("Opus, vp09.00.10.08", &["opus"]),
+            ("avc1.4d400d,stpp.ttml.im1t", &[]),
+            ("", &[]),
+        ] {
+            assert_eq!(sounds(codecs).into_iter().collect::<Vec<_>>(), expected, "{codecs}");
+        }
+    }
+}
