@@ -5,6 +5,7 @@ mod assets;
 mod definition;
 mod events;
 mod fill;
+mod look;
 mod playlists;
 mod routes;
 mod schedule;
@@ -22,10 +23,10 @@ use axum::routing::{get, post};
 use channel::ports::{ChannelRecord, Shelf, ShelfError};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use hls::Micros;
+use look::Looked;
 pub(crate) use playlists::is_plain;
 use relay::ports::Clock;
 use std::sync::Arc;
-use tend::Looked;
 pub use vods::{Origins, Vods};
 
 /// The longest schedule that is taken in one request.

@@ -131,6 +131,16 @@ impl Asset {
         self.tracks.get(tracks.first().copied().flatten()?)?.address(segment)
     }
 
+    /// Whether another one is the same but for the queries of addresses: some origins sign them anew each time that
+    /// they are asked.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        let mut both = self.tracks.iter().zip(&other.tracks);
+        self.ladder == other.ladder
+            && self.tracks.len() == other.tracks.len()
+            && both.all(|(track, other)| track.is_like(other))
+    }
+
     /// What names its content.
     #[must_use]
     pub fn hash(&self) -> AssetHash {
@@ -162,6 +172,21 @@ impl Asset {
 }
 
 impl Track {
+    fn is_like(&self, other: &Self) -> bool {
+        let mut states = self.states.iter().zip(&other.states);
+        let mut segments = self.segments.iter().zip(&other.segments);
+        let lines = |state: &State| format!("{}\n{}\n{}", state.map_keys, state.map, state.keys);
+        bare(&self.playlist).eq(bare(&other.playlist))
+            && self.begin == other.begin
+            && self.states.len() == other.states.len()
+            && self.segments.len() == other.segments.len()
+            && states.all(|(one, other)| bare(&lines(one)).eq(bare(&lines(other))))
+            && segments.all(|(one, other)| {
+                let of = |it: &Segment| (it.end, it.discontinuities, it.state);
+                of(one) == of(other) && bare(&one.text).eq(bare(&other.text))
+            })
+    }
+
     pub(crate) fn duration(&self) -> Micros {
         self.segments.last().map_or(Micros(0), |last| last.end - self.begin)
     }
@@ -239,6 +264,11 @@ impl Track {
     }
 }
 
+/// What lines hold without the queries of addresses.
+fn bare(lines: &str) -> impl Iterator<Item = &str> {
+    lines.split(['\n', '"']).filter_map(|part| part.split('?').next())
+}
+
 fn is_zero(micros: &Micros) -> bool {
     *micros == Micros(0)
 }
@@ -250,6 +280,40 @@ pub(crate) fn apart(one: Micros, other: Micros) -> Micros {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_index_is_like_another_that_differs_in_the_queries_of_addresses_alone() {
+        let asset = |text: &str, map: &str, end: u64, playlist: &str| {
+            let state = State { map: map.to_owned(), ..State::default() };
+            let segment =
+                Segment { end: Micros(end), discontinuities: 0, state: 0, text: text.into() };
+            let (playlist, begin) = (playlist.to_owned(), Micros(0));
+            let track = Track { playlist, begin, states: vec![state], segments: vec![segment] };
+            Asset { ladder: Ladder::default(), tracks: vec![track] }
+        };
+        let map = "#EXT-X-MAP:URI=\"a.mp4?t=1\",BYTERANGE=\"9@0\"\n";
+        let one = asset("#X:URI=\"k?t=1\",A=1\nhttps://a/1.ts?t=1\n", map, 2, "v.m3u8");
+        let signed_map = map.replace("t=1", "t=22");
+        let signed = asset("#X:URI=\"k?u\",A=1\nhttps://a/1.ts\n", &signed_map, 2, "v.m3u8?t=2");
+        assert_ne!(one, signed);
+        assert!(one.is_like(&signed) && signed.is_like(&one) && one.is_like(&one));
+        for (text, map, end, playlist) in [
+            ("#X:URI=\"k?t=1\",A=2\nhttps://a/1.ts?t=1\n", map, 2, "v.m3u8"),
+            ("#X:URI=\"k?t=1\",A=1\nhttps://a/2.ts?t=1\n", map, 2, "v.m3u8"),
+            ("#X:URI=\"k?t=1\",A=1\n#Y\nhttps://a/1.ts?t=1\n", map, 2, "v.m3u8"),
+            ("#X:URI=\"k?t=1\",A=1\nhttps://a/1.ts?t=1\n", "", 2, "v.m3u8"),
+            ("#X:URI=\"k?t=1\",A=1\nhttps://a/1.ts?t=1\n", map, 3, "v.m3u8"),
+            ("#X:URI=\"k?t=1\",A=1\nhttps://a/1.ts?t=1\n", map, 2, "w.m3u8"),
+        ] {
+            let other = asset(text, map, end, playlist);
+            assert!(!one.is_like(&other), "{text} {map} {end} {playlist}");
+        }
+        let fewer = |mut asset: Asset| {
+            asset.tracks[0].segments.clear();
+            asset
+        };
+        assert!(!one.is_like(&fewer(one.clone())) && !fewer(one.clone()).is_like(&one));
+    }
 
     #[test]
     fn the_nearest_segment_is_the_first_of_those_that_begin_nearest() {

@@ -23,6 +23,23 @@ pub struct AssetRecord {
     pub duration: Micros,
     /// When it was added.
     pub added: Timestamp,
+    /// What named its index before, the last first: where one of these is scheduled, this is to play.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<AssetHash>,
+}
+
+/// So many are known of what named an index before. An asset that plays each hour, and is signed anew each time, may be
+/// scheduled a week ahead.
+const EARLIER: usize = 200;
+
+impl AssetRecord {
+    /// The same in the place of another with its id.
+    #[must_use]
+    pub fn in_place_of(self, before: &Self) -> Self {
+        let earlier = std::iter::once(&before.hash).chain(&before.earlier);
+        let earlier = earlier.filter(|hash| **hash != self.hash).take(EARLIER);
+        Self { earlier: earlier.cloned().collect(), ..self }
+    }
 }
 
 /// A channel that was made.
@@ -157,6 +174,34 @@ pub struct ShelfError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_asset_knows_what_its_indexes_were_the_last_first_and_only_so_many() {
+        let record = |hash: usize| AssetRecord {
+            id: "one".to_owned(),
+            title: None,
+            hash: AssetHash(hash.to_string()),
+            url: String::new(),
+            duration: Micros(0),
+            added: Timestamp(0),
+            earlier: Vec::new(),
+        };
+        let mut last = record(0);
+        for hash in [1, 1, 2, 0, 2].into_iter().chain(10..10 + EARLIER) {
+            let next = record(hash).in_place_of(&last);
+            assert!(!next.earlier.contains(&next.hash), "{next:?}");
+            if hash == 10 {
+                let names: Vec<&str> = next.earlier.iter().map(|it| it.0.as_str()).collect();
+                assert_eq!(names, ["2", "0", "1"]);
+            }
+            last = next;
+        }
+        assert_eq!(last.earlier.len(), EARLIER);
+        // Whoever does not know of it reads and writes the rest.
+        let stored = serde_json::to_value(record(1)).expect("it has string keys only");
+        assert!(stored.get("earlier").is_none());
+        assert_eq!(serde_json::from_value::<AssetRecord>(stored).ok(), Some(record(1)));
+    }
 
     #[test]
     fn a_channel_has_a_schedule_unless_it_plays_a_loop_or_is_gone() {

@@ -68,6 +68,7 @@ pub fn asset_record(id: &str, index: &Asset) -> AssetRecord {
         url: format!("https://vod.example/{id}/main.m3u8"),
         duration: index.duration(),
         added: Timestamp(1_000_000),
+        earlier: Vec::new(),
     }
 }
 

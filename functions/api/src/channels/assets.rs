@@ -60,6 +60,12 @@ pub async fn add<H: Shelf, V: Vods, C: Clock>(
         hash,
         url: Address::of(&url).to_string(),
         added: channels.clock.now(),
+        earlier: Vec::new(),
+    };
+    let before = channels.shelf.asset(&record.id).await.map_err(|error| failed(&error))?;
+    let record = match &before {
+        Some(before) => record.in_place_of(before),
+        None => record,
     };
     channels.shelf.add_asset(&record, &asset).await.map_err(|error| failed(&error))?;
     let location = [(header::LOCATION, format!("/assets/{}", record.id))];

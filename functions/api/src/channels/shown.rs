@@ -15,10 +15,15 @@ impl Names {
     pub async fn read(shelf: &impl Shelf) -> Result<Self, ShelfError> {
         let mut assets = shelf.assets().await?;
         assets.sort_by_key(|asset| std::cmp::Reverse(asset.added));
-        Ok(Self(assets.into_iter().map(|asset| (asset.hash.clone(), asset)).collect()))
+        let mut names = BTreeMap::new();
+        for asset in &assets {
+            names.extend(asset.earlier.iter().map(|hash| (hash.clone(), asset.clone())));
+        }
+        names.extend(assets.into_iter().map(|asset| (asset.hash.clone(), asset)));
+        Ok(Self(names))
     }
 
-    /// The id, or the hash of one that was removed or changed since.
+    /// The id, or the hash of one that was removed since.
     fn id(&self, hash: &AssetHash) -> String {
         self.0.get(hash).map_or_else(|| hash.0.clone(), |asset| asset.id.clone())
     }

@@ -1,53 +1,25 @@
 //! What is about to play is looked at once more: a VOD that is gone, or is another one now, gives way to the slate.
 
+use super::look::{Looked, gone};
 use super::schedule::Unchanged;
-use super::{Channels, Vods, assets};
-use channel::ports::{AssetRecord, ChannelRecord, Shelf, ShelfError};
-use channel::{Asset, AssetHash, Break, Channel, Edit, Entry, FREEZE, Item, Role, Why, Wish};
-use futures_util::future::{Either, join, join_all, select};
-use futures_util::lock;
+use super::{Channels, Vods};
+use channel::ports::{ChannelRecord, Shelf, ShelfError};
+use channel::{Asset, AssetHash, Break, Channel, Edit, Entry, FREEZE, Role, Why, Wish};
 use futures_util::stream::{self, StreamExt};
 use hls::{Micros, Timestamp};
-use relay::ports::{Clock, OriginError};
-use std::collections::{BTreeMap, BTreeSet};
+use relay::ports::Clock;
+use std::collections::BTreeMap;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use url::Url;
+use std::sync::Arc;
 
 /// How much earlier than by the next look an entry is looked at: looks come late.
 const LATE: Micros = Micros::from_secs(15);
 /// What it takes to look, and to change the schedule.
 const MARGIN: Micros = Micros::from_secs(4);
-/// What it takes to change the schedule.
-const CHANGE: Micros = Micros::from_secs(2);
-/// How long a look may take: two requests that are answered late, or are not. It is over well before the next.
-const PATIENCE: Micros = Micros::from_secs(20);
 /// Entries of a channel that are looked at side by side.
 const AT_ONCE: usize = 32;
 /// A slate that would have to play more often in the place of what is gone does so as where nothing is scheduled.
 const MAX_REPEATS: u64 = 100;
-
-/// How long an origin is left alone that failed before it is asked once more.
-const AGAIN: Micros = Micros::from_secs(3);
-
-/// Assets, and what is known of them by now.
-pub struct Looked {
-    assets: Vec<AssetRecord>,
-    /// Whether what has this index can be played. Who looks holds it, and others wait.
-    good: Mutex<BTreeMap<AssetHash, Arc<lock::Mutex<Option<bool>>>>>,
-}
-
-impl Looked {
-    /// Nothing is known of these yet.
-    pub fn at(assets: Vec<AssetRecord>) -> Self {
-        Self { assets, good: Mutex::default() }
-    }
-
-    fn of(&self, hash: &AssetHash) -> Arc<lock::Mutex<Option<bool>>> {
-        let mut good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(good.entry(hash.clone()).or_default())
-    }
-}
 
 /// Looks at what begins soon on a channel.
 pub async fn tend<H: Shelf, V: Vods, C: Clock>(
@@ -66,149 +38,70 @@ pub async fn tend<H: Shelf, V: Vods, C: Clock>(
     let looks = wished.map(|entry| gone(channels, entry, now, looked));
     let mut looks = pin!(stream::iter(looks).buffered(AT_ONCE));
     while let Some((entry, gone)) = looks.next().await {
-        let Some(wish) = &entry.wish else { continue };
-        if gone.contains(&wish.asset) {
+        let Some(wish) = entry.wish.as_ref().filter(|_| !gone.is_empty()) else { continue };
+        let done = match gone.get(&wish.asset) {
+            Some(None) => Some(false),
+            Some(Some(_)) | None => without(channels, record, entry, wish, &gone).await,
+        };
+        if done == Some(false) && gone.contains_key(&wish.asset) {
             replace(channels, record, entry, settled).await;
-        } else if !gone.is_empty() {
-            without(channels, record, entry, wish, &gone).await;
         }
     }
     Ok(())
 }
 
-/// What cannot be played of an entry. What has not answered when it is about to be settled cannot.
-async fn gone<'a, H: Shelf, V: Vods, C: Clock>(
-    channels: &Channels<H, V, C>,
-    entry: &'a Entry,
-    now: Timestamp,
-    looked: &Looked,
-) -> (&'a Entry, BTreeSet<AssetHash>) {
-    let before = Timestamp(entry.start().0.saturating_sub(FREEZE.0 + CHANGE.0));
-    let until = before.min(now + PATIENCE);
-    let items = entry.items.iter().filter(|item| item.role != Role::Slate);
-    let each: BTreeMap<&AssetHash, &Item> = items.map(|item| (&item.asset, item)).collect();
-    let looks = each.into_values().map(async |item| {
-        let cell = looked.of(&item.asset);
-        let look = async {
-            let mut known = cell.lock().await;
-            if known.is_none() {
-                *known = is_good(channels, &looked.assets, item, until).await;
-            }
-            *known
-        };
-        match by(&*channels.clock, until, look).await.flatten() {
-            Some(true) => None,
-            Some(false) | None => Some(item.asset.clone()),
-        }
-    });
-    (entry, join_all(looks).await.into_iter().flatten().collect())
-}
-
-/// What is ready by a moment.
-async fn by<T>(clock: &impl Clock, until: Timestamp, ready: impl Future<Output = T>) -> Option<T> {
-    match select(pin!(ready), pin!(clock.sleep_until(until))).await {
-        Either::Left((ready, _)) => Some(ready),
-        Either::Right(_) => None,
-    }
-}
-
-/// Whether an item can be played: its VOD is there and still what it was, and so is its first segment; absent where
-/// that was not told by then.
-async fn is_good<H: Shelf, V: Vods, C: Clock>(
-    channels: &Channels<H, V, C>,
-    assets: &[AssetRecord],
-    item: &Item,
-    until: Timestamp,
-) -> Option<bool> {
-    let same = async {
-        // One that was removed since is not known to be anywhere: it plays as it was.
-        let mut same = None;
-        for asset in assets.iter().filter(|asset| asset.hash == item.asset) {
-            // It may have been added twice, from two places.
-            if same != Some(true) {
-                same = Some(is_same(&*channels.vods, asset).await);
-            }
-        }
-        same != Some(false)
-    };
-    let same = by(&*channels.clock, until, same);
-    let begins = by(&*channels.clock, until, begins(channels, item));
-    // It is what it was until its origin says otherwise; its segments must be there.
-    match join(same, begins).await {
-        (Some(false), _) => Some(false),
-        (Some(true) | None, begins) => begins,
-    }
-}
-
-/// Whether the first segment of an item can be read, under the address that viewers get.
-async fn begins<H: Shelf, V: Vods, C: Clock>(channels: &Channels<H, V, C>, item: &Item) -> bool {
-    let Ok(indexes) = channels.indexes(std::iter::once(item.asset.clone())).await else {
-        return true;
-    };
-    let address = indexes.get(&item.asset).and_then(|it| it.address(&item.tracks, item.first));
-    // A path is one of the server that serves the channel.
-    let Some(url) = address.and_then(|address| Url::parse(address).ok()) else { return true };
-    for again in [true, false] {
-        match channels.vods.segment(&url).await {
-            Ok(()) => return true,
-            Err(
-                OriginError::Gone { .. } | OriginError::Spoilt { .. } | OriginError::Refused { .. },
-            ) => return false,
-            // It may be that a signature has expired, or that it fails for a moment.
-            Err(OriginError::Unavailable { .. }) if again => {
-                channels.clock.sleep_until(channels.clock.now() + AGAIN).await;
-            }
-            Err(OriginError::Unavailable { .. }) => {}
-        }
-    }
-    false
-}
-
-/// Whether a VOD is there and still what it was; it is until its origin says otherwise.
-async fn is_same<V: Vods>(vods: &V, asset: &AssetRecord) -> bool {
-    let Ok(url) = Url::parse(&asset.url) else { return true };
-    match vods.playlist(&url).await {
-        Err(OriginError::Gone { .. } | OriginError::Spoilt { .. }) => false,
-        Err(OriginError::Unavailable { .. } | OriginError::Refused { .. }) => true,
-        // Its playlists may fail for a moment: only another index is another VOD.
-        Ok(_) => assets::read(vods, &url).await.map_or(true, |now| now.hash() == asset.hash),
-    }
-}
-
-/// Fills the breaks of an entry without the ads that are gone; without any, with the slate; where there is no room for
-/// that, with less, or with nothing.
+/// Lets what was added in the place of something play in its place, and fills breaks without the ads that are gone;
+/// without any, with the slate; where there is no room for that, with less, or with nothing. Whether it was done;
+/// absent where somebody else changed the entry.
 async fn without<H: Shelf, V: Vods, C: Clock>(
     channels: &Channels<H, V, C>,
     record: &ChannelRecord,
     entry: &Entry,
     wish: &Wish,
-    gone: &BTreeSet<AssetHash>,
-) {
-    let Some(of) = &record.channel else { return };
+    gone: &BTreeMap<AssetHash, Option<AssetHash>>,
+) -> Option<bool> {
+    let of = record.channel.as_ref()?;
     let slate = slate(channels, of).await;
     let half = slate.as_ref().map_or(Micros(0), |(_, index)| Micros(index.longest().0 / 2));
-    let (mut full, mut less, mut none) = (wish.clone(), wish.clone(), wish.clone());
-    (full.breaks, less.breaks, none.breaks) = (Vec::new(), Vec::new(), Vec::new());
+    let now = |hash: &AssetHash| gone.get(hash).cloned().unwrap_or_else(|| Some(hash.clone()));
+    let asset = now(&wish.asset)?;
+    let (mut full, mut less, mut none) = (Vec::new(), Vec::new(), Vec::new());
     for wished in &wish.breaks {
         let ads = if wished.ads.is_empty() { &of.ads } else { &wished.ads };
-        let left = ads.iter().filter(|ad| !gone.contains(*ad)).cloned();
-        let mut left = Break { ads: left.collect(), ..wished.clone() };
-        if left.ads.len() == ads.len() {
-            none.breaks.push(wished.clone());
+        let mut left: Vec<AssetHash> = ads.iter().filter_map(now).collect();
+        if left == *ads {
+            for breaks in [&mut full, &mut less, &mut none] {
+                breaks.push(wished.clone());
+            }
+            continue;
         }
-        if left.ads.is_empty() {
-            left.ads.extend(slate.iter().map(|(hash, _)| hash.clone()));
+        if left.is_empty() {
+            left.extend(slate.iter().map(|(hash, _)| hash.clone()));
         }
-        if !left.ads.is_empty() {
-            full.breaks.push(left.clone());
-            less.breaks.push(Break { duration: left.duration - half, ..left });
+        if !left.is_empty() {
+            full.push(Break { ads: left.clone(), ..wished.clone() });
+            let duration = wished.duration - half;
+            less.push(Break { ads: left, duration, ..wished.clone() });
         }
     }
-    let edits = [full, less, none].map(|wish| Edit::Replace(entry.id, vec![wish]));
-    if let Some(done) = channels.try_each(&record.id, &edits).await {
-        let (channel, id) = (record.id.as_str(), entry.id);
-        tracing::warn!(channel, entry = id, done, "ads are gone: others play in their place");
-    }
+    let wish = Wish { asset, ..wish.clone() };
+    let with = |breaks: Vec<Break>| Wish { breaks, ..wish.clone() };
+    // What is longer now than there is room for plays for as long as was planned.
+    let programme = entry.items.iter().filter(|item| item.role == Role::Programme);
+    let planned = programme.fold(Micros(0), |sum, item| sum + item.duration);
+    let planned = Wish { duration: Some(planned), ..with(full.clone()) };
+    let wishes = [with(full), planned, with(less), with(none)];
+    let done = channels
+        .try_each(&record.id, &wishes.map(|wish| Edit::Replace(entry.id, vec![wish])))
+        .await?;
+    let (channel, id) = (record.id.as_str(), entry.id);
+    tracing::warn!(
+        channel,
+        entry = id,
+        done,
+        "what is gone is left out, and what was added in its place plays"
+    );
+    Some(done)
 }
 
 /// Puts the slate in the place of an entry, for as long; without a slate, nothing.

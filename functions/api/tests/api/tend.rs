@@ -3,8 +3,10 @@
 use crate::channels::roles;
 use crate::world::World;
 use axum::http::Method;
+use channel::ports::Shelf;
 use hls::{Micros, Timestamp};
 use serde_json::{Value, json};
+use std::sync::atomic::Ordering;
 
 #[tokio::test]
 async fn other_ads_play_where_some_are_gone_and_the_slate_where_segments_cannot_be_read() {
@@ -244,4 +246,80 @@ async fn a_programme_plays_whose_segments_are_there_when_its_playlists_are_not_t
     world.channels.tend(Micros::from_secs(30)).await.unwrap();
     let shown = world.get("/channels/one/schedule").await.json();
     assert_eq!(roles(&shown).pop().unwrap().1, "show5", "{shown:#}");
+}
+
+#[tokio::test]
+async fn what_is_signed_anew_each_time_plays_and_by_its_new_addresses_where_the_old_are_refused() {
+    let world = World::new();
+    world.add("signed5").await;
+    world.channel(&json!({ "slate": "slate3", "ads": ["signed5"] })).await;
+    let breaks = json!([{ "at": 10, "duration": 10 }]);
+    let film = json!({ "asset": "film10", "breaks": breaks });
+    world.schedule(json!([{ "asset": "film10" }, { "asset": "signed5" }, film])).await;
+    let (before, plays) = (world.scheduled().await, "slate3 film10 signed5 film10 signed5 film10");
+    assert_eq!(named(&before).join(" "), plays);
+    let hash = async || world.get("/assets/signed5").await.json()["hash"].clone();
+    let first = hash().await;
+    world.channels.tend(Micros::from_secs(60)).await.unwrap();
+    assert_eq!(world.scheduled().await, before, "it is the same but for its signatures");
+    assert_eq!(hash().await, first);
+
+    let vods = &world.channels.vods;
+    vods.expired.store(vods.signed.load(Ordering::Relaxed), Ordering::Relaxed);
+    world.channels.tend(Micros::from_secs(60)).await.unwrap();
+    assert_eq!(world.scheduled().await, before, "it plays when it would have");
+    let second = hash().await;
+    assert_ne!(second, first, "by what is signed now");
+    let log = world.channels.shelf.log("one", Timestamp(0), Timestamp(u64::MAX)).await.unwrap();
+    let items = log.iter().flat_map(|entry| &entry.items);
+    let played = items.filter(|item| json!(item.asset) == second).count();
+    assert_eq!(played, 2, "as a programme and as an ad");
+
+    // What would be signed now is refused as well.
+    vods.expired.store(998, Ordering::Relaxed);
+    world.channels.tend(Micros::from_secs(60)).await.unwrap();
+    assert!(!named(&world.scheduled().await).contains(&"signed5"));
+}
+
+#[tokio::test]
+async fn what_was_packaged_anew_and_added_again_plays_as_it_is_now() {
+    for (now, lasts, plays) in [
+        (8, 16, "slate3 film10 show5 film10 show5 film10"),
+        (3, 10, "slate3 film10 show5 film10 show5 slate3 film10"),
+    ] {
+        let world = World::new();
+        world.channel(&json!({ "slate": "slate3", "ads": ["show5"] })).await;
+        let breaks = json!([{ "at": 10, "duration": lasts }]);
+        let film = json!({ "asset": "film10", "breaks": breaks });
+        world.schedule(json!([{ "asset": "film10" }, { "asset": "show5" }, film])).await;
+        world.channels.vods.anew.lock().unwrap().insert("show5".to_owned(), now);
+        world.add("show5").await;
+        world.channels.tend(Micros::from_secs(60)).await.unwrap();
+        let after = world.scheduled().await;
+        assert_eq!(named(&after).join(" "), plays, "{now}");
+        let long = after[3].1.since(after[2].1);
+        assert_eq!(long, Micros::from_secs(2 * now as u64), "{after:?}");
+        let log = world.channels.shelf.log("one", Timestamp(0), Timestamp(u64::MAX)).await.unwrap();
+        let hash = world.get("/assets/show5").await.json()["hash"].clone();
+        let items = log.iter().flat_map(|entry| &entry.items);
+        assert_eq!(items.filter(|item| json!(item.asset) == hash).count(), 2, "{log:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_longer_since_it_was_added_again_is_cut_where_what_follows_has_a_time() {
+    let world = World::new();
+    world.channel(&json!({ "slate": "slate3", "target_duration": 2 })).await;
+    let over =
+        *world.schedule(json!([{ "asset": "film10" }, { "asset": "show5" }])).await.last().unwrap();
+    world.schedule(json!([{ "asset": "film10", "start": over.to_string() }])).await;
+    let before = world.scheduled().await;
+    world.channels.vods.anew.lock().unwrap().insert("show5".to_owned(), 20);
+    world.add("show5").await;
+    world.channels.tend(Micros::from_secs(60)).await.unwrap();
+    assert_eq!(world.scheduled().await, before);
+    // What was not added again is another VOD, as before.
+    world.channels.vods.anew.lock().unwrap().insert("film10".to_owned(), 10);
+    world.channels.tend(Micros::from_secs(60)).await.unwrap();
+    assert_eq!(named(&world.scheduled().await)[3], "slate3");
 }

@@ -3,19 +3,26 @@
 use api::channels::Vods;
 use bytes::Bytes;
 use relay::ports::OriginError;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use url::Url;
 
 /// VODs at `https://vod.example/<name>/main.m3u8`: two variants of as many 2 s segments as the name says. What is
 /// called `poor..` has one, the segments of `slow..` take 12 s, and `huge..` has as many renditions of 8 MiB. Each is
-/// at `again.m3u8` as well.
+/// at `again.m3u8` as well. Those of `signed..` are signed anew each time that they are asked for.
 #[derive(Default)]
 pub struct MadeUp {
     /// The names of those that are gone.
     pub gone: Mutex<BTreeSet<String>>,
     /// The names of those that never answer.
     pub silent: Mutex<BTreeSet<String>>,
+    /// The names of those that were packaged anew, and how many segments they have since; the old ones are gone.
+    pub anew: Mutex<BTreeMap<String, usize>>,
+    /// How often something was signed.
+    pub signed: AtomicU64,
+    /// What was signed before is no longer good.
+    pub expired: AtomicU64,
 }
 
 impl Vods for MadeUp {
@@ -25,6 +32,12 @@ impl Vods for MadeUp {
             std::future::pending::<()>().await;
         }
         if self.gone.lock().unwrap().contains(&format!("segments of {name}")) {
+            return Err(OriginError::Unavailable { reason: "origin answered 403".to_owned() });
+        }
+        let anew = self.anew.lock().unwrap().contains_key(name);
+        let token = url.query().and_then(|query| query.strip_prefix("token=")).unwrap_or("999");
+        let is_good = token.parse::<u64>().unwrap() >= self.expired.load(Ordering::Relaxed);
+        if !is_good || anew != url.path().contains("/anew") {
             return Err(OriginError::Unavailable { reason: "origin answered 403".to_owned() });
         }
         Ok(())
@@ -44,6 +57,12 @@ impl Vods for MadeUp {
             return Err(gone());
         }
         let segments: usize = name.trim_matches(char::is_alphabetic).parse().map_err(|_| gone())?;
+        let anew = self.anew.lock().unwrap().get(*name).copied();
+        let (segments, kind) = anew.map_or((segments, ""), |segments| (segments, "anew"));
+        let token = match name.starts_with("signed") {
+            true => format!("?token={}", self.signed.fetch_add(1, Ordering::Relaxed)),
+            false => String::new(),
+        };
         let text = match *file {
             "main.m3u8" if name.starts_with("huge") => {
                 let media = |n| {
@@ -71,7 +90,8 @@ impl Vods for MadeUp {
                 let more = usize::from(name.starts_with("uneven") && *file == "v1.m3u8");
                 let seconds = if name.starts_with("slow") { 12 } else { 2 };
                 let segments = 0..segments + more;
-                let segments = segments.map(|n| format!("#EXTINF:{seconds},\n{n}.ts\n"));
+                let segments =
+                    segments.map(|n| format!("#EXTINF:{seconds},\n{kind}{n}.ts{token}\n"));
                 let segments: String = segments.collect();
                 format!("#EXTM3U\n#EXT-X-TARGETDURATION:{seconds}\n{segments}#EXT-X-ENDLIST\n")
             }
