@@ -30,6 +30,8 @@ pub struct Air {
     indexes: Mutex<BTreeMap<AssetHash, Weak<Asset>>>,
     /// Channels whose schedule was changed here, and may have a live programme.
     noted: Mutex<BTreeSet<String>>,
+    /// Channels whose schedule was changed on request: what begins soon was not looked at yet.
+    unseen: Mutex<BTreeSet<String>>,
     /// Why the live sources of channels are not played, as far as it is known here.
     troubles: Mutex<BTreeMap<String, String>>,
 }
@@ -69,8 +71,8 @@ pub struct Rendered {
 
 impl Air {
     pub fn new(stale: Option<Micros>) -> Self {
-        let (noted, troubles) = (Mutex::default(), Mutex::default());
-        Self { stale, on: RwLock::default(), indexes: Mutex::default(), noted, troubles }
+        let (noted, unseen, troubles) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { stale, on: RwLock::default(), indexes: Mutex::default(), noted, unseen, troubles }
     }
 
     /// Notes that a channel may have a live programme soon.
@@ -81,6 +83,16 @@ impl Air {
     /// What was noted since.
     pub fn noted(&self) -> BTreeSet<String> {
         std::mem::take(&mut *self.noted.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Notes that a schedule was changed on request.
+    pub fn note_unseen(&self, id: &str) {
+        self.unseen.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned());
+    }
+
+    /// The channels of which that was noted since.
+    pub fn unseen(&self) -> BTreeSet<String> {
+        std::mem::take(&mut *self.unseen.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Notes why the live source of a channel is not played; nothing where it is.

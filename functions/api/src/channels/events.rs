@@ -1,6 +1,7 @@
 //! Live sources between programmes: what they list is looked at, and written into the schedule.
 
 use super::assets::Multivariant;
+use super::look::Looked;
 use super::{Channels, Vods, overtaken};
 use crate::problem::Problem;
 use channel::ports::{Shelf, ShelfError};
@@ -31,7 +32,8 @@ struct Known {
 }
 
 impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
-    /// Plays live sources where programmes of them are due, until `until`; each as soon as it lists something.
+    /// Plays live sources where programmes of them are due, until `until`; each as soon as it lists something. What is
+    /// scheduled here meanwhile is looked at at once.
     ///
     /// Any number may do this at a time: what a source lists is written once. Where nobody does, the slate plays.
     ///
@@ -53,13 +55,17 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
             }
             for id in near {
                 if followed.insert(id.clone()) {
-                    following.push(self.follow_one(id, until));
+                    following.push(Either::Left(self.follow_one(id, until)));
                 }
+            }
+            for id in self.air.unseen() {
+                following.push(Either::Right(self.look_at_once(id)));
             }
             let tick = pin!(self.clock.sleep_until((now + NOTICE).min(until)));
             if following.is_empty() {
                 tick.await;
-            } else if let Either::Right((Some(id), _)) = select(tick, following.next()).await {
+            } else if let Either::Right((Some(Some(id)), _)) = select(tick, following.next()).await
+            {
                 followed.remove(&id);
             }
         }
@@ -82,7 +88,7 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
     }
 
     /// Plays the live sources of one channel for as long as some are due.
-    async fn follow_one(&self, id: String, until: Timestamp) -> String {
+    async fn follow_one(&self, id: String, until: Timestamp) -> Option<String> {
         let mut known = Known::default();
         loop {
             let due = match self.look(&id, &mut known).await {
@@ -94,9 +100,21 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
             };
             match due {
                 Some(due) if due < until => self.clock.sleep_until(due).await,
-                Some(_) | None => return id,
+                Some(_) | None => return Some(id),
             }
         }
+    }
+
+    /// Looks at what was just scheduled to begin before all schedules are looked at again.
+    async fn look_at_once(&self, id: String) -> Option<String> {
+        let looked = async {
+            let looked = Looked::at(self.shelf.assets().await?);
+            self.look_ahead(&id, SCAN, &looked).await
+        };
+        if let Err(error) = looked.await {
+            tracing::error!(channel = id, %error, "cannot look at what was just scheduled");
+        }
+        None
     }
 
     /// Looks at the source of a live programme, and plays what is new; says when to look again.

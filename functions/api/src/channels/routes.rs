@@ -80,6 +80,7 @@ pub async fn put<H: Shelf, V: Vods, C: Clock>(
     channels.air.change(&id);
     if record.fill.is_some() {
         extend(&channels, &id).await.map_err(|error| failed(&error))?;
+        channels.air.note_unseen(&id);
     }
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     let location = [(header::LOCATION, format!("/channels/{id}"))];

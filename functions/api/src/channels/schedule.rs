@@ -106,6 +106,7 @@ pub async fn change<H: Shelf, V: Vods, C: Clock>(
             return Err(refused(refusals.iter().map(said).collect()));
         }
     };
+    channels.air.note_unseen(&id);
     let names = Names::read(&*channels.shelf).await.map_err(|error| failed(&error))?;
     let shown = EntryAnswer::all(entries.iter(), &names);
     let location = [(header::LOCATION, format!("/channels/{id}/schedule"))];

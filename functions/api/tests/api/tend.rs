@@ -323,3 +323,19 @@ async fn what_is_longer_since_it_was_added_again_is_cut_where_what_follows_has_a
     world.channels.tend(Micros::from_secs(60)).await.unwrap();
     assert_eq!(named(&world.scheduled().await)[3], "slate3");
 }
+
+#[tokio::test]
+async fn what_is_scheduled_to_begin_soon_is_looked_at_at_once() {
+    let world = World::new();
+    world.channel(&json!({ "slate": "slate3" })).await;
+    world.lose("show5");
+    let start = world.now() + Micros::from_secs(40);
+    let show = json!({ "asset": "show5", "start": start.to_string() });
+    world.schedule(json!([show, { "asset": "film10" }])).await;
+    let before = world.scheduled().await;
+    assert!(named(&before).contains(&"show5"));
+    world.channels.follow(world.now() + Micros::from_secs(15)).await.unwrap();
+    let after = world.scheduled().await;
+    assert!(!named(&after).contains(&"show5"), "{after:?}");
+    assert_eq!(after.last(), before.last());
+}
