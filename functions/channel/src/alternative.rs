@@ -61,7 +61,7 @@ pub(crate) fn alternatives<'a>(ladder: &'a Ladder, wanted: &str) -> Vec<Alternat
 /// The families of codecs that a rendition of a group may be of: those that all variants have that play it.
 fn sounds_of(ladder: &Ladder, rendition: Option<usize>, group: &str) -> BTreeSet<&'static str> {
     let is_linked = is_linked(ladder);
-    let stated = variants(ladder).filter_map(|(attributes, of)| {
+    let stated = ladder.stated().filter_map(|(attributes, of)| {
         let plays = rendition == Some(of) || is_of(&attributes, group, is_linked);
         let codecs = sounds(attributes.get("CODECS").filter(|_| plays)?);
         (!codecs.is_empty()).then_some(codecs)
@@ -69,17 +69,9 @@ fn sounds_of(ladder: &Ladder, rendition: Option<usize>, group: &str) -> BTreeSet
     stated.reduce(|all, codecs| all.intersection(&codecs).copied().collect()).unwrap_or_default()
 }
 
-/// What a multivariant playlist says of each variant, and which rendition it is.
-fn variants(ladder: &Ladder) -> impl Iterator<Item = (AttributeList, usize)> {
-    ladder.lines.iter().filter_map(|line| match line {
-        LadderLine::Variant(attributes, of) => Some((AttributeList::new(attributes), *of)),
-        LadderLine::Media(..) | LadderLine::IFrames(..) => None,
-    })
-}
-
 /// Whether variants name the groups that they play.
 fn is_linked(ladder: &Ladder) -> bool {
-    variants(ladder).any(|(attributes, _)| attributes.get("AUDIO").is_some())
+    ladder.stated().any(|(attributes, _)| attributes.get("AUDIO").is_some())
 }
 
 /// Whether a variant plays the sound of a group. Where none names any, each plays that of all.
@@ -229,7 +221,7 @@ pub(crate) fn subtitles(ladder: &Ladder, rendition: usize, asset: &Asset) -> Opt
 pub(crate) fn has_sound(ladder: &Ladder, rendition: usize) -> bool {
     let sounds = alternatives(ladder, "AUDIO");
     let is_linked = is_linked(ladder);
-    variants(ladder).filter(|(_, of)| *of == rendition).any(|(attributes, _)| {
+    ladder.stated().filter(|(_, of)| *of == rendition).any(|(attributes, _)| {
         let mut own = sounds.iter().filter(|it| is_of(&attributes, &it.group, is_linked));
         let is_none = own.clone().next().is_none();
         is_none || own.any(|it| it.rendition.is_none())

@@ -15,6 +15,10 @@ pub struct Ladder {
     pub(crate) lines: Vec<LadderLine>,
     /// Whether every segment can be decoded by itself.
     pub(crate) independent: bool,
+    /// Of each rendition the peak bits per second of all that plays in it, where that may be more than is stated of
+    /// it. What plays in it is chosen by what is stated: else it would be another for what was added before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) peaks: Vec<u64>,
 }
 
 /// A rendition of a channel: its media playlist is at `<name>.m3u8`, beside the multivariant one.
@@ -102,7 +106,7 @@ impl Kind {
         Self::IFrames { bandwidth: bandwidth.unwrap_or(0), height: height(attributes) }
     }
 
-    /// Raises a bandwidth to that of a richer programme.
+    /// Raises a bandwidth to that of a richer variant.
     pub(crate) fn lift(&mut self, other: u64) {
         match self {
             Self::Variant { bandwidth, .. } | Self::IFrames { bandwidth, .. } => {
@@ -181,6 +185,7 @@ impl Ladder {
             lines: multivariant.lines.iter().filter_map(line).collect(),
             independent: multivariant.lines.contains(&independent),
             renditions,
+            peaks: Vec::new(),
         }
     }
 
@@ -225,7 +230,8 @@ impl Ladder {
             self.renditions.get(rendition).map_or("", |rendition| rendition.name.as_str())
         };
         let bandwidth = |rendition: usize| {
-            self.renditions.get(rendition).map_or(0, |rendition| rendition.kind.bandwidth())
+            let stated = self.renditions.get(rendition).map_or(0, |it| it.kind.bandwidth());
+            stated.max(self.peaks.get(rendition).copied().unwrap_or(0))
         };
         for line in &self.lines {
             match line {
@@ -251,12 +257,23 @@ impl Ladder {
         text
     }
 
-    /// Raises the bandwidths to those of a programme and the tracks that are played of it.
+    /// Raises the bandwidths that are published to those of a programme and the tracks that are played of it.
     pub fn lift(&mut self, asset: &Asset, tracks: &[Option<usize>]) {
-        for (rendition, track) in self.renditions.iter_mut().zip(tracks) {
+        self.peaks.resize(self.renditions.len(), 0);
+        for (peak, track) in self.peaks.iter_mut().zip(tracks) {
             let of = track.and_then(|track| asset.ladder.renditions.get(track));
-            rendition.kind.lift(of.map_or(0, |of| of.kind.bandwidth()));
+            *peak = of.map_or(0, |of| of.kind.bandwidth()).max(*peak);
         }
+    }
+
+    /// What the multivariant playlist says of each variant and each playlist of I-frames, and which rendition that is.
+    pub(crate) fn stated(&self) -> impl Iterator<Item = (AttributeList, usize)> {
+        self.lines.iter().filter_map(|line| match line {
+            LadderLine::Variant(attributes, of) | LadderLine::IFrames(attributes, of) => {
+                Some((AttributeList::new(attributes), *of))
+            }
+            LadderLine::Media(..) => None,
+        })
     }
 
     /// How many counts of segments there are: the variants of a programme have the same, every other

@@ -15,8 +15,8 @@ use std::rc::Rc;
 /// rendition shows nothing meanwhile.
 pub type Tracks = Vec<Option<usize>>;
 
-/// Chooses the tracks of `asset` for a channel: variants by codec, height and bandwidth; audio and subtitles by language,
-/// what they are for, name and what is the default; I-frames by height and bandwidth.
+/// Chooses the tracks of `asset` for a channel: variants by codec, range, height and bandwidth; audio and subtitles by language,
+/// what they are for, name and what is the default; I-frames by range, height and bandwidth.
 ///
 /// # Errors
 /// Every reason why the channel cannot play it.
@@ -33,7 +33,7 @@ pub fn tracks(ladder: &Ladder, target: Seconds, asset: &Asset) -> Result<Tracks,
             },
             Kind::Audio { .. } => sounds.choose(ladder, place, asset).map(Some),
             Kind::Subtitles { .. } => Ok(subtitles(ladder, place, asset)),
-            Kind::IFrames { .. } => Ok(choose_iframes(rendition, asset.ladder())),
+            Kind::IFrames { .. } => Ok(choose_iframes(ladder, place, asset.ladder())),
         };
         match chosen {
             Ok(track) => tracks.push(track),
@@ -85,6 +85,8 @@ struct Variant<'a> {
     height: u64,
     bandwidth: u64,
     codecs: &'a str,
+    /// Such as `PQ`; what is not said is `SDR`.
+    range: String,
     has_sound: bool,
 }
 
@@ -98,12 +100,20 @@ fn variants(ladder: &Ladder) -> Vec<Variant<'_>> {
                 height: *height,
                 bandwidth: *bandwidth,
                 codecs,
+                range: range(ladder, place),
                 has_sound: has_sound(ladder, place),
             }),
             Kind::Audio { .. } | Kind::Subtitles { .. } | Kind::IFrames { .. } => {}
         }
     }
     variants
+}
+
+/// Whether the picture is brighter than the usual, and how.
+fn range(ladder: &Ladder, rendition: usize) -> String {
+    let stated = ladder.stated().filter(|(_, of)| *of == rendition);
+    let mut ranges = stated.filter_map(|(it, _)| it.get("VIDEO-RANGE").map(str::to_owned));
+    ranges.next().unwrap_or_else(|| "SDR".to_owned())
 }
 
 fn choose_variant(wanted: &Variant, offered: &[Variant], asset: &Asset) -> Result<usize, Flaw> {
@@ -124,7 +134,8 @@ fn choose_variant(wanted: &Variant, offered: &[Variant], asset: &Asset) -> Resul
     }
     let like = |it: &&Variant| are_alike(it.codecs, wanted.codecs, wanted.has_sound);
     let nearest = heard.filter(like).min_by_key(|it| {
-        (it.height.abs_diff(wanted.height), it.bandwidth.abs_diff(wanted.bandwidth))
+        let is_other = it.range != wanted.range;
+        (is_other, it.height.abs_diff(wanted.height), it.bandwidth.abs_diff(wanted.bandwidth))
     });
     nearest.map(|it| it.place).ok_or_else(|| Flaw::Codecs {
         playlist: playlist(other),
@@ -133,11 +144,14 @@ fn choose_variant(wanted: &Variant, offered: &[Variant], asset: &Asset) -> Resul
     })
 }
 
-fn choose_iframes(wanted: &Rendition, ladder: &Ladder) -> Option<usize> {
+fn choose_iframes(channel: &Ladder, wanted: usize, ladder: &Ladder) -> Option<usize> {
+    let expected = range(channel, wanted);
+    let wanted = channel.renditions.get(wanted)?;
     let Kind::IFrames { height, bandwidth } = &wanted.kind else { return None };
     let iframes = ladder.renditions.iter().enumerate().filter_map(|(place, it)| match &it.kind {
         Kind::IFrames { height: h, bandwidth: b } if it.container == wanted.container => {
-            Some((place, (h.abs_diff(*height), b.abs_diff(*bandwidth))))
+            let is_other = range(ladder, place) != expected;
+            Some((place, (is_other, h.abs_diff(*height), b.abs_diff(*bandwidth))))
         }
         Kind::IFrames { .. } | Kind::Variant { .. } => None,
         Kind::Audio { .. } | Kind::Subtitles { .. } => None,

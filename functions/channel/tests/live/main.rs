@@ -11,6 +11,7 @@ mod limits;
 mod loops;
 mod pieces;
 mod playlists;
+mod rungs;
 mod schedules;
 mod sounds;
 mod sources;
