@@ -1,7 +1,7 @@
 //! Which sound and which subtitles of a programme play in which rendition of a channel.
 
 use crate::asset::Asset;
-use crate::codecs::sounds;
+use crate::codecs::{sounds, texts};
 use crate::flaw::Flaw;
 use crate::ladder::{Ladder, LadderLine};
 use crate::language::Language;
@@ -23,7 +23,7 @@ pub(crate) struct Alternative<'a> {
     is_forced: bool,
     /// How many channels its sound has, as stated.
     channels: Option<String>,
-    /// Which families of codecs its sound may be of; none: that is not stated.
+    /// Which families of codecs it may be of; none: that is not stated.
     codecs: BTreeSet<&'static str>,
 }
 
@@ -52,31 +52,37 @@ pub(crate) fn alternatives<'a>(ladder: &'a Ladder, wanted: &str) -> Vec<Alternat
                 .get("CHANNELS")
                 .and_then(|it| it.split('/').next())
                 .map(str::to_owned),
-            codecs: sounds_of(ladder, *rendition, &text("GROUP-ID")),
+            codecs: codecs_of(ladder, wanted, *rendition, &text("GROUP-ID")),
         })
     };
     ladder.lines.iter().filter_map(alternative).collect()
 }
 
 /// The families of codecs that a rendition of a group may be of: those that all variants have that play it.
-fn sounds_of(ladder: &Ladder, rendition: Option<usize>, group: &str) -> BTreeSet<&'static str> {
-    let is_linked = is_linked(ladder);
+fn codecs_of(
+    ladder: &Ladder,
+    kind: &str,
+    rendition: Option<usize>,
+    group: &str,
+) -> BTreeSet<&'static str> {
+    let families = if kind == "AUDIO" { sounds } else { texts };
+    let is_linked = is_linked(ladder, kind);
     let stated = ladder.stated().filter_map(|(attributes, of)| {
-        let plays = rendition == Some(of) || is_of(&attributes, group, is_linked);
-        let codecs = sounds(attributes.get("CODECS").filter(|_| plays)?);
+        let plays = rendition == Some(of) || is_of(&attributes, kind, group, is_linked);
+        let codecs = families(attributes.get("CODECS").filter(|_| plays)?);
         (!codecs.is_empty()).then_some(codecs)
     });
     stated.reduce(|all, codecs| all.intersection(&codecs).copied().collect()).unwrap_or_default()
 }
 
 /// Whether variants name the groups that they play.
-fn is_linked(ladder: &Ladder) -> bool {
-    ladder.stated().any(|(attributes, _)| attributes.get("AUDIO").is_some())
+fn is_linked(ladder: &Ladder, kind: &str) -> bool {
+    ladder.stated().any(|(attributes, _)| attributes.get(kind).is_some())
 }
 
-/// Whether a variant plays the sound of a group. Where none names any, each plays that of all.
-fn is_of(variant: &AttributeList, group: &str, is_linked: bool) -> bool {
-    variant.get("AUDIO").map_or(!is_linked, |named| named == group)
+/// Whether a variant plays a group. Where none names any, each plays all.
+fn is_of(variant: &AttributeList, kind: &str, group: &str, is_linked: bool) -> bool {
+    variant.get(kind).map_or(!is_linked, |named| named == group)
 }
 
 /// The sounds of a channel and of a programme.
@@ -193,7 +199,7 @@ impl Alternative<'_> {
         }
     }
 
-    /// Whether sound of one of these families of codecs can play here.
+    /// Whether something of one of these families of codecs can play here.
     fn can_be(&self, codecs: &BTreeSet<&str>) -> bool {
         self.codecs.is_empty() || codecs.is_empty() || !self.codecs.is_disjoint(codecs)
     }
@@ -205,6 +211,7 @@ pub(crate) fn subtitles(ladder: &Ladder, rendition: usize, asset: &Asset) -> Opt
     let wanted = channel.iter().rfind(|it| it.rendition == Some(rendition))?;
     let fits = |it: &&Alternative| {
         it.container == wanted.container
+            && wanted.can_be(&it.codecs)
             && it.language.primary == wanted.language.primary
             // What is forced is shown to those who asked for no subtitles.
             && (it.is_forced || !wanted.is_forced)
@@ -220,9 +227,9 @@ pub(crate) fn subtitles(ladder: &Ladder, rendition: usize, asset: &Asset) -> Opt
 /// Whether a variant has its sound in it, as far as its multivariant playlist says.
 pub(crate) fn has_sound(ladder: &Ladder, rendition: usize) -> bool {
     let sounds = alternatives(ladder, "AUDIO");
-    let is_linked = is_linked(ladder);
+    let is_linked = is_linked(ladder, "AUDIO");
     ladder.stated().filter(|(_, of)| *of == rendition).any(|(attributes, _)| {
-        let mut own = sounds.iter().filter(|it| is_of(&attributes, &it.group, is_linked));
+        let mut own = sounds.iter().filter(|it| is_of(&attributes, "AUDIO", &it.group, is_linked));
         let is_none = own.clone().next().is_none();
         is_none || own.any(|it| it.rendition.is_none())
     })

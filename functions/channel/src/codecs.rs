@@ -16,10 +16,17 @@ pub(crate) fn sounds(codecs: &str) -> BTreeSet<&'static str> {
     codecs.split(',').filter_map(sound).collect()
 }
 
-/// Whether variants of some families can follow each other, sound that is beside them left out.
+/// The families of subtitles in a `CODECS` value. WebVTT by itself is in none.
+pub(crate) fn texts(codecs: &str) -> BTreeSet<&'static str> {
+    codecs.split(',').filter_map(text).collect()
+}
+
+/// Whether variants of some families can follow each other, with their sound where they have it in them.
 pub(crate) fn are_alike(one: &str, other: &str, with_sound: bool) -> bool {
     let kept = |families: &'_ str| -> BTreeSet<String> {
-        let all = || families.split(',').map(|family| family.trim().to_owned());
+        // Subtitles are beside variants, and what has none may follow.
+        let seen = families.split(',').filter(|family| text(family).is_none());
+        let all = || seen.clone().map(|family| family.trim().to_owned());
         let picture: BTreeSet<String> = all().filter(|it| sound(it).is_none()).collect();
         // A variant of sound alone is what it sounds like.
         if with_sound || picture.is_empty() { all().collect() } else { picture }
@@ -42,6 +49,12 @@ fn sound(codec: &str) -> Option<&'static str> {
         ("mp4a", "a6") => Some("ec-3"),
         _ => SOUNDS.into_iter().find(|sound| *sound == family),
     }
+}
+
+/// The family of a codec where that is of subtitles.
+fn text(codec: &str) -> Option<&'static str> {
+    let family = codec.trim().split('.').next();
+    ["stpp", "wvtt"].into_iter().find(|text| Some(*text) == family)
 }
 
 #[cfg(test)]

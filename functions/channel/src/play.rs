@@ -62,12 +62,19 @@ impl<'a> Play<'a> {
         let track = self.tracks.get(rendition).copied().flatten();
         match track.and_then(|track| self.asset.tracks.get(track)) {
             Some(track) => Feed::Track(track),
-            None => match self.ladder.renditions.get(rendition).map(|it| &it.kind) {
-                Some(Kind::Subtitles { .. }) => Feed::Silent(self.asset.lead(), Silence::Subtitles),
-                Some(Kind::Variant { .. } | Kind::Audio { .. } | Kind::IFrames { .. }) | None => {
-                    Feed::Silent(self.asset.lead(), Silence::Gap)
-                }
+            None => Feed::Silent(self.asset.lead(), self.silence(rendition)),
+        }
+    }
+
+    fn silence(&self, rendition: usize) -> Silence {
+        match self.ladder.renditions.get(rendition) {
+            // An `EXT-X-MAP` stays in force, and the empty file is none of MP4.
+            Some(it) if it.container == "fmp4" => Silence::Gap,
+            Some(it) => match it.kind {
+                Kind::Subtitles { .. } => Silence::Subtitles,
+                Kind::Variant { .. } | Kind::Audio { .. } | Kind::IFrames { .. } => Silence::Gap,
             },
+            None => Silence::Gap,
         }
     }
 

@@ -236,6 +236,44 @@ fn what_a_programme_lacks_is_silent() {
 }
 
 #[test]
+fn subtitles_in_mp4_are_not_followed_by_an_empty_file_of_text() {
+    let with_text = "#EXTM3U\n\
+        #EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"s\",NAME=\"Deutsch\",LANGUAGE=\"de\",URI=\"de.m3u8\"\n\
+        #EXT-X-STREAM-INF:BANDWIDTH=400000,CODECS=\"avc1.4d400d,stpp.ttml.im1t\",SUBTITLES=\"s\"\nv.m3u8\n";
+    let without = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=400000,CODECS=\"avc1.4d400d\"\nv.m3u8\n";
+    let mapped = |name: &str| {
+        let map = format!("#EXT-X-MAP:URI=\"{name}.mp4\"\n#EXTINF");
+        media(name, "m4s", &[2_000]).replacen("#EXTINF", &map, 1)
+    };
+    let files = [("v.m3u8", mapped("v")), ("de.m3u8", mapped("t"))];
+    let assets = [index("/a/", with_text, &files), index("/b/", without, &files)];
+    let assets = assets.map(|asset| Arc::new(asset.unwrap()));
+    let settings =
+        Settings { epoch: Timestamp(0), target_duration: Seconds(2), window: Micros::from_secs(6) };
+    let channel = Loop::new(settings, assets.to_vec()).unwrap();
+    let text = channel.media_playlist(1, Timestamp(8_000_000), None).text;
+    let lines = text.lines().filter(|line| !line.contains("PROGRAM-DATE-TIME"));
+    insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @r#"
+    #EXTM3U
+    #EXT-X-VERSION:6
+    #EXT-X-TARGETDURATION:2
+    #EXT-X-MEDIA-SEQUENCE:1
+    #EXT-X-DISCONTINUITY-SEQUENCE:1
+    #EXT-X-GAP
+    #EXTINF:2,
+    gap
+    #EXT-X-DISCONTINUITY
+    #EXT-X-MAP:URI="/a/t.mp4"
+    #EXTINF:2.000,
+    /a/t0.m4s
+    #EXT-X-DISCONTINUITY
+    #EXT-X-GAP
+    #EXTINF:2,
+    gap
+    "#);
+}
+
+#[test]
 fn a_date_range_moves_with_its_segment_and_has_a_name_of_its_own_each_time() {
     let dated = media("s", "ts", &[2_000, 2_000, 2_000])
         .replacen("#EXTINF", "#EXT-X-PROGRAM-DATE-TIME:2001-01-01T00:00:00Z\n#EXTINF", 1)

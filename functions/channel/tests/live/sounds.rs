@@ -226,3 +226,33 @@ fn sound_is_chosen_by_its_codec_and_its_channels_before_its_group() {
     let refused = "en.m4s: is ac-3 where the channel is mp4a";
     assert_eq!(mapped(&[english("a", "2", "x.m4s"), with("v.m4s", "a", aac)], &foreign), refused);
 }
+
+#[test]
+fn what_has_no_subtitles_plays_where_the_codecs_of_the_channel_name_some() {
+    let with = |codecs: &str, more: &str| {
+        let line =
+            picture("v.m4s", "a").replacen("AUDIO=\"a\"", &format!("CODECS=\"{codecs}\"{more}"), 1);
+        vec![line]
+    };
+    let text = |name: &str| line("SUBTITLES", "GROUP-ID=\"s\",NAME=\"A\",LANGUAGE=\"de\"", name);
+    let titled =
+        |codecs: &str, name: &str| [with(codecs, ",SUBTITLES=\"s\""), vec![text(name)]].concat();
+    let channel = titled("avc1.4d400d,mp4a.40.2,stpp.ttml.im1t", "x.m4s");
+    for (name, programme, expected) in [
+        ("none", with("avc1.4d400d,mp4a.40.2", ""), "v -"),
+        ("of the same codec", titled("stpp,mp4a.40.2,avc1.4d400d", "y.m4s"), "v y"),
+        ("of a codec that is not stated", titled("avc1.4d400d,mp4a.40.2", "y.m4s"), "v y"),
+        ("of another codec", titled("avc1.4d400d,mp4a.40.2,wvtt", "y.m4s"), "v -"),
+        ("in text", titled("avc1.4d400d,mp4a.40.2,wvtt", "y.vtt"), "v -"),
+        (
+            "another picture",
+            with("hvc1.2,mp4a.40.2", ""),
+            "v.m4s: is hvc1, mp4a where the channel is avc1, mp4a, stpp",
+        ),
+    ] {
+        assert_eq!(mapped(&channel, &programme), expected, "{name}");
+        if name == "none" {
+            assert_eq!(mapped(&programme, &channel), "v", "{name}");
+        }
+    }
+}
