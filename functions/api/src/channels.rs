@@ -84,16 +84,16 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
     pub async fn tend(&self, every: Micros) -> Result<(), ShelfError> {
         // All that is in memory of channels that nobody watches are their names.
         let ids = self.shelf.channel_ids().await?;
-        let extended = ids.iter().map(|id| self.extend(id));
+        let looked = Looked::at(self.shelf.assets().await?);
+        let extended = ids.iter().map(|id| self.extend(id, &looked));
         stream::iter(extended).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
         // A VOD that answers late, or never, holds up no other channel, and its own only until it must be settled.
-        let looked = Looked::at(self.shelf.assets().await?);
         let tended = ids.iter().map(|id| self.look_ahead(id, every, &looked));
         stream::iter(tended).buffer_unordered(AT_ONCE).try_collect().await
     }
 
     /// Takes from the log of a channel what nobody is shown any more, and adds what is picked by itself.
-    async fn extend(&self, id: &str) -> Result<(), ShelfError> {
+    async fn extend(&self, id: &str, looked: &Looked) -> Result<(), ShelfError> {
         let Some(record) = self.shelf.channel(id).await? else { return Ok(()) };
         let now = self.clock.now();
         let before = record.channel.as_ref().map_or(now, |channel| channel.kept_since(now));
@@ -101,7 +101,7 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
             // It goes on growing, and plays.
             tracing::warn!(channel = id, %error, "what is long over stays in the log");
         }
-        if record.is_scheduled() { fill::extend(self, id).await } else { Ok(()) }
+        if record.is_scheduled() { fill::extend(self, id, looked).await } else { Ok(()) }
     }
 
     /// Looks at what begins soon on a channel.

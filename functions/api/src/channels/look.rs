@@ -59,8 +59,15 @@ impl Looked {
         Self { assets, known: Mutex::default() }
     }
 
+    /// The index that an asset with this one has now, and how long it plays; absent where the asset was removed.
+    pub fn now(&self, hash: &AssetHash) -> Option<(&AssetHash, Micros)> {
+        let now = self.became(hash).unwrap_or(hash);
+        let asset = self.assets.iter().find(|asset| asset.hash == *now)?;
+        Some((&asset.hash, asset.duration))
+    }
+
     /// The index that an asset has now of which this was one before.
-    pub fn became(&self, hash: &AssetHash) -> Option<&AssetHash> {
+    fn became(&self, hash: &AssetHash) -> Option<&AssetHash> {
         let is_there = self.assets.iter().any(|asset| asset.hash == *hash);
         let after = self.assets.iter().filter(|asset| asset.earlier.contains(hash));
         let last = after.max_by_key(|asset| asset.added).filter(|_| !is_there);

@@ -2,6 +2,7 @@
 
 use super::definition::{Asked, Named};
 use super::fill::{extend, first};
+use super::look::Looked;
 use super::playlists::is_plain;
 use super::shown::{ChannelAnswer, Names};
 use super::{Channels, Vods, failed, overtaken};
@@ -73,13 +74,14 @@ pub async fn put<H: Shelf, V: Vods, C: Clock>(
     let record = record.filter(|_| errors.0.is_empty());
     let mut record =
         record.ok_or_else(|| Problem::fields(StatusCode::UNPROCESSABLE_ENTITY, errors.0))?;
-    let entries = if created { first(&channels, &mut record).await? } else { Vec::new() };
+    let looked = Looked::at(channels.shelf.assets().await.map_err(|error| failed(&error))?);
+    let entries = if created { first(&channels, &mut record, &looked).await? } else { Vec::new() };
     if !channels.shelf.commit(&record, None, &entries).await.map_err(|error| failed(&error))? {
         return Err(overtaken(&id));
     }
     channels.air.change(&id);
     if record.fill.is_some() {
-        extend(&channels, &id).await.map_err(|error| failed(&error))?;
+        extend(&channels, &id, &looked).await.map_err(|error| failed(&error))?;
         channels.air.note_unseen(&id);
     }
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };

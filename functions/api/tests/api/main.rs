@@ -5,6 +5,7 @@
 mod channels;
 mod described;
 mod fetcher;
+mod fill;
 mod limits;
 mod secrets;
 mod sessions;

@@ -1,0 +1,95 @@
+//! Schedules that are extended by themselves.
+
+use crate::world::World;
+use channel::ports::Shelf;
+use hls::{Micros, Timestamp};
+use serde_json::json;
+use std::collections::BTreeSet;
+
+impl World {
+    /// The programmes of the channel `one` with their ends, and what fills its breaks and holes.
+    async fn plays(&self) -> Vec<(String, Timestamp, Timestamp)> {
+        let shown = self.get("/channels/one/schedule?from=2023-11-14T22:13:00Z").await.json();
+        let entries = shown["entries"].as_array().unwrap().iter();
+        let items = entries.flat_map(|entry| entry["items"].as_array().unwrap());
+        let moment = |value: &serde_json::Value| Timestamp::from_date_time(value.as_str().unwrap());
+        let name = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        items
+            .map(|item| {
+                let (start, end) = (moment(&item["start"]), moment(&item["end"]));
+                (name(&item["asset"]), start.unwrap(), end.unwrap())
+            })
+            .collect()
+    }
+}
+
+#[tokio::test]
+async fn a_hole_before_a_special_is_filled_as_far_as_something_fits() {
+    let world = World::new();
+    world.add("special4").await;
+    let fill = json!({
+        "assets": ["film10", "show5"], "ahead_seconds": 200, "breaks": { "every": 8, "duration": 4 },
+    });
+    let made = world.channel(&json!({ "slate": "slate3", "ads": ["ad2"], "fill": fill })).await;
+    assert_eq!(made["fill"]["ahead_seconds"], 200);
+    let start = world.now() + Micros::from_secs(600);
+    let special = json!({ "asset": "special4", "start": start.to_string() });
+    let body = json!({ "items": [special, { "asset": "ad2" }] });
+    assert_eq!(world.post("/channels/one/schedule", &body).await.status, 201);
+    let before = world.plays().await;
+    let is_special = |(name, ..): &&(String, Timestamp, Timestamp)| name == "special4";
+    let special = before.iter().find(is_special).unwrap().clone();
+    let mut turns = 0;
+    // The clock goes on as the channel is looked after.
+    while world.now() + Micros::from_secs(60) < special.1 {
+        world.channels.tend(Micros::from_secs(30)).await.unwrap();
+        turns += 1;
+        assert!(turns < 1_000);
+    }
+    let after = world.plays().await;
+    assert_eq!(after.iter().find(is_special), Some(&special), "it plays when it would have");
+    let slates = after.iter().filter(|(name, ..)| name == "slate3");
+    let slate = slates.fold(Micros(0), |sum, (_, start, end)| sum + end.since(*start));
+    assert!(slate < Micros::from_secs(60), "less than the shortest programme: {after:#?}");
+    for programme in ["film10", "show5"] {
+        let count = after.iter().filter(|(name, ..)| name == programme).count();
+        assert!(count > 10, "{programme}: {count} times in 600 s");
+    }
+    let times = after.windows(2).all(|both| both[0].2 == both[1].1);
+    assert!(times, "without a gap: {after:?}");
+}
+
+#[tokio::test]
+async fn what_was_removed_is_picked_no_more_and_what_was_added_again_is_as_it_is_now() {
+    let world = World::new();
+    let fill = json!({
+        "assets": ["film10", "show5"], "ahead_seconds": 60, "breaks": { "every": 8, "duration": 4 },
+    });
+    for name in ["add2", "spot2"] {
+        world.add(name).await;
+    }
+    world.channel(&json!({ "slate": "slate3", "ads": ["add2", "spot2"], "fill": fill })).await;
+    let last = world.plays().await.last().unwrap().2;
+    for name in ["show5", "spot2"] {
+        assert_eq!(world.delete(&format!("/assets/{name}")).await.status, 204);
+    }
+    for (name, segments) in [("film10", 9), ("add2", 1)] {
+        world.channels.vods.anew.lock().unwrap().insert(name.to_owned(), segments);
+        world.add(name).await;
+    }
+    let mut turns = 0;
+    while world.plays().await.last().unwrap().1 < last + Micros::from_secs(100) {
+        world.channels.tend(Micros::from_secs(30)).await.unwrap();
+        turns += 1;
+        assert!(turns < 1_000);
+    }
+    let log = world.channels.shelf.log("one", last, Timestamp(u64::MAX)).await.unwrap();
+    let items = log.iter().filter(|entry| entry.start() >= last).flat_map(|entry| &entry.items);
+    let found: BTreeSet<String> = items.map(|item| item.asset.0.clone()).collect();
+    let mut expected = BTreeSet::new();
+    for name in ["film10", "add2"] {
+        let hash = world.get(&format!("/assets/{name}")).await.json()["hash"].clone();
+        expected.insert(hash.as_str().unwrap().to_owned());
+    }
+    assert_eq!(found, expected);
+}
