@@ -10,6 +10,7 @@ mod playlists;
 mod routes;
 mod schedule;
 mod shown;
+mod slate;
 mod tend;
 mod vods;
 mod wishes;

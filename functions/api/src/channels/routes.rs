@@ -5,7 +5,7 @@ use super::fill::{extend, first};
 use super::look::Looked;
 use super::playlists::is_plain;
 use super::shown::{ChannelAnswer, Names};
-use super::{Channels, Vods, failed, overtaken};
+use super::{Channels, Vods, failed, overtaken, slate};
 use crate::fields::Errors;
 use crate::problem::Problem;
 use crate::sessions::read_json;
@@ -16,7 +16,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use channel::ports::{ChannelRecord, Fill, Shelf};
-use channel::{AssetHash, Library};
+use channel::{AssetHash, Channel, Library, Slate};
 use relay::ports::Clock;
 
 /// `GET /channels`
@@ -70,16 +70,26 @@ pub async fn put<H: Shelf, V: Vods, C: Clock>(
     let known = channels.shelf.channel(&id).await.map_err(|error| failed(&error))?;
     let known = known.filter(|known| !known.gone);
     let created = known.is_none();
+    let before = known.as_ref().and_then(|known| known.channel.clone());
     let record = channels.wanted(&id, asked, known, &mut errors).await?;
     let record = record.filter(|_| errors.0.is_empty());
     let mut record =
         record.ok_or_else(|| Problem::fields(StatusCode::UNPROCESSABLE_ENTITY, errors.0))?;
     let looked = Looked::at(channels.shelf.assets().await.map_err(|error| failed(&error))?);
-    let entries = if created { first(&channels, &mut record, &looked).await? } else { Vec::new() };
+    let now = record.channel.as_ref().map(|channel| channel.slate.clone());
+    let renewed = before.filter(|before| now.is_some_and(|now| now != before.slate));
+    let entries = match &renewed {
+        _ if created => first(&channels, &mut record, &looked).await?,
+        Some(before) => slate::shown(&channels, before, &mut record).await?,
+        None => Vec::new(),
+    };
     if !channels.shelf.commit(&record, None, &entries).await.map_err(|error| failed(&error))? {
         return Err(overtaken(&id));
     }
     channels.air.change(&id);
+    if renewed.is_some() {
+        slate::renew(&channels, &id).await?;
+    }
     if record.fill.is_some() {
         extend(&channels, &id, &looked).await.map_err(|error| failed(&error))?;
         channels.air.note_unseen(&id);
@@ -133,14 +143,18 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
         let before = known.as_ref().and_then(|known| known.channel.clone());
         let made = match before {
             Some(before) => {
-                for named in &named {
-                    let tracks =
-                        channel::tracks(&before.ladder, before.target_duration, &named.asset);
-                    if let Err(flaws) = tracks {
-                        errors.0.extend(super::definition::said(&named.field, &flaws));
+                let mut slate = before.slate.clone();
+                for Named { field, hash, asset } in &named {
+                    match channel::tracks(&before.ladder, before.target_duration, asset) {
+                        // What was added again under its id plays as it is now.
+                        Ok(tracks) if field == "slate" => {
+                            slate = Some(Slate { asset: hash.clone(), tracks });
+                        }
+                        Ok(_) => {}
+                        Err(flaws) => errors.0.extend(super::definition::said(field, &flaws)),
                     }
                 }
-                Some(channel::Channel { ads: ads_of, ..before })
+                Some(Channel { ads: ads_of, slate, ..before })
             }
             None => match asked.fixed.channel(&named, ads_of, self.clock.now()) {
                 Ok(made) => made,

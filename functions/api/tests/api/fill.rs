@@ -7,6 +7,12 @@ use serde_json::json;
 use std::collections::BTreeSet;
 
 impl World {
+    /// Packages a VOD anew with so many segments, and adds it again under its id.
+    async fn again(&self, name: &str, segments: usize) {
+        self.channels.vods.anew.lock().unwrap().insert(name.to_owned(), segments);
+        self.add(name).await;
+    }
+
     /// The programmes of the channel `one` with their ends, and what fills its breaks and holes.
     async fn plays(&self) -> Vec<(String, Timestamp, Timestamp)> {
         let shown = self.get("/channels/one/schedule?from=2023-11-14T22:13:00Z").await.json();
@@ -74,8 +80,7 @@ async fn what_was_removed_is_picked_no_more_and_what_was_added_again_is_as_it_is
         assert_eq!(world.delete(&format!("/assets/{name}")).await.status, 204);
     }
     for (name, segments) in [("film10", 9), ("add2", 1)] {
-        world.channels.vods.anew.lock().unwrap().insert(name.to_owned(), segments);
-        world.add(name).await;
+        world.again(name, segments).await;
     }
     let mut turns = 0;
     while world.plays().await.last().unwrap().1 < last + Micros::from_secs(100) {
@@ -92,4 +97,52 @@ async fn what_was_removed_is_picked_no_more_and_what_was_added_again_is_as_it_is
         expected.insert(hash.as_str().unwrap().to_owned());
     }
     assert_eq!(found, expected);
+}
+
+/// What a media playlist lists: the number and the address of each segment.
+fn listed(text: &str) -> Vec<(u64, String)> {
+    let number = text.lines().find_map(|line| line.strip_prefix("#EXT-X-MEDIA-SEQUENCE:")).unwrap();
+    let number: u64 = number.parse().unwrap();
+    let addresses = text.lines().filter(|line| line.starts_with("http")).map(str::to_owned);
+    (number..).zip(addresses).collect()
+}
+
+#[tokio::test]
+async fn a_channel_that_is_put_again_goes_on_with_the_slate_that_was_added_again() {
+    for ahead in [None, Some(60)] {
+        let world = World::new();
+        let body = json!({ "slate": "slate3", "target_duration": 2 });
+        world.channel(&body).await;
+        if let Some(ahead) = ahead {
+            let start = world.now() + Micros::from_secs(ahead);
+            let breaks = json!([{ "at": 10, "duration": 6 }]);
+            let show = json!({ "asset": "show5", "start": start.to_string() });
+            let film = json!({ "asset": "film10", "breaks": breaks });
+            let items = json!({ "items": [show, film] });
+            assert_eq!(world.post("/channels/one/schedule", &items).await.status, 201);
+        }
+        let path = "/channels/one/video_180p.m3u8";
+        let before = listed(&world.get(path).await.text);
+        world.again("slate3", 5).await;
+        let answer = world.put("/channels/one", &body).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let mut seen = before;
+        let is_new = |(_, address): &(u64, String)| address.contains("slate3/anew");
+        for look in 0..200 {
+            let now = listed(&world.get(path).await.text);
+            for line in &now {
+                let known = seen.iter().find(|(number, _)| *number == line.0);
+                assert!(known.is_none_or(|known| known == line), "{look}: {known:?} {line:?}");
+            }
+            assert!(now.last().unwrap().0 >= seen.last().unwrap().0, "{look}: it goes back");
+            seen.extend(now);
+        }
+        let now = listed(&world.get(path).await.text);
+        assert!(seen.iter().any(is_new) && now.iter().all(is_new), "{now:?}");
+        let first = seen.iter().find(|line| is_new(line)).unwrap().0;
+        let old = seen
+            .iter()
+            .filter(|(_, address)| address.contains("slate3/") && !address.contains("anew"));
+        assert!(old.map(|(number, _)| *number).max().unwrap() < first, "never again what is gone");
+    }
 }
