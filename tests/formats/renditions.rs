@@ -1,6 +1,7 @@
 //! Renditions that come late, go, end at different times, or are not for the output.
 
-use crate::noted::Scene;
+use crate::noted::{Noted, Scene};
+use crate::scripted::live;
 use crate::standing::recording;
 use crate::timetables::{is, steady, variants};
 use relay::progress::Status;
@@ -24,6 +25,53 @@ fn a_multivariant_playlist_waits_four_target_durations_for_renditions_that_are_n
     }
 }
 
+/// The discontinuity sequence number of each segment that a playlist lists.
+fn counts(noted: &Noted, name: &str) -> BTreeMap<String, u64> {
+    let text = &noted.stored[&format!("0 channel_{name}.m3u8")];
+    let stated = text.lines().find_map(|it| it.strip_prefix("#EXT-X-DISCONTINUITY-SEQUENCE:"));
+    let mut count = stated.map_or(0, |number| number.parse().unwrap());
+    let of = |line: &str| {
+        count += u64::from(line == "#EXT-X-DISCONTINUITY");
+        let number = line.rsplit_once('_').filter(|_| !line.starts_with('#'))?.1;
+        Some((number.to_owned(), count))
+    };
+    text.lines().filter_map(of).collect()
+}
+
+#[test]
+fn renditions_agree_on_discontinuities_whichever_lacks_one_that_the_source_states() {
+    // What the second of two renditions lacks; the source states a discontinuity every fifth segment.
+    for (stated, lacks) in [true, false].into_iter().flat_map(|stated| {
+        [&[10][..], &[9], &[11], &[9, 10], &[10, 15], &[10, 11, 15, 16], &[2], &[3], &[2, 5]]
+            .map(|lacks| (stated, lacks))
+    }) {
+        let scene = Scene { until: 50_000, ..Scene::default() };
+        let noted = scene.carry(move |what, ms| match what {
+            "get a/main.m3u8" => (10, Ok(variants(&["v", "w"]))),
+            what if what.starts_with("get") && what.ends_with(".m3u8") => {
+                let ends = if what.contains("/w") { "w.ts" } else { ".ts" };
+                let each =
+                    |n: u64| if n % 5 == 0 { "#EXT-X-DISCONTINUITY\n" } else { "" }.to_owned();
+                let mut text = live(ms / 1_000, 0, each).unwrap().replace(".ts", ends);
+                if stated {
+                    let count = (ms / 2_000).div_ceil(5);
+                    let tag = format!("\n#EXT-X-DISCONTINUITY-SEQUENCE:{count}\n#EXT-X-MEDIA");
+                    text = text.replacen("\n#EXT-X-MEDIA", &tag, 1);
+                }
+                (10, Ok(text))
+            }
+            what if lacks.iter().any(|n| what == format!("get a/{n}w.ts")) => (10, Err("404")),
+            _ => steady(what, ms),
+        });
+        let [whole, cut] = ["video-9", "video-10"].map(|name| counts(&noted, name));
+        for number in 19..29 {
+            let segment = format!("{number}.ts");
+            assert_eq!(whole[&segment], cut[&segment], "{stated} {lacks:?} {number}");
+        }
+        assert!(noted.progress.missed > 0, "{lacks:?}");
+    }
+}
+
 #[test]
 fn what_one_rendition_goes_on_without_is_a_discontinuity_in_each_also_in_one_that_comes_later() {
     let scene = Scene { until: 90_000, ..Scene::default() };
@@ -39,18 +87,8 @@ fn what_one_rendition_goes_on_without_is_a_discontinuity_in_each_also_in_one_tha
         _ => steady(what, ms),
     });
     assert_eq!((noted.progress.jumps, noted.progress.missed), (2, 2));
-    let heard = |name: &str| -> BTreeMap<String, u64> {
-        let text = &noted.stored[&format!("0 channel_{name}.m3u8")];
-        let stated = text.lines().find_map(|it| it.strip_prefix("#EXT-X-DISCONTINUITY-SEQUENCE:"));
-        let mut count = stated.map_or(0, |number| number.parse().unwrap());
-        let of = |line: &str| {
-            count += u64::from(line == "#EXT-X-DISCONTINUITY");
-            let number = line.rsplit_once('_').filter(|_| !line.starts_with('#'))?.1;
-            Some((number.to_owned(), count))
-        };
-        text.lines().filter_map(of).collect()
-    };
-    let [mut whole, mut cut, late] = ["video-9", "video-10", "video-11"].map(heard);
+    let [mut whole, mut cut, late] =
+        ["video-9", "video-10", "video-11"].map(|name| counts(&noted, name));
     assert_eq!((whole["8.ts"], whole["11.ts"], whole["20.ts"], whole["23.ts"]), (0, 1, 1, 2));
     assert!(late.len() > 5 && late.values().all(|count| *count == 2), "{late:?}");
     for heard in [&mut whole, &mut cut] {

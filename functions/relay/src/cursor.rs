@@ -117,9 +117,9 @@ pub struct Track {
     /// Discontinuities before and at the newest segment.
     #[serde(rename = "d", with = "number", default)]
     pub discontinuities: DiscontinuitySequence,
-    /// Those of them that the source does not state.
-    #[serde(rename = "n", default, skip_serializing_if = "is_zero")]
-    pub marks: u64,
+    /// How many more these are than the source states; less than none, where what it states was left out.
+    #[serde(rename = "n", default, skip_serializing_if = "is_even")]
+    pub marks: i64,
     /// The output's number of the newest segment that a stored playlist surely lists, or the one before
     /// the first. Absent before the number 0.
     #[serde(rename = "g", with = "maybe_number", default, skip_serializing_if = "Option::is_none")]
@@ -245,12 +245,17 @@ impl Track {
         self.last().filter(|stretch| stretch.epoch == epoch).map(|stretch| stretch.to)
     }
 
-    /// The discontinuities that the source does not state and that are followed by more than one segment: by then
-    /// other renditions have had the same reason for one.
+    /// How many more discontinuities than the source states come before its newest segment. That may begin with one
+    /// which other renditions are about to have for the same reason.
     #[must_use]
-    pub fn settled_marks(&self) -> u64 {
-        let newest = self.last().is_some_and(|last| last.marked && last.from == last.to);
-        self.marks.saturating_sub(u64::from(newest))
+    pub fn settled_marks(&self) -> i64 {
+        self.marks - i64::from(self.begins_anew())
+    }
+
+    /// Whether a discontinuity that the source does not state is at the newest segment.
+    #[must_use]
+    pub fn begins_anew(&self) -> bool {
+        self.last().is_some_and(|last| last.marked && last.from == last.to)
     }
 
     /// The output's number of a segment that may be listed.
@@ -363,6 +368,11 @@ fn is_first(source: &usize) -> bool {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 fn is_zero(count: &u64) -> bool {
     *count == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_even(more: &i64) -> bool {
+    *more == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]

@@ -134,9 +134,9 @@ impl Layout {
         self.renditions.retain(|it, _| it.as_ref() != name);
     }
 
-    /// Goes on under the names that were carried before, where none of the variants has one of them, because they are of
-    /// another source: for an output a new name is another stream. The largest goes on as the largest, and variants
-    /// for which there is no name are left out. Alternatives go on whatever their group is called now.
+    /// Goes on under the names that were carried before, where they are of another source: for an output a new name is
+    /// another stream. Of the variants that have none of these names the largest goes on as the largest; where all have
+    /// others, those for which there is no name are left out. Alternatives go on whatever their group is called now.
     pub fn go_on_as<'a>(&mut self, before: impl Iterator<Item = &'a RenditionName>) {
         let mut before: BTreeSet<&RenditionName> = before.collect();
         let is_variant = |(_, listed): &(&RenditionName, &Listed)| listed.role == Role::Variant;
@@ -144,13 +144,19 @@ impl Layout {
         let mut variants: Vec<RenditionName> = variants.cloned().collect();
         let mut former: Vec<&RenditionName> =
             before.iter().copied().filter(|name| name.is_variant()).collect();
-        if former.is_empty() || variants.iter().any(|name| before.contains(name)) {
+        if former.is_empty() {
             return;
         }
+        let listed = variants.len();
+        variants.retain(|name| !before.contains(name));
+        former.retain(|name| !self.renditions.contains_key(*name));
+        let are_others = variants.len() == listed;
         variants.sort_by_key(|name| Reverse(name.bandwidth()));
         former.sort_by_key(|name| Reverse(name.bandwidth()));
         for name in variants.split_off(former.len().min(variants.len())) {
-            self.leave_out(name.as_ref());
+            if are_others {
+                self.leave_out(name.as_ref());
+            }
         }
         let former = former.into_iter().cloned();
         let mut renamed: BTreeMap<RenditionName, RenditionName> =

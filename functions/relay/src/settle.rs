@@ -31,9 +31,9 @@ pub struct Offered {
 pub struct Beside {
     /// What its playlists of that rendition may list.
     pub offered: Offered,
-    /// The most discontinuities that another rendition has there and the source does not state.
-    pub marks: u64,
-    /// How many more discontinuities another rendition has there than in the source.
+    /// How many more discontinuities than the source states another rendition has there; of several, the most.
+    pub marks: i64,
+    /// The same as the source numbers them now, for a rendition that begins.
     pub ahead: u64,
 }
 
@@ -172,28 +172,30 @@ fn append(
     let broken = std::mem::take(&mut track.broken);
     let behind = track.marks < beside.marks && !segment.discontinuity;
     let cut = broken || behind;
-    let (out, continues, dropped) = match track.stretches.last_mut() {
+    let (out, continues, from) = match track.stretches.last_mut() {
         Some(last) if last.epoch == epoch && last.to.after(1) == sequence && !cut => {
             last.to = sequence;
             track.discontinuities.0 += u64::from(segment.discontinuity);
             return;
         }
-        Some(last) if last.epoch == epoch => {
-            (last.last_out().after(1), false, sequence.since(last.to.after(1)))
-        }
+        Some(last) if last.epoch == epoch => (last.last_out().after(1), false, last.to.after(1)),
         Some(last) => {
             let follows = rendition.continues == Some(last.to) && sequence == rendition.entry;
-            (last.last_out().after(1), follows && !cut, sequence.since(rendition.entry))
+            (last.last_out().after(1), follows && !cut, rendition.entry)
         }
         None => {
             track.discontinuities = discontinuities_before(seen, sequence);
             track.discontinuities.0 += beside.ahead;
             track.marks = beside.marks;
             track.given = sequence.0.checked_sub(1).map(MediaSequence);
-            let dropped = sequence.since(rendition.entry);
-            (sequence, dropped == 0, dropped)
+            // Nothing comes before it.
+            (sequence, true, rendition.entry)
         }
     };
+    let dropped = sequence.since(from);
+    if track.last().is_some() {
+        track.marks -= stated_in(seen, from, sequence, track);
+    }
     if broken {
         // Nothing of what could not be listed may be listed later.
         track.past = track.last().map(|last| (last.epoch, last.to.0));
@@ -208,7 +210,19 @@ fn append(
     let marked = !continues && !segment.discontinuity;
     track.stretches.push(Stretch { epoch, from: sequence, to: sequence, out, marked });
     track.discontinuities.0 += u64::from(marked || segment.discontinuity);
-    track.marks += u64::from(marked);
+    track.marks += i64::from(marked);
+}
+
+/// How many discontinuities the source states in what a track leaves out, from one segment up to another.
+fn stated_in(seen: &MediaPlaylist, from: MediaSequence, to: MediaSequence, track: &Track) -> i64 {
+    let dropped = to.since(from);
+    let left_out = segments_from(seen, from).take_while(|(sequence, _)| *sequence < to);
+    let listed = left_out.filter(|(_, segment)| segment.discontinuity).count() as u64;
+    // What is not listed any more is in the source's number, unless it does not state that, or began anew.
+    let known = track.discontinuities.0.saturating_add_signed(-track.marks);
+    let counted = discontinuities_before(seen, to).0.saturating_sub(known);
+    let stated = if counted <= dropped { counted.max(listed) } else { listed };
+    i64::try_from(stated).unwrap_or(i64::MAX)
 }
 
 /// How many discontinuities the source counts before a segment.

@@ -74,7 +74,7 @@ where
     /// By when what landed is written, whatever is under way: where there is much to catch up with, something always
     /// is, and the session would show nothing for so long.
     pub(super) fn unwritten_until(&self) -> Option<Timestamp> {
-        Some(self.unwritten? + self.shortest_target().max(LONGEST_PATIENCE))
+        Some(self.unwritten? + Micros(self.shortest_target().0 / 2).max(LONGEST_PATIENCE))
     }
 
     fn shortest_target(&self) -> Micros {

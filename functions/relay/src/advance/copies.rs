@@ -358,8 +358,8 @@ where
             let watch = self.watches.get(name).filter(|_| begins);
             let seen = watch.and_then(|watch| watch.seen.as_deref());
             if let (Some(seen), Some(last)) = (seen, track.landed(mark.epoch)) {
-                let stated = discontinuities_until(seen, last);
-                beside.ahead = beside.ahead.max(track.discontinuities.0.saturating_sub(stated.0));
+                let stated = discontinuities_until(seen, last).0 + u64::from(track.begins_anew());
+                beside.ahead = beside.ahead.max(track.discontinuities.0.saturating_sub(stated));
             }
         }
         beside

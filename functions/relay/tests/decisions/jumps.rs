@@ -94,7 +94,7 @@ fn what_landed_and_was_never_listed_is_owned_up_to() {
         assert_eq!((track.jumps, track.missed), (5 + jumps, 7 + missed), "{case}");
         let count = 3 + u64::from(source) + u64::from(mark.is_some());
         assert_eq!(track.discontinuities.0, count, "{case}");
-        assert_eq!(track.marks, u64::from(mark.is_some()), "{case}");
+        assert_eq!(track.marks, i64::from(mark.is_some()), "{case}");
         let marked = track.stretches.iter().find(|it| it.marked).map(|it| it.from.0);
         let told = (marked, track.given.unwrap().0, track.past);
         assert_eq!(told, (mark, next, past.map(|past| (Epoch(0), past))), "{case}");

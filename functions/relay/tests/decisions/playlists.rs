@@ -363,14 +363,17 @@ fn another_source_goes_on_under_the_names_that_were_carried() {
             ],
         ),
         (&[8_000], &["en"], &[en, "video-9000=/live/v8000.m3u8"]),
-        // It has one of them: what is new is a rendition that appears.
+        // It has one of them, and then all, and one more: what has no name is a rendition that appears.
+        (&[500, 8_000], &["en"], &[en, "video-500=/live/v500.m3u8", "video-9000=/live/v8000.m3u8"]),
         (
-            &[500, 8_000],
+            &[500, 700, 2_000, 9_000],
             &["en"],
             &[
-                "audio-b-en-en=/live/ben.m3u8",
+                en,
+                "video-2000=/live/v2000.m3u8",
                 "video-500=/live/v500.m3u8",
-                "video-8000=/live/v8000.m3u8",
+                "video-700=/live/v700.m3u8",
+                "video-9000=/live/v9000.m3u8",
             ],
         ),
     ] {

@@ -359,7 +359,7 @@ fn the_discontinuities_of_the_source_before_the_first_segment_count() {
     let mut seen = live(10, 15, "a");
     seen.discontinuity_sequence = hls::DiscontinuitySequence(5);
     seen.segments[1].discontinuity = true;
-    for (gone, count) in [(10, 6), (12, 7)] {
+    for (gone, count) in [(10, 6), (12, 6)] {
         let fate =
             |_, number: MediaSequence| if number.0 < gone { Fate::Gone } else { Fate::Landed };
         let mark = settle(take(None, &seen), &seen, FOLLOW, fate, |_| None, |_| Beside::default());
