@@ -229,22 +229,26 @@ impl Track {
 
     /// Which of some segments begins nearest to a time, the first of those that do.
     fn nearest(&self, among: Range<usize>, wanted: Micros) -> Option<usize> {
-        // The first that does not begin before.
-        let (mut after, mut end) = (among.start, among.end);
-        while after < end {
-            let middle = after + (end - after) / 2;
-            if self.start(middle) < wanted {
-                after = middle + 1;
+        let after = self.first_from(&among, wanted);
+        let both = [after.checked_sub(1), Some(after)].into_iter().flatten();
+        let both = both.filter(|place| among.contains(place)).map(|place| self.start(place));
+        let nearest = both.min_by_key(|start| apart(*start, wanted))?;
+        // Some may take no time.
+        Some(self.first_from(&among, nearest))
+    }
+
+    /// The first of some segments that does not begin before a time; else the one behind them.
+    fn first_from(&self, among: &Range<usize>, time: Micros) -> usize {
+        let (mut first, mut end) = (among.start, among.end);
+        while first < end {
+            let middle = first + (end - first) / 2;
+            if self.start(middle) < time {
+                first = middle + 1;
             } else {
                 end = middle;
             }
         }
-        let both = [after.checked_sub(1), Some(after)].into_iter().flatten();
-        let both = both.filter(|place| among.contains(place));
-        let nearest = both.min_by_key(|place| apart(self.start(*place), wanted))?;
-        // Some may take no time.
-        let at_once = |place: &usize| self.start(*place) == self.start(nearest);
-        (among.start..=nearest).rev().take_while(at_once).last()
+        first
     }
 
     /// The boundary nearest to a time after the start of the programme, counted in segments.

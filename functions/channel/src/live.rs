@@ -176,16 +176,14 @@ fn window<'a, 'b>(
         })
     };
     let mut least = launch(shape.target_duration);
-    let by_length = listed.iter().enumerate().rev().find_map(|(at, (showing, run))| {
+    let mut segments = listed.iter().enumerate().rev().flat_map(|(at, (showing, run))| {
         let track = showing.feed.track();
-        let length = track.start(run.end) - track.start(run.start);
-        if length < least {
-            least = least - length;
-            return None;
-        }
-        let before = track.start(run.end) - least;
-        let segments = track.segments.get(run.clone()).unwrap_or_default();
-        Some((at, run.start + segments.partition_point(|segment| segment.end <= before)))
+        let length = |place: usize| track.start(place + 1) - track.start(place);
+        run.clone().rev().map(move |place| (at, place, length(place)))
+    });
+    let by_length = segments.find_map(|(at, place, length)| {
+        least = least - length;
+        (least == Micros(0)).then_some((at, place))
     });
     let mut most = MOST_SEGMENTS;
     let by_count = listed.iter().enumerate().rev().find_map(|(at, (_, run))| {

@@ -219,3 +219,36 @@ impl Loop {
         showings
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hls::{Limits, parse};
+
+    #[test]
+    fn no_more_is_looked_through_than_can_be_listed() {
+        let read = |text: &str| parse(text.as_bytes(), &Limits::default()).ok();
+        let multivariant = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=9\nv.m3u8\n";
+        let media = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:0.1,\ns.ts\n#EXT-X-ENDLIST\n";
+        let (Some(hls::Playlist::Multivariant(multivariant)), Some(hls::Playlist::Media(media))) =
+            (read(multivariant), read(media))
+        else {
+            panic!("playlists of either kind")
+        };
+        let asset = Asset::index("/a/", &multivariant, &[("v.m3u8".to_owned(), media)].into());
+        let asset = Arc::new(asset.expect("a VOD"));
+        let day = Micros::from_secs(86_400);
+        let settings = Settings { epoch: Timestamp(0), target_duration: Seconds(2), window: day };
+        for programmes in 1..4 {
+            let channel =
+                Loop::new(settings, vec![Arc::clone(&asset); programmes]).expect("it plays");
+            let showings = channel.showings(0, settings.epoch + day, day, None).len();
+            // And those of the cycle that plays.
+            let most = MOST_SEGMENTS + programmes;
+            assert!(
+                (MOST_SEGMENTS - programmes..=most).contains(&showings),
+                "{programmes}: {showings}"
+            );
+        }
+    }
+}

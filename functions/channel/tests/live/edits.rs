@@ -132,11 +132,19 @@ fn what_was_announced_of_a_programme_stays_when_it_is_cut() {
     let before = announced(&world, 8_000);
     assert!(before[0].contains("PLANNED-DURATION=10,"), "{before:?}");
     assert!(world.change(Edit::From(moment(14_000), vec![world.wish(SHOW); 2]), 8_000));
-    assert!(world.change(Edit::From(moment(28_000), vec![]), 8_000));
-    assert_eq!(times(&world.log), [(1, 0), (2, 6_000), (5, 14_000), (6, 24_000)]);
     assert_eq!(announced(&world, 9_000), before);
     // Nobody was told of the last of them.
+    assert!(world.change(Edit::From(moment(28_000), vec![]), 18_000));
+    assert_eq!(times(&world.log), [(1, 0), (2, 6_000), (5, 14_000), (6, 24_000)]);
     assert!(announced(&world, 28_000).pop().unwrap().contains("PLANNED-DURATION=4,"));
+}
+
+#[test]
+fn a_programme_of_which_a_cut_takes_nothing_stays_as_it_is() {
+    let world = world();
+    let wanted = Edit::From(moment(25_999), vec![world.wish(OTHER)]);
+    let change = edited(&world, wanted, 12_000).unwrap();
+    assert_eq!((change.kept, &change.entries[0]), (2, &world.log[2]));
 }
 
 #[test]

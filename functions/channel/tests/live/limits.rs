@@ -106,11 +106,20 @@ fn segments_that_take_no_time_do_not_fill_a_break() {
 
 #[test]
 fn a_playlist_lists_fifty_thousand_segments_at_most() {
-    let short = Programme { video: vec![100], shift: 0, audio: vec![100] };
+    let programme = |count: usize| {
+        let video = vec![100; count];
+        Programme { audio: video.clone(), video, shift: 0 }
+    };
     let day = 86_400_000;
-    for (now, count) in
-        [(1_000_000, 10_000), (5_000_000, 50_000), (5_000_100, 50_000), (day, 50_000)]
-    {
+    for (segments, now, count) in [
+        (1, 1_000_000, 10_000),
+        (1, 5_000_000, 50_000),
+        (1, 5_000_100, 50_000),
+        (1, day, 50_000),
+        // Within a programme.
+        (30_000, 7_000_000, 50_000),
+    ] {
+        let short = programme(segments);
         let channel = loops::channel(std::slice::from_ref(&short), day);
         let mut world = World::new(std::slice::from_ref(&short), true, 0);
         world.channel.window = Micros::from_secs(86_400);

@@ -6,6 +6,7 @@ use channel::{AssetHash, Break, Edit, Entry, Event, FREEZE, Item, Role, Why, Wis
 use hls::Micros;
 use std::sync::Arc;
 
+const SLATE: usize = 0;
 const SHOW: usize = 1;
 const LONG_AD: usize = 2;
 const SHORT_AD: usize = 3;
@@ -160,18 +161,21 @@ fn ads_go_on_in_turn_in_the_next_programme() {
 #[test]
 fn a_break_is_filled_with_ads_that_fit_then_the_slate_or_an_ad_that_is_cut_to_half_a_second() {
     let (slate, bare) = (world(true), world(false));
-    for (world, millis, ad, filled) in [
-        (&slate, 1_500, SHORT_AD, &[(Role::Ad, 1_000)][..]),
-        (&slate, 1_501, SHORT_AD, &[(Role::Ad, 1_000), (Role::Ad, 1_000)]),
-        (&slate, 2_500, LONG_AD, &[(Role::Ad, 3_000)]),
-        (&slate, 2_499, LONG_AD, &[(Role::Slate, 2_000)]),
-        (&slate, 3_600, LONG_AD, &[(Role::Ad, 3_000), (Role::Slate, 1_000)]),
-        (&bare, 5_000, LONG_AD, &[(Role::Ad, 3_000), (Role::Ad, 2_000)]),
-        (&bare, 7_000, SHOW, &[(Role::Ad, 6_000)]),
+    for (world, millis, ads, filled) in [
+        (&slate, 1_500, &[SHORT_AD][..], &[(Role::Ad, 1_000)][..]),
+        (&slate, 1_501, &[SHORT_AD], &[(Role::Ad, 1_000), (Role::Ad, 1_000)]),
+        (&slate, 2_500, &[LONG_AD], &[(Role::Ad, 3_000)]),
+        (&slate, 2_499, &[LONG_AD], &[(Role::Slate, 2_000)]),
+        (&slate, 3_600, &[LONG_AD], &[(Role::Ad, 3_000), (Role::Slate, 1_000)]),
+        (&bare, 5_000, &[LONG_AD], &[(Role::Ad, 3_000), (Role::Ad, 2_000)]),
+        (&bare, 7_000, &[SHOW], &[(Role::Ad, 6_000)]),
         // Its first segment is too long.
-        (&bare, 900, SHOW, &[]),
+        (&bare, 900, &[SHOW], &[]),
+        // That of the next in turn is not.
+        (&bare, 2_900, &[SHOW, SLATE], &[(Role::Ad, 2_000), (Role::Ad, 1_000)]),
     ] {
-        let wish = interrupted(world, millis, &[world.hashes[ad].clone()]);
+        let ads: Vec<AssetHash> = ads.iter().map(|ad| world.hashes[*ad].clone()).collect();
+        let wish = interrupted(world, millis, &ads);
         let entries = written(world, &[wish]).unwrap_or_else(|refused| {
             assert_eq!(refused, [(0, "breaks[0].duration".to_owned(), Why::NoAds)]);
             Vec::new()
