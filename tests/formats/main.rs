@@ -4,6 +4,7 @@
 
 mod backlog;
 mod dry;
+mod elsewhere;
 mod endings;
 mod fallbacks;
 mod flaws;

@@ -62,7 +62,12 @@ impl Sources {
     /// The one to carry after this one; absent where there is no other that the output takes.
     fn after(&self, present: usize, now: Timestamp) -> Option<usize> {
         let mut others = (1..self.urls.len()).map(|step| (present + step) % self.urls.len());
-        others.find(|other| self.unfit.get(other).is_none_or(|&until| until <= now))
+        others.find(|other| self.may_be_carried(*other, now))
+    }
+
+    /// Whether a source may be carried: it is not passed over.
+    fn may_be_carried(&self, source: usize, now: Timestamp) -> bool {
+        self.unfit.get(&source).is_none_or(|&until| until <= now)
     }
 
     /// Says by when the session will be looked after again.
@@ -162,8 +167,8 @@ where
         } else if newest.is_none() || now.since(probe.grew) >= Micros(PROBE_EVERY.0 * 4) {
             probe.well = None;
         }
-        let passed_over = self.sources.unfit.get(&0).is_some_and(|&until| now < until);
-        if probe.well.is_some_and(|since| now.since(since) >= wait) && !passed_over {
+        let is_well = probe.well.is_some_and(|since| now.since(since) >= wait);
+        if is_well && self.sources.may_be_carried(0, now) {
             self.switch(0, now);
         }
     }

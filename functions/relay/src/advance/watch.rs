@@ -318,12 +318,17 @@ impl Watch {
         Some(failing.map_or(self.gave(), |since| since.min(self.gave())))
     }
 
+    /// Whether something has come of it since it was last looked for elsewhere, when nothing has since this moment.
+    fn gave_since_turned(&self, since: Timestamp) -> bool {
+        since >= self.turned
+    }
+
     /// When it is to be looked for elsewhere, unless something comes of it before.
     pub(super) fn turn_due(&self) -> Option<Timestamp> {
         let since = self.idle_since()?;
         let target = self.seen.as_ref().map_or(0, |seen| seen.target_duration.0);
         let patience = Micros::from_secs(target.saturating_mul(IDLE_TARGETS)).max(LEAST_IDLE);
-        Some(if since > self.turned {
+        Some(if self.gave_since_turned(since) {
             since + patience
         } else {
             self.turned + Micros(patience.0 << self.turns.min(6)).min(LONGEST_IDLE.max(patience))
@@ -332,7 +337,7 @@ impl Watch {
 
     /// Looks for the same stream elsewhere, because nothing comes of it here.
     pub(super) fn turn(&mut self, now: Timestamp) {
-        let afresh = self.idle_since().is_some_and(|since| since > self.turned);
+        let afresh = self.idle_since().is_some_and(|since| self.gave_since_turned(since));
         self.turns = if afresh { 1 } else { self.turns.saturating_add(1) };
         self.turned = now;
         if self.urls.len() > 1 {
@@ -358,7 +363,7 @@ impl Watch {
 
     /// Whether nothing has come of it since it was looked for elsewhere.
     fn is_idle(&self) -> bool {
-        self.turns > 0 && self.idle_since().is_some_and(|since| since <= self.turned)
+        self.turns > 0 && self.idle_since().is_some_and(|since| !self.gave_since_turned(since))
     }
 
     /// When the next look is due; absent while one is under way, and at the end.
