@@ -145,3 +145,17 @@ fn a_source_that_is_a_single_media_playlist_goes_on_as_what_was_carried_and_is_g
         assert_eq!(named, [format!("channel_{name}.m3u8")], "{multivariant}");
     }
 }
+
+#[test]
+fn a_source_that_has_ended_is_carried_to_its_end_however_long_that_takes() {
+    let noted = carry(&[A, B], 60_000, |what, ms| match what {
+        "get a/v.m3u8" | "get b/v.m3u8" => {
+            let (after, text) = steady(what, 0);
+            (after, text.map(|text| text + "#EXT-X-ENDLIST\n"))
+        }
+        _ if what.starts_with("put 0 video-9_") => (9_000, Ok(String::new())),
+        _ => steady(what, ms),
+    });
+    assert_eq!(noted.only(&["say fallback"]), "");
+    assert_eq!(noted.progress.status, Status::Ended);
+}
