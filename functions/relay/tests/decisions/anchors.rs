@@ -233,3 +233,24 @@ fn what_an_endpoint_lacks_when_a_source_numbers_afresh_is_counted_with_what_was_
         assert_eq!((track.jumps, track.missed), (jumps, missed));
     }
 }
+
+#[test]
+fn a_stretch_ends_at_a_discontinuity_and_where_segments_were_dropped_before_they_were_seen() {
+    let broken = |from: u64, to: u64| {
+        let mut seen = live(from, to, "a");
+        seen.segments[1].discontinuity = true;
+        seen
+    };
+    for (next, begins) in [
+        (live(12, 17, "a"), 0),
+        (live(16, 21, "a"), 0),
+        (live(17, 22, "a"), 17),
+        (broken(12, 17), 13),
+        (broken(17, 22), 18),
+    ] {
+        let mut history = history(&live(10, 15, "a"));
+        history.note(&next);
+        let newest = next.last_sequence().unwrap();
+        assert_eq!(history.stretch(newest), MediaSequence(begins), "{}..", next.media_sequence);
+    }
+}
