@@ -66,6 +66,7 @@ fn a_cursor_of_five_variants_and_two_endpoints_fits_one_write_unit() {
 fn a_cursor_is_read_back_as_it_was_written() {
     let mut long = cursor(3, 2);
     for rendition in long.renditions.values_mut() {
+        (rendition.tracks[0].marks, rendition.tracks[1].marks) = (-1, 2);
         rendition.tracks[1].jumps = 3;
         rendition.kept = (0..900)
             .map(|n| Kept {
