@@ -8,6 +8,7 @@ mod elsewhere;
 mod endings;
 mod fallbacks;
 mod flaws;
+mod late;
 mod noted;
 mod playlists;
 mod renditions;

@@ -376,9 +376,9 @@ fn a_segment_that_cannot_be_read_is_tried_again_and_left_out_when_it_is_gone() {
             5570 get a/6.ts
             5580 say segment 6 of video-9: origin answered 404
             6060 get a/7.ts
-            7580 get a/6.ts
-            7610 say segment 6 of video-9 is left out: origin answered 404
-            7610 say session is running",
+            6070 get a/6.ts
+            6100 say segment 6 of video-9 is left out: origin answered 404
+            6100 say session is running",
         ),
         (
             "410",

@@ -120,7 +120,8 @@ pub fn anchor(
         Anchor::Contiguous if !watched && seen.media_sequence > before.newest => Anchor::Restarted,
         // What is looked at all the time drops nothing unseen: its numbers may have jumped alone.
         Anchor::FellBehind(_) if watched => {
-            renumbered(&before.fingerprints, seen).map_or(anchor, Anchor::Renumbered)
+            let renumbered = renumbered(before.newest, &before.fingerprints, history, seen);
+            renumbered.map_or(anchor, Anchor::Renumbered)
         }
         _ => anchor,
     };
@@ -182,7 +183,8 @@ fn follow(
         (true, true) if compared.is_empty() => Anchor::Doubtful,
         (true, true) => Anchor::Stale,
         (true, false) => Anchor::Contiguous,
-        (false, _) => renumbered(fingerprints, seen).map_or(Anchor::Restarted, Anchor::Renumbered),
+        (false, _) => renumbered(newest, fingerprints, history, seen)
+            .map_or(Anchor::Restarted, Anchor::Renumbered),
     }
 }
 
@@ -206,17 +208,30 @@ fn entry(seen: &MediaPlaylist, start: Start) -> MediaSequence {
     seen.media_sequence.after(skipped as u64)
 }
 
-/// Where to go on in a list that holds the remembered segments under other numbers.
+/// Where to go on in a list that holds the remembered segments, up to `newest`, under other numbers.
 ///
-/// Two in a row must match: a single name may well come again.
-fn renumbered(fingerprints: &[u32], seen: &MediaPlaylist) -> Option<MediaSequence> {
+/// Two in a row must match, and all that is listed before them: a single name may well come again. Where a slate is
+/// played over and over they match in several places, and none of them tells.
+fn renumbered(
+    newest: MediaSequence,
+    fingerprints: &[u32],
+    history: &History,
+    seen: &MediaPlaylist,
+) -> Option<MediaSequence> {
     let [.., second, last] = fingerprints[..] else { return None };
     if second == last {
         return None;
     }
     let listed: Vec<u32> = seen.segments.iter().map(fingerprint).collect();
-    let at = listed.windows(2).rposition(|pair| pair == [second, last])?;
-    Some(seen.media_sequence.after(at as u64 + 2))
+    let mut places = (2..=listed.len()).filter(|&end| listed[end - 2..end] == [second, last]);
+    let (end, None) = (places.next()?, places.next()) else { return None };
+    let mut before = listed[..end].iter().rev().zip(fingerprints.iter().rev());
+    if !before.all(|(listed, known)| listed == known) {
+        return None;
+    }
+    let (_, segment, made) = dated(seen).nth(end - 1)?;
+    let same = history.knows(newest, fingerprint(segment), made);
+    (same != Some(false)).then(|| seen.media_sequence.after(end as u64))
 }
 
 /// The segment that `playlist` lists under `sequence`.

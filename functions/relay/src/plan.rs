@@ -38,6 +38,8 @@ pub struct Failure {
     pub reason: String,
     /// Whether another try will find the same: what is of no use, or may not be asked for.
     pub spoilt: bool,
+    /// Whether the source said that it is not there.
+    pub gone: bool,
 }
 
 /// A recording is not mended: by then its server has been asked seven times or more for what is spoilt.

@@ -2,6 +2,7 @@
 
 use super::shelf::{Ingredients, Parcel, Storing, gather};
 use super::{Carrier, Done, Event, Outlet};
+use crate::abilities::Role;
 use crate::anchor::segment;
 use crate::cursor::Track;
 use crate::names::{Extension, RenditionName};
@@ -15,6 +16,9 @@ use hls::{Micros, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use url::Url;
+
+/// What stands in the place of subtitles that are not there (WebVTT, section 4.1).
+const NO_CUES: &[u8] = b"WEBVTT\n\n";
 
 /// The first wait before a segment that could not be read is tried again; it doubles up to a target duration, for
 /// the source lists it for a few of these only, and up to 5 s.
@@ -108,6 +112,16 @@ where
             return endpoints.into_iter().for_each(|at| self.ended(&rendition, key, at));
         }
         let extension = self.extension(&rendition, key);
+        let result = match result {
+            Err(error)
+                if extension == Extension::Vtt && self.is_gone(&rendition, key, &error, now) =>
+            {
+                self.go_without_cues(&rendition, key, &endpoints, &error, now);
+                let body = Bytes::from_static(NO_CUES);
+                Ok(Parcel { body, along: Along::default(), files: BTreeMap::new() })
+            }
+            result => result,
+        };
         let result = result.and_then(|parcel| match self.changed(&rendition, key, &parcel.along) {
             false => Ok(parcel),
             true => {
@@ -131,7 +145,7 @@ where
         if let Some(watch) = self.watches.get_mut(&rendition) {
             watch.fates.failed.remove(&key);
             watch.fates.along.insert(key, along);
-            watch.could_read(now);
+            watch.could_read(key, now);
         }
         for endpoint in endpoints {
             if self.is_past(&rendition, key, endpoint) {
@@ -208,10 +222,45 @@ where
         }
     }
 
-    /// A segment could not be read: it is left out when the source says that it is not there.
+    /// Whether a segment that could not be read is not there, as far as the source says.
     ///
-    /// The newest segment of a live playlist may be listed a moment before it can be read, so it is
-    /// left out only once another follows.
+    /// Live segments may be listed some time before they can be read, and what says that they are not there may
+    /// be kept by a cache: one is gone when, after a target duration, one that follows can be read and it cannot.
+    fn is_gone(
+        &self,
+        rendition: &RenditionName,
+        key: Key,
+        error: &OriginError,
+        now: Timestamp,
+    ) -> bool {
+        let (OriginError::Gone { for_good, .. }, Some(watch)) =
+            (error, self.watches.get(rendition))
+        else {
+            return false;
+        };
+        let since = watch.fates.failed.get(&key).map(|failure| failure.since);
+        let late = since.is_some_and(|since| since + watch.target_duration() <= now);
+        *for_good || watch.ended() || (late && watch.newest_read > Some(key))
+    }
+
+    /// Puts a segment without cues in the place of subtitles that are not there: they are missing, and everything
+    /// else keeps its time.
+    fn go_without_cues(
+        &mut self,
+        rendition: &RenditionName,
+        key: Key,
+        endpoints: &[usize],
+        error: &OriginError,
+        now: Timestamp,
+    ) {
+        let Some(mark) = self.working.renditions.get_mut(rendition) else { return };
+        endpoints.iter().for_each(|&endpoint| mark.tracks[endpoint].missed += 1);
+        let reason = format!("segment {} of {rendition} has no cues: {error}", key.1);
+        super::report::note(&mut self.progress, &reason, now);
+        self.events.push(Event::Gone(rendition.clone(), key.1, error.to_string()));
+    }
+
+    /// A segment could not be read: it is left out when it is not there, and else tried again.
     fn not_read(
         &mut self,
         rendition: &RenditionName,
@@ -219,16 +268,9 @@ where
         error: &OriginError,
         now: Timestamp,
     ) {
+        let gone = self.is_gone(rendition, key, error, now);
         let Some(watch) = self.watches.get_mut(rendition) else { return };
         watch.could_not_read(now);
-        let seen = watch.seen.as_deref();
-        let settled = seen.is_some_and(|seen| seen.ended || seen.last_sequence() > Some(key.1));
-        let gone = match error {
-            OriginError::Gone { for_good, .. } => *for_good || settled,
-            OriginError::Unavailable { .. }
-            | OriginError::Spoilt { .. }
-            | OriginError::Refused { .. } => false,
-        };
         if gone {
             return self.leave_segment_out(rendition, key, error, now);
         }
@@ -246,9 +288,8 @@ where
         let Some(watch) = self.watches.get_mut(rendition) else { return };
         let known = watch.fates.failed.get(&key);
         let (tries, since) = known.map_or((0, now), |failure| (failure.tries, failure.since));
-        let target = watch.seen.as_ref().map(|seen| Micros::from(seen.target_duration));
-        let longest = target.unwrap_or(LONGEST_RETRY).clamp(RETRY, LONGEST_RETRY);
-        let wait = Micros(RETRY.0 << tries.min(6)).min(longest);
+        let target = watch.target_duration();
+        let wait = Micros(RETRY.0 << tries.min(6)).min(target.clamp(RETRY, LONGEST_RETRY));
         let reason = format!("segment {} of {rendition}: {error}", key.1);
         let failure = Failure {
             tries: tries + 1,
@@ -256,6 +297,7 @@ where
             retry_at: now + wait,
             reason: reason.clone(),
             spoilt: matches!(error, OriginError::Spoilt { .. } | OriginError::Refused { .. }),
+            gone: matches!(error, OriginError::Gone { .. }),
         };
         if failure.is_hopeless(watch.ended(), watch.read_at, now) {
             return self.leave_segment_out(rendition, key, error, now);
@@ -354,8 +396,13 @@ where
         let mut beside = Beside { offered, ..Beside::default() };
         for (name, mark) in &self.working.renditions {
             let Some(track) = mark.tracks.get(endpoint) else { continue };
+            let watch = self.watches.get(name);
+            // What trick play lacks is no matter of the programme.
+            if watch.is_some_and(|watch| watch.role == Role::IFrames) {
+                continue;
+            }
             beside.marks = beside.marks.max(track.settled_marks());
-            let watch = self.watches.get(name).filter(|_| begins);
+            let watch = watch.filter(|_| begins);
             let seen = watch.and_then(|watch| watch.seen.as_deref());
             if let (Some(seen), Some(last)) = (seen, track.landed(mark.epoch)) {
                 let stated = discontinuities_until(seen, last).0 + u64::from(track.begins_anew());

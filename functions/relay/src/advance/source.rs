@@ -18,11 +18,15 @@ use url::Url;
 const TOGETHER: Micros = Micros::from_millis(50);
 
 /// What the target duration is taken for before a playlist was read.
-const UNKNOWN_TARGET: Seconds = Seconds(2);
+pub(super) const UNKNOWN_TARGET: Seconds = Seconds(2);
 
 /// After so many errors in a row of one media playlist the multivariant playlist is read again: it
 /// may name another address.
 const ERRORS_UNTIL_MASTER: u32 = 2;
+
+/// After so many more it is read where the session names it: where that led to was made for this reader, and may
+/// name what has ended by now.
+const ERRORS_UNTIL_AFRESH: u32 = 4;
 
 impl<O, I, S, C> Carrier<O, I, S, C>
 where
@@ -144,6 +148,9 @@ where
         if watch.looks.errors() >= ERRORS_UNTIL_MASTER {
             watch.fail_over(now);
             self.master.looks.due = self.master.looks.due.min(now);
+        }
+        if watch.looks.errors().is_multiple_of(ERRORS_UNTIL_AFRESH) {
+            self.master.looks.go_back(now);
         }
         self.fault(now, reason);
         self.schedule(name, now);

@@ -1,6 +1,7 @@
 //! What is watched at the source, and when it is looked at next.
 
 use super::Version;
+use super::source::UNKNOWN_TARGET;
 use crate::abilities::Role;
 use crate::anchor::{Anchor, History, anchor, stale_patience, switched};
 use crate::cadence::Cadence;
@@ -166,8 +167,9 @@ pub(super) struct Watch {
     /// When ENDLIST was first seen.
     pub(super) ended_at: Option<Timestamp>,
     pub(super) fates: Fates,
-    /// When a segment was last read.
+    /// When a segment was last read, and the newest that was.
     pub(super) read_at: Option<Timestamp>,
+    pub(super) newest_read: Option<Key>,
     /// Since when no segment could be read of those that were tried.
     unread_since: Option<Timestamp>,
     /// When it was last looked for elsewhere because nothing came, and how often in a row.
@@ -207,6 +209,7 @@ impl Watch {
             ended_at: None,
             fates: Fates::new(endpoints),
             read_at: None,
+            newest_read: None,
             unread_since: None,
             turned: Timestamp::default(),
             turns: 0,
@@ -296,7 +299,14 @@ impl Watch {
     }
 
     /// A segment was read.
-    pub(super) fn could_read(&mut self, now: Timestamp) {
+    pub(super) fn could_read(&mut self, key: Key, now: Timestamp) {
+        self.newest_read = self.newest_read.max(Some(key));
+        let target = self.target_duration();
+        let before = self.fates.failed.range_mut(..key).map(|(_, failure)| failure);
+        for failure in before.filter(|failure| failure.gone) {
+            // Now it can be told whether it is gone for good.
+            failure.retry_at = failure.retry_at.min(now.max(failure.since + target));
+        }
         self.read_at = Some(now);
         self.unread_since = None;
     }
@@ -389,6 +399,11 @@ impl Watch {
 
     pub(super) fn ended(&self) -> bool {
         self.seen.as_ref().is_some_and(|seen| seen.ended)
+    }
+
+    /// The longest that a segment of it may last, as far as that is known.
+    pub(super) fn target_duration(&self) -> Micros {
+        self.seen.as_ref().map_or(UNKNOWN_TARGET, |seen| seen.target_duration).into()
     }
 
     /// For how long a live source has listed nothing new, when that is too long.

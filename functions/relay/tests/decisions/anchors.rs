@@ -167,6 +167,45 @@ fn a_source_that_numbers_afresh_what_it_listed_goes_on_without_a_break() {
 }
 
 #[test]
+fn a_slate_that_comes_again_is_not_taken_for_other_numbers_of_what_was_carried() {
+    let list = |first, names: &str| {
+        let mut seen = live(first, first + names.len() as u64 - 1, "a");
+        for (segment, name) in seen.segments.iter_mut().zip(names.chars()) {
+            segment.uri = format!("{name}.ts");
+        }
+        seen
+    };
+    let before = list(10, "abcdxy");
+    let (mark, history) = (joined(&before), history(&before));
+    let fell_behind = Anchor::FellBehind(4);
+    for (names, expected) in [
+        ("cdxyef", Anchor::Renumbered(MediaSequence(24))),
+        ("xyefgh", Anchor::Renumbered(MediaSequence(22))),
+        // What is before it is another.
+        ("ghxyef", fell_behind),
+        // It is there twice.
+        ("xyefxy", fell_behind),
+        ("xyxyxy", fell_behind),
+        ("efghij", fell_behind),
+    ] {
+        let seen = list(20, names);
+        let found = anchor(Some(&mark), &history, &seen, true, Start::LiveEdge, NOW);
+        assert_eq!(found, expected, "{names}");
+    }
+    // The dates of a source do not come again.
+    for (later, expected) in [(0, Anchor::Renumbered(MediaSequence(22))), (30, fell_behind)] {
+        let mut seen = list(20, "xyefgh");
+        let mut dated = before.clone();
+        dated.segments[4].program_date_time = Some(NOW.to_string());
+        seen.segments[0].program_date_time =
+            Some((NOW + hls::Micros::from_secs(later)).to_string());
+        let history = super::anchors::history(&dated);
+        let found = anchor(Some(&mark), &history, &seen, true, Start::LiveEdge, NOW);
+        assert_eq!(found, expected, "{later}");
+    }
+}
+
+#[test]
 fn tokens_and_servers_in_addresses_do_not_make_another_segment() {
     let mark = joined(&live(10, 15, "a"));
     let mut seen = live(10, 15, "a");

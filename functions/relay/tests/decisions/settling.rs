@@ -67,7 +67,8 @@ fn a_segment_that_cannot_be_read_is_waited_for_as_long_as_it_may_come() {
     ] {
         let at = |seconds| NOW + Micros::from_secs(seconds);
         let (since, retry_at) = (at(100), at(105));
-        let mut failure = Failure { tries: 8, since, retry_at, reason: String::new(), spoilt };
+        let reason = String::new();
+        let mut failure = Failure { tries: 8, since, retry_at, reason, spoilt, gone: false };
         let found = failure.is_hopeless(ended, read.map(at), at(100 + seconds));
         assert_eq!(found, hopeless, "recording {ended}, spoilt {spoilt}, {read:?}, {seconds} s");
         // It may be that there was no room to read it.
@@ -129,6 +130,7 @@ fn copies_begin_with_the_oldest_of_each_rendition_in_turn() {
         retry_at: hls::Timestamp(50),
         reason: String::new(),
         spoilt: false,
+        gone: false,
     };
     fates.failed.insert((Epoch(0), MediaSequence(12)), failure);
     let layout = relay::layout::Layout::of_media(Url::parse("http://a.example/").unwrap());
@@ -238,8 +240,14 @@ fn what_the_cursor_knows_is_forgotten_and_what_an_endpoint_lacks_is_not() {
     let seen = live(10, 15, "a");
     let all = take(None, &seen);
     let mark = moved(all.clone(), &seen, |n| if n < 13 { Landed } else { Waiting });
-    let failure =
-        Failure { tries: 1, since: NOW, retry_at: NOW, reason: String::new(), spoilt: false };
+    let failure = Failure {
+        tries: 1,
+        since: NOW,
+        retry_at: NOW,
+        reason: String::new(),
+        spoilt: false,
+        gone: false,
+    };
     let mut fates = Fates::new(1);
     for (epoch, number) in [(0, 12), (0, 13), (0, 14), (9, 14)] {
         let key = (Epoch(epoch), MediaSequence(number));
