@@ -98,6 +98,33 @@ fn what_one_rendition_goes_on_without_is_a_discontinuity_in_each_also_in_one_tha
 }
 
 #[test]
+fn a_rendition_keeps_its_name_whatever_is_stated_of_it_later() {
+    let before = "#EXTM3U\n\
+        #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"en\",URI=\"a.m3u8\"\n\
+        #EXT-X-STREAM-INF:BANDWIDTH=9,AUDIO=\"a\"\nv.m3u8\n\
+        #EXT-X-STREAM-INF:BANDWIDTH=20,AUDIO=\"a\"\nw.m3u8\n";
+    let after = before.replace("H=9", "H=12").replace("\"a\"", "\"b\"");
+    for again in [None, Some(70_000)] {
+        let (before, after) = (before.to_owned(), after.clone());
+        let scene = Scene { until: 130_000, again, ..Scene::default() };
+        let noted = scene.carry(move |what, ms| match what {
+            "get a/main.m3u8" if ms < 50_000 => (10, Ok(before.clone())),
+            "get a/main.m3u8" => (10, Ok(after.clone())),
+            _ => steady(what, ms),
+        });
+        let names: Vec<_> = noted.stored.keys().map(String::as_str).collect();
+        let playlists = ["audio-a-en", "video-20", "video-9"];
+        let expected = playlists.map(|name| format!("0 channel_{name}.m3u8"));
+        assert_eq!(names[1..], expected, "{again:?}");
+        let multivariant = &noted.stored["0 channel.m3u8"];
+        assert!(multivariant.contains("=12,AUDIO=\"b\"\nchannel_video-9.m3u8"), "{multivariant}");
+        for name in playlists {
+            assert!(noted.moments(&format!("put 0 {name}.m3u8")).last() > Some(&125_000), "{name}");
+        }
+    }
+}
+
+#[test]
 fn a_rendition_that_goes_takes_what_is_on_its_way_with_it() {
     let scene = Scene { until: 70_000, ..Scene::default() };
     let noted = scene.carry(|what, ms| match what {

@@ -10,6 +10,7 @@ mod ending;
 mod event;
 mod fallback;
 mod fit;
+mod looks;
 mod master;
 mod outlet;
 mod publish;

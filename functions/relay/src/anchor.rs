@@ -252,8 +252,11 @@ fn fingerprint(segment: &Segment) -> u32 {
     // Ranges of one file have one name.
     let offset = segment.byte_range.and_then(|range| range.offset);
     let offset = offset.map(u64::to_be_bytes).into_iter().flatten();
-    // FNV-1a, 32 bits: stored, so it must be the same in every build.
-    let bytes = name.bytes().chain(segment.duration.0.to_be_bytes()).chain(offset);
+    hash(name.bytes().chain(segment.duration.0.to_be_bytes()).chain(offset))
+}
+
+/// FNV-1a, 32 bits: stored, so it must be the same in every build.
+pub(crate) fn hash(bytes: impl Iterator<Item = u8>) -> u32 {
     bytes.fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
@@ -307,6 +310,7 @@ pub fn take_up(
             entry,
             continues: None,
             source: 0,
+            place: None,
             former: None,
             doubted: None,
             newest: entry,

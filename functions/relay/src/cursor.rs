@@ -57,6 +57,10 @@ pub struct Rendition {
     /// Since when the source has listed what may be an old copy or the beginning of another numbering.
     #[serde(rename = "v", default, skip_serializing_if = "Option::is_none")]
     pub doubted: Option<Timestamp>,
+    /// Tells where its media playlist lies, as [`place`](crate::layout::place) does; absent before
+    /// that was noted.
+    #[serde(rename = "y", default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<u32>,
     /// The newest segment that the source has listed.
     #[serde(rename = "s", with = "number")]
     pub newest: MediaSequence,

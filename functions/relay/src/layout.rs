@@ -1,6 +1,8 @@
 //! What a multivariant playlist names, and how it reads at the output.
 
 use crate::abilities::{self, Facet, Protection, Role, protection};
+use crate::anchor::hash;
+use crate::cursor::Rendition;
 use crate::names::{RenditionName, Stem};
 use crate::redundant::{GROUP_ATTRIBUTES, fold};
 use crate::select::{Filter, Unwanted};
@@ -39,6 +41,12 @@ pub struct Listed {
 struct Placed {
     line: Line,
     rendition: Option<RenditionName>,
+}
+
+/// Tells where a media playlist lies: by the path, for servers and tokens come and go.
+#[must_use]
+pub fn place(url: &Url) -> u32 {
+    hash(url.path().bytes())
 }
 
 /// Why a multivariant playlist cannot be carried.
@@ -128,6 +136,37 @@ impl Layout {
         Ok(Self { lines, renditions: listed.into_values().collect() })
     }
 
+    /// Keeps the names of renditions whose media playlists lie where they lay, whatever the attributes say by now that
+    /// their names are made of: some sources state the bandwidth that they measure.
+    pub fn keep_names(&mut self, known: &BTreeMap<RenditionName, Rendition>) {
+        let is_new = |(name, _): &(&RenditionName, &Listed)| !known.contains_key(*name);
+        let of = |(name, listed): (&RenditionName, &Listed)| (place(&listed.urls[0]), name.clone());
+        let new: Vec<(u32, RenditionName)> =
+            self.renditions.iter().filter(is_new).map(of).collect();
+        let gone = |name: &RenditionName| !self.renditions.contains_key(name);
+        let mut renamed = BTreeMap::new();
+        for (place, name) in &new {
+            let lay = |(known, mark): &(&RenditionName, &Rendition)| {
+                mark.place == Some(*place) && known.is_kind_of(name) && gone(known)
+            };
+            let mut there = known.iter().filter(lay).map(|(known, _)| known);
+            let alone = new.iter().filter(|(other, _)| other == place).count() == 1;
+            if let (Some(known), None, true) = (there.next(), there.next(), alone) {
+                renamed.insert(name.clone(), known.clone());
+            }
+        }
+        self.rename(&renamed);
+    }
+
+    fn rename(&mut self, renamed: &BTreeMap<RenditionName, RenditionName>) {
+        let rename = |name: RenditionName| renamed.get(&name).cloned().unwrap_or(name);
+        for placed in &mut self.lines {
+            placed.rendition = placed.rendition.take().map(rename);
+        }
+        let renditions = std::mem::take(&mut self.renditions);
+        self.renditions = renditions.into_iter().map(|(name, it)| (rename(name), it)).collect();
+    }
+
     /// Leaves a rendition out.
     pub fn leave_out(&mut self, name: &str) {
         self.lines.retain(|placed| placed.rendition.as_ref().is_none_or(|it| it.as_ref() != name));
@@ -174,12 +213,7 @@ impl Layout {
                 renamed.insert(name.clone(), same.clone());
             }
         }
-        let rename = |name: RenditionName| renamed.get(&name).cloned().unwrap_or(name);
-        for placed in &mut self.lines {
-            placed.rendition = placed.rendition.take().map(rename);
-        }
-        let renditions = std::mem::take(&mut self.renditions);
-        self.renditions = renditions.into_iter().map(|(name, it)| (rename(name), it)).collect();
+        self.rename(&renamed);
     }
 
     /// Leaves out what says beforehand which keys segments have.

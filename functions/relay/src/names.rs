@@ -53,11 +53,15 @@ impl RenditionName {
         self.0.strip_prefix("video-")?.split('-').next()?.parse().ok()
     }
 
+    /// Whether it is of the kind of `other`, such as a variant.
+    pub(crate) fn is_kind_of(&self, other: &Self) -> bool {
+        self.0.split('-').next() == other.0.split('-').next()
+    }
+
     /// Whether it is of the kind of `other`, and ends with these parts.
     pub(crate) fn is_of(&self, other: &Self, parts: &[&str]) -> bool {
-        let kind = |name: &Self| name.0.split('-').next().map(str::to_owned);
         let end = Self::of(parts).0;
-        kind(self) == kind(other) && self.0.strip_suffix(&end).is_some_and(|it| it.ends_with('-'))
+        self.is_kind_of(other) && self.0.strip_suffix(&end).is_some_and(|it| it.ends_with('-'))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Looks at the playlist that the session names.
 
-use super::watch::{Looks, Watch};
+use super::looks::Looks;
+use super::watch::Watch;
 use super::{Carrier, Done};
 use crate::cause::Cause;
 use crate::layout::Layout;
@@ -140,6 +141,7 @@ where
         let layout = layout.map_err(|error| error.to_string());
         match layout.and_then(|layout| self.fit(layout)) {
             Ok(mut layout) => {
+                layout.keep_names(&self.working.renditions);
                 if self.sources.are_several() {
                     layout.go_on_as(self.working.renditions.keys());
                 }

@@ -6,6 +6,7 @@ use super::{Carrier, Done, Event, Lost};
 use crate::anchor::{Anchor, take_up};
 use crate::cause::Cause;
 use crate::cursor::Rendition;
+use crate::layout::place;
 use crate::look::read;
 use crate::names::RenditionName;
 use crate::ports::{Clock, Fetched, Ingest, Origin, OriginError, Sessions, Validators};
@@ -193,7 +194,7 @@ where
                 watch.looks.found_nothing(sent);
                 return self.schedule(name, now);
             }
-            (Some(mark), _) => Rendition { source, ..mark },
+            (Some(mark), _) => Rendition { source, place: Some(place(watch.url())), ..mark },
         };
         let known = before.map(|before| (before.epoch, before.newest));
         watch.learn(known, &mark, &playlist, sent, now);

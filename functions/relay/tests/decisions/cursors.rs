@@ -27,6 +27,7 @@ fn cursor(renditions: usize, endpoints: usize) -> Cursor {
         source: 0,
         former: None,
         doubted: None,
+        place: Some(0xffff_fff0),
         newest: MediaSequence(1_794_999_010),
         fingerprints: vec![0xffff_fff0; 4],
         target_duration: Seconds(6),

@@ -1,0 +1,91 @@
+//! The looks at one playlist: where, and when the next is due.
+
+use crate::cadence::Cadence;
+use crate::ports::Validators;
+use hls::{Seconds, Timestamp};
+use url::Url;
+
+/// The looks at one playlist.
+#[derive(Default)]
+pub(super) struct Looks {
+    /// Where it was found, when it is not where it is listed: a playlist that was made for this reader.
+    pub(super) moved: Option<Url>,
+    /// What the newest version is told by.
+    pub(super) known: Option<Validators>,
+    pub(super) due: Timestamp,
+    pub(super) under_way: bool,
+    pub(super) cadence: Cadence,
+    pub(super) error: Option<String>,
+}
+
+impl Looks {
+    /// When the next is due; absent while one is under way.
+    pub(super) fn due(&self) -> Option<Timestamp> {
+        (!self.under_way).then_some(self.due)
+    }
+
+    /// Begins one, and says what is known.
+    pub(super) fn begin(&mut self) -> Option<Validators> {
+        self.under_way = true;
+        self.known.clone()
+    }
+
+    /// One has ended.
+    pub(super) fn ended(&mut self) {
+        self.under_way = false;
+    }
+
+    /// Where to look for what is listed at `listed`.
+    pub(super) fn at<'a>(&'a self, listed: &'a Url) -> &'a Url {
+        self.moved.as_ref().unwrap_or(listed)
+    }
+
+    /// A look at `asked` was redirected to `found`: that is read from now on.
+    pub(super) fn found_at(&mut self, listed: &Url, asked: &Url, found: &Url) {
+        if asked == self.at(listed) && found != asked {
+            self.moved = Some(found.clone());
+        }
+    }
+
+    /// Looks where it is listed again, at once; says whether it was looked for elsewhere.
+    pub(super) fn go_back(&mut self, now: Timestamp) -> bool {
+        let elsewhere = self.moved.take().is_some();
+        if elsewhere {
+            self.known = None;
+            self.due = now;
+        }
+        elsewhere
+    }
+
+    pub(super) fn found_nothing(&mut self, sent: Timestamp) {
+        self.error = None;
+        self.cadence.found_nothing(sent);
+    }
+
+    pub(super) fn failed(&mut self, reason: String) {
+        self.error = Some(reason);
+        self.cadence.failed();
+    }
+
+    /// Forgets the errors, and the rhythm.
+    pub(super) fn well(&mut self, due: Timestamp) {
+        self.error = None;
+        self.cadence = Cadence::default();
+        self.due = due;
+    }
+
+    /// Sets when the next is due, by the rhythm of what was found.
+    pub(super) fn schedule(&mut self, now: Timestamp, target: Seconds) {
+        self.due = self.cadence.next(now, target);
+    }
+
+    /// Why the last one failed.
+    pub(super) fn error(&self) -> Option<&String> {
+        self.error.as_ref()
+    }
+
+    /// How many in a row have failed.
+    pub(super) fn errors(&self) -> u32 {
+        self.cadence.errors()
+    }
+}
