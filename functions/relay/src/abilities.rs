@@ -171,6 +171,8 @@ pub struct Facet {
     pub codecs: BTreeSet<String>,
     /// How its segments are encrypted.
     pub protections: BTreeSet<Protection>,
+    /// Of a variant: how many tracks play together, its own and those of its groups.
+    pub tracks: usize,
 }
 
 /// Whether an output takes a source.
@@ -217,7 +219,7 @@ impl Abilities {
             .filter(|it| it.role != Role::ClosedCaptions)
             .map(|it| it.name.as_str())
             .collect();
-        let tracks = carried.iter().filter(|it| it.role != Role::Variant).count() + 1;
+        let tracks = carried.iter().map(|it| it.tracks).max().unwrap_or_default();
         for (count, most, what) in [
             (streams.len(), self.most_streams, "streams, and"),
             (tracks, self.most_tracks, "tracks, and"),
@@ -272,7 +274,10 @@ impl Abilities {
             }
         }
         let required = |codec: &&str| self.required.contains(codec);
-        if !codecs.is_empty() && !self.required.is_empty() && !codecs.iter().any(required) {
+        // What a variant does not state it may well have.
+        let mut variants = carried.iter().filter(|facet| facet.role == Role::Variant);
+        let stated = !codecs.is_empty() && variants.all(|facet| !facet.codecs.is_empty());
+        if stated && !self.required.is_empty() && !codecs.iter().any(required) {
             refused.push(format!("no rendition has {} video", self.required.join(" or ")));
         }
     }
@@ -331,6 +336,7 @@ mod tests {
             container,
             codecs: codecs(stated),
             protections: protection.into_iter().collect(),
+            tracks: 1,
         };
         let (variant, ts, fmp4) = (Role::Variant, Some(Container::Ts), Some(Container::Fmp4));
         let (aes, sample) = (Some(Protection::Aes128), Some(Protection::SampleAes));
@@ -375,6 +381,19 @@ mod tests {
         let refused = |facets: &[Facet]| MEDIAPACKAGE.verdict(facets).refused.join("; ");
         assert_eq!(refused(&facets(Role::Variant, 20)), "");
         assert_eq!(refused(&facets(Role::Variant, 21)), "21 streams, and 20 is the limit");
-        assert_eq!(refused(&facets(Role::Audio, 10)), "11 tracks, and 10 a stream is the limit");
+        let of = |tracks| [Facet { tracks, ..Facet::default() }, Facet::default()];
+        assert_eq!(refused(&of(10)), "");
+        assert_eq!(refused(&of(11)), "11 tracks, and 10 a stream is the limit");
+    }
+
+    #[test]
+    fn codecs_that_one_variant_states_say_nothing_of_another() {
+        let of = |stated| Facet { codecs: codecs(stated), ..Facet::default() };
+        let refused = |facets: &[Facet]| MEDIAPACKAGE.verdict(facets).refused.join("; ");
+        assert_eq!(refused(&[of("mp4a.40.2"), of("")]), "");
+        assert_eq!(
+            refused(&[of("mp4a.40.2"), of("mp4a.40.5")]),
+            "no rendition has H.264 or HEVC video"
+        );
     }
 }

@@ -43,6 +43,19 @@ struct Placed {
     rendition: Option<RenditionName>,
 }
 
+/// How many tracks play together with a variant that stands among these lines, its own included.
+pub fn tracks<'a>(lines: impl Iterator<Item = &'a Line>, variant: &hls::Variant) -> usize {
+    let group = |attribute| variant.attributes.get(attribute);
+    let beside = lines.filter(|line| match line {
+        Line::Media(media) => media.attributes.get("GROUP-ID").is_some_and(|id| {
+            let mut groups = GROUP_ATTRIBUTES.iter().filter(|(kind, _)| media.kind == *kind);
+            groups.any(|(_, attribute)| group(attribute) == Some(id))
+        }),
+        Line::Variant(_) | Line::IFrame(_) | Line::Other(_) => false,
+    });
+    1 + beside.count()
+}
+
 /// Tells where a media playlist lies: by the path, for servers and tokens come and go.
 #[must_use]
 pub fn place(url: &Url) -> u32 {
@@ -223,6 +236,17 @@ impl Layout {
         self.lines.retain(|placed| !is_key(&placed.line));
     }
 
+    /// How many tracks play together with a variant; of several with one playlist, the most.
+    fn tracks(&self, name: &RenditionName) -> usize {
+        let lines = || self.lines.iter().map(|placed| &placed.line);
+        let of = |placed: &Placed| match &placed.line {
+            Line::Variant(variant) => tracks(lines(), variant),
+            Line::Media(_) | Line::IFrame(_) | Line::Other(_) => 0,
+        };
+        let lines_of = self.lines.iter().filter(|placed| placed.rendition.as_ref() == Some(name));
+        lines_of.map(of).max().unwrap_or_default()
+    }
+
     /// Its renditions, as an output asks for them.
     #[must_use]
     pub fn facets(&self) -> Vec<Facet> {
@@ -230,6 +254,7 @@ impl Layout {
             name: name.to_string(),
             role: listed.role,
             codecs: listed.codecs.clone(),
+            tracks: self.tracks(name),
             ..Facet::default()
         };
         let captions = self.lines.iter().filter(|placed| {

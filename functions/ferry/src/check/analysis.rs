@@ -13,6 +13,7 @@ use hls::{
 };
 use relay::abilities::{self, Role};
 use relay::layout::Layout;
+use relay::layout::tracks;
 use relay::session::Address;
 use std::collections::BTreeSet;
 use url::Url;
@@ -183,6 +184,10 @@ fn renditions(
             frame_rate: get("FRAME-RATE"),
             language: get("LANGUAGE"),
             group: get("GROUP-ID").or_else(|| get("AUDIO")),
+            tracks: match line {
+                Line::Variant(variant) => tracks(playlist.lines.iter(), variant),
+                Line::Media(_) | Line::IFrame(_) | Line::Other(_) => 0,
+            },
             ..Rendition::default()
         };
         renditions.push((uri.to_owned(), rendition));

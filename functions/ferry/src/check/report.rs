@@ -58,6 +58,9 @@ pub struct Rendition {
     /// The group that it is in, or the group of audio that it plays with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
+    /// Of a variant: how many tracks play together.
+    #[serde(skip)]
+    pub tracks: usize,
     /// What its media playlist says; absent where it has none, or it could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub media: Option<Media>,

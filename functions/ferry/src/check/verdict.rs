@@ -50,6 +50,7 @@ fn facet(rendition: &Rendition) -> Option<Facet> {
         container,
         codecs: stated.into_iter().chain(sampled).collect(),
         protections: media.protections.clone(),
+        tracks: rendition.tracks,
     })
 }
 

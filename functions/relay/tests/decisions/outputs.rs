@@ -114,6 +114,25 @@ fn captions_in_the_video_are_no_stream_of_their_own() {
 }
 
 #[test]
+fn tracks_are_counted_that_play_together() {
+    let many = &["11 tracks, and 10 a stream is the limit"][..];
+    for (low, high, refused) in [(9, 9, &[][..]), (1, 9, &[]), (1, 10, many), (10, 1, many)] {
+        let mut text = "#EXTM3U\n".to_owned();
+        for (group, count) in [("low", low), ("high", high)] {
+            for n in 0..count {
+                text += &format!(
+                    "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"{group}\",NAME=\"{n}\",URI=\"{group}{n}\"\n"
+                );
+            }
+        }
+        text += "#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO=\"low\"\nl.m3u8\n";
+        text += "#EXT-X-STREAM-INF:BANDWIDTH=2,AUDIO=\"high\"\nh.m3u8\n";
+        let verdict = MEDIAPACKAGE.verdict(&layout(&text).unwrap().facets());
+        assert_eq!(verdict.refused, refused, "{low} {high}");
+    }
+}
+
+#[test]
 fn an_output_states_the_requests_that_it_takes() {
     // AWS Elemental MediaPackage quotas: 50 and 200 ingest requests a second.
     assert_eq!(MEDIAPACKAGE.requests_a_second, Some(50));
