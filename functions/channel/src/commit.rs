@@ -198,7 +198,9 @@ impl<'a> Writer<'a> {
             Some(duration) => lead.boundary(lead.start(first) + duration).max(first + 1),
             None => asset.segments(),
         };
-        if first >= asset.segments() || end <= first {
+        // Of an entry that was cut a break may be left alone.
+        let is_left = id.is_some() && !wish.breaks.is_empty();
+        if first >= asset.segments() || (end <= first && !is_left) {
             let field = if first >= asset.segments() { "offset" } else { "duration" };
             let field = field.to_owned();
             return self.refusals.push(Refusal { wish: place, field, why: Why::Empty });

@@ -186,7 +186,7 @@ pub(crate) fn cut(
 }
 
 /// The wish for what is left of a programme that is cut, so that it plays as much when it is written down anew; absent
-/// where that is no more than ads.
+/// where that is next to nothing of an ad.
 fn left_of(wish: Wish, at: Timestamp, left: &[Item], indexes: &Library) -> Option<Wish> {
     if let Some(event) = wish.live {
         let end = event.end.min(at);
@@ -195,8 +195,10 @@ fn left_of(wish: Wish, at: Timestamp, left: &[Item], indexes: &Library) -> Optio
     // The caller gives the indexes of the log with it.
     let Some(asset) = indexes.get(&wish.asset) else { return Some(wish) };
     let lead = asset.lead();
-    let last = left.iter().rev().find(|item| item.role == Role::Programme)?;
-    let duration = lead.start(last.end) - lead.start(lead.boundary(wish.offset));
+    let first = lead.boundary(wish.offset);
+    let last = left.iter().rev().find(|item| item.role == Role::Programme);
+    let end = last.map_or(first, |last| last.end);
+    let duration = Some(lead.start(end) - lead.start(first));
     // Each of its breaks has items, and the last that has some may be cut.
     let mut spots: Vec<Spot> = left.iter().filter_map(|item| item.spot).collect();
     spots.dedup();
@@ -217,7 +219,8 @@ fn left_of(wish: Wish, at: Timestamp, left: &[Item], indexes: &Library) -> Optio
             breaks.pop();
         }
     }
-    Some(Wish { duration: Some(duration), breaks, ..wish })
+    let is_left = end > first || !breaks.is_empty();
+    is_left.then_some(Wish { duration, breaks, ..wish })
 }
 
 /// Cuts an item at its first boundary that is not before a moment.

@@ -218,7 +218,7 @@ fn what_has_a_time_behind_a_programme_that_was_cut_keeps_it_when_something_is_pu
 }
 
 #[test]
-fn of_a_programme_that_is_cut_in_its_first_break_nothing_comes_back() {
+fn a_programme_that_is_cut_in_its_first_break_leaves_what_was_of_that() {
     let mut world = world();
     let pause = Break { at: Micros(0), duration: Micros::from_secs(4), ads: Vec::new() };
     let wanted = Wish { breaks: vec![pause], ..world.wish(SHOW) };
@@ -226,7 +226,18 @@ fn of_a_programme_that_is_cut_in_its_first_break_nothing_comes_back() {
     assert!(world.change(Edit::From(moment(17_500), vec![world.wish(OTHER)]), 0));
     assert_eq!(times(&world.log), [(1, 0), (2, 6_000), (5, 16_000), (6, 18_000)]);
     assert!(world.change(Edit::Insert(2, vec![world.wish(OTHER)]), 0));
-    assert_eq!(times(&world.log), [(1, 0), (7, 6_000), (2, 9_000), (6, 19_000)]);
+    assert_eq!(times(&world.log), [(1, 0), (7, 6_000), (2, 9_000), (5, 19_000), (6, 21_000)]);
+    // Where next to nothing is left, it goes.
+    let jingles: Vec<Programme> = vec![even(1_000, 4), even(2_000, 5), even(250, 12)];
+    let mut world = World::new(&jingles, true, 0);
+    let ads = vec![world.hashes[OTHER].clone()];
+    let pause = Break { at: Micros(0), duration: Micros::from_secs(3), ads };
+    let wanted = Wish { breaks: vec![pause], ..world.wish(SHOW) };
+    assert!(world.change(Edit::Append(vec![world.wish(SHOW), wanted]), 0));
+    assert!(world.change(Edit::From(moment(16_100), vec![world.wish(OTHER)]), 0));
+    assert_eq!(times(&world.log), [(1, 0), (2, 6_000), (3, 16_000), (4, 16_250)]);
+    assert!(world.change(Edit::Insert(2, vec![world.wish(OTHER)]), 0));
+    assert_eq!(times(&world.log), [(1, 0), (5, 6_000), (2, 9_000), (4, 19_000)]);
 }
 
 #[test]

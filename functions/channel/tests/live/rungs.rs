@@ -24,8 +24,10 @@ fn a_programme_plays_in_the_rungs_that_are_its_own_whatever_richer_ones_play_the
         Settings { epoch: EPOCH, target_duration: Seconds(2), window: Micros::from_secs(20) };
     let [own, other] =
         [[1_500, 3_000], [2_500, 5_000]].map(|[low, high]| vod_of(&programme(low, high)));
-    let ladder = own.ladder().clone();
-    let assets = [own.clone(), other].map(Arc::new);
+    // As a channel is kept: raised when it is made.
+    let mut ladder = own.ladder().clone();
+    ladder.lift(&other, &tracks(&ladder, Seconds(2), &other).unwrap());
+    let assets = [own, other].map(Arc::new);
     let channel = Loop::with_ladder(settings, ladder, assets.to_vec()).unwrap();
     for (rendition, expected) in [(0, "/x15000.ts /x25000.ts"), (1, "/x30000.ts /x25000.ts")] {
         let text = channel.media_playlist(rendition, moment(4_000), None).text;
