@@ -24,7 +24,7 @@ pub use fields::FieldError;
 pub use local::for_this_machine;
 use relay::ports::{Clock, Query, Runs, Sessions};
 use relay::session::SessionId;
-pub use request::{EndpointRequest, OutputRequest, Request, SourceRequest, Wanted};
+pub use request::{EndpointRequest, OutputRequest, Request, SourceRequest, Wanted, channel};
 use std::sync::Arc;
 pub use token::with_token;
 use url::Url;

@@ -199,13 +199,20 @@ impl Request {
         errors: &mut Errors,
     ) -> Option<Wanted> {
         let name = name(self.name, errors);
+        let carried = self.source.channel.clone();
         let source = match (self.source.channel, self.source.url) {
             (None, url) => address(url, "source.url", &refuses, errors),
             (Some(_), Some(_)) => {
                 errors.add("source.channel", "cannot be there together with url");
                 None
             }
-            (Some(name), None) => channel(&name, here, errors),
+            (Some(name), None) => {
+                let url = here.and_then(|here| channel(&name, here));
+                if url.is_none() {
+                    errors.add("source.channel", "is not a channel that plays here");
+                }
+                url
+            }
         };
         let headers = headers(self.source.headers, errors);
         if self.source.fallbacks.len() > MAX_FALLBACKS {
@@ -275,6 +282,7 @@ impl Request {
                 fallback_after_seconds: fallback_after_seconds
                     .unwrap_or(Options::default().fallback_after_seconds),
                 return_after_seconds,
+                channel: carried,
             },
             access: Access { source: source?, fallbacks, headers, endpoints: endpoints? },
         })
@@ -313,14 +321,12 @@ impl Wanted {
     }
 }
 
-/// The address of a channel that plays at `here`. It may be read there, where no other address of this process may.
-fn channel(name: &str, here: Option<&Url>, errors: &mut Errors) -> Option<Url> {
+/// The address of a channel that plays at `here`; absent where that is no name of one. It may be read there, where no
+/// other address of this process may.
+#[must_use]
+pub fn channel(name: &str, here: &Url) -> Option<Url> {
     let path = format!("channels/{name}/master.m3u8");
-    let url = here.filter(|_| is_plain(name)).and_then(|here| here.join(&path).ok());
-    if url.is_none() {
-        errors.add("source.channel", "is not a channel that plays here");
-    }
-    url
+    Some(here).filter(|_| is_plain(name)).and_then(|here| here.join(&path).ok())
 }
 
 /// For how long something may last.

@@ -97,7 +97,16 @@ impl Ferry {
     /// # Errors
     /// When the store cannot be read.
     pub fn go_on(&self) -> Result<Vec<Handle>, StoreError> {
-        let active = self.store.active()?;
+        let mut active = self.store.active()?;
+        for session in active.iter_mut().map(|record| &mut record.session) {
+            // A channel of this process plays where it serves now.
+            let name = session.options.channel.as_deref();
+            if let Some(url) =
+                name.zip(self.here.as_ref()).and_then(|(name, here)| api::channel(name, here))
+            {
+                self.store.move_source(session, &url)?;
+            }
+        }
         Ok(active.into_iter().map(|record| self.runner.take_up(record)).collect())
     }
 
@@ -187,4 +196,40 @@ fn new_id() -> SessionId {
     let mut random = [0; 10];
     getrandom::fill(&mut random).expect("the system has random numbers");
     api::session_id(random)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::Method;
+    use serde_json::json;
+
+    #[tokio::test]
+    async fn a_session_of_a_channel_reads_it_where_the_process_serves_after_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |own: &str| {
+            let own = own.parse().ok();
+            Ferry::open(dir.path(), Settings { own, ..Settings::default() }).unwrap()
+        };
+        let before = at("127.0.0.1:28101");
+        let body = json!({
+            "name": "one", "source": { "channel": "one" },
+            "output": { "type": "webdav", "endpoints": [{ "url": "https://in.example/a/channel" }] },
+        });
+        let made = api::inside::ask(&before.api(), Method::POST, "/sessions", Some(&body)).await;
+        let (status, made) = made.unwrap();
+        assert_eq!(status, 201, "{made}");
+        assert_eq!(made["source"]["url"], "http://127.0.0.1:28101/channels/one/master.m3u8");
+        let id = SessionId(made["id"].as_str().unwrap().to_owned());
+        before.finish(Duration::ZERO).await;
+        drop(before);
+
+        let after = at("127.0.0.1:28102");
+        assert_eq!(after.go_on().unwrap().len(), 1);
+        let url = "http://127.0.0.1:28102/channels/one/master.m3u8";
+        assert_eq!(after.store.access(&id).await.unwrap().unwrap().source.as_str(), url);
+        let path = format!("/sessions/{id}");
+        let (_, shown) = api::inside::ask(&after.api(), Method::GET, &path, None).await.unwrap();
+        assert_eq!(shown["source"]["url"], url);
+    }
 }

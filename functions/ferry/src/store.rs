@@ -15,11 +15,12 @@ use redb::{
 };
 use relay::ports::{CommitError, CreateError, Page, Query, Record, Revision, Sessions, StoreError};
 use relay::progress::{Progress, Status};
-use relay::session::{Access, Destination, Session, SessionId};
+use relay::session::{Access, Address, Destination, Session, SessionId};
 use secrets::Secrets;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use url::Url;
 use writer::Writer;
 
 /// What was asked for, by id: JSON, written once.
@@ -104,6 +105,25 @@ impl Store {
     /// When it cannot be written.
     pub fn replace_access(&self, id: &SessionId, access: &Access) -> Result<(), StoreError> {
         self.secrets.write(&id.0, access).map_err(failed_io)
+    }
+
+    /// Lets a session read its source elsewhere from now on, if it does not.
+    ///
+    /// # Errors
+    /// When that cannot be read or written.
+    pub fn move_source(&self, session: &mut Session, source: &Url) -> Result<(), StoreError> {
+        session.source = Address::of(source);
+        let id = session.id.0.as_str();
+        let access = self.secrets.read(id).map_err(failed_io)?;
+        let Some(access) = access.filter(|access| access.source != *source) else { return Ok(()) };
+        let writing = self.disk.write()?;
+        {
+            let mut sessions = writing.open_table(SESSIONS).map_err(disk::failed)?;
+            sessions.insert(id, encode(session).as_slice()).map_err(disk::failed)?;
+        }
+        writing.commit().map_err(disk::failed)?;
+        // Behind it: as long as this is not done, it is done again.
+        self.replace_access(&session.id, &Access { source: source.clone(), ..access })
     }
 
     /// The sessions that are being carried, oldest first.

@@ -67,6 +67,9 @@ pub struct Options {
     /// absent: it does when the others are gone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub return_after_seconds: Option<u32>,
+    /// The channel that it carries where that plays in the same process, which may be at another address the next time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
 }
 
 /// Longer than sources that are well stop between programmes, shorter than most viewers wait.
@@ -80,6 +83,7 @@ impl Default for Options {
             fallbacks: Vec::new(),
             fallback_after_seconds: FALLBACK_AFTER_SECONDS,
             return_after_seconds: None,
+            channel: None,
         }
     }
 }
