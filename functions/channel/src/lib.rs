@@ -41,6 +41,6 @@ pub use piece::{Gap, append, gap};
 pub use play::{EMPTY_SUBTITLES, Totals};
 pub use repeat::{Loop, OnNow, Settings};
 pub use schedule::{
-    Break, Channel, Entry, Event, Item, Library, Live, Role, Seen, Slate, Spot, Wish,
+    Break, Channel, Entry, Event, Item, Library, Live, Numbers, Role, Seen, Slate, Spot, Wish,
 };
 pub use timeline::{Playlist, Unread};

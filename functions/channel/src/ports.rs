@@ -2,7 +2,7 @@
 
 use crate::asset::{Asset, AssetHash};
 use crate::order::Order;
-use crate::schedule::{Channel, Entry};
+use crate::schedule::{Channel, Entry, Numbers};
 use hls::{Micros, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::future::Future;
@@ -71,6 +71,9 @@ pub struct ChannelRecord {
     /// Whether it was deleted: nothing plays there any more.
     #[serde(default)]
     pub gone: bool,
+    /// What the next channel of that name counts from.
+    #[serde(default, skip_serializing_if = "Numbers::are_none")]
+    pub numbers: Numbers,
 }
 
 impl ChannelRecord {
@@ -223,6 +226,7 @@ mod tests {
                 next_id: 1,
                 picked: 0,
                 gone,
+                numbers: Numbers::default(),
             };
             assert_eq!(record.is_scheduled(), is_scheduled, "{record:?}");
         }

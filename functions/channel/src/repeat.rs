@@ -7,6 +7,7 @@ use crate::live::{self, APART, MOST_SEGMENTS, Shape, Showing};
 use crate::mapping::{self, Tracks};
 use crate::order::{Seed, shuffled};
 use crate::play::{Play, Totals};
+use crate::schedule::Numbers;
 use crate::timeline::Playlist;
 use hls::{Micros, Seconds, Timestamp};
 use std::sync::Arc;
@@ -20,6 +21,7 @@ pub struct Loop {
     cycle: Micros,
     /// What a cycle adds.
     totals: Totals,
+    numbers: Numbers,
 }
 
 /// A programme of a loop.
@@ -97,7 +99,19 @@ impl Loop {
         for turn in &turns {
             ladder.lift(&turn.asset, &turn.tracks);
         }
-        Ok(Self { settings, ladder, turns, cycle, totals })
+        Ok(Self { settings, ladder, turns, cycle, totals, numbers: Numbers::default() })
+    }
+
+    /// The same, counted from other numbers.
+    #[must_use]
+    pub fn counted_from(self, numbers: Numbers) -> Self {
+        Self { numbers, ..self }
+    }
+
+    /// How long it plays until it begins anew.
+    #[must_use]
+    pub fn cycle(&self) -> Micros {
+        self.cycle
     }
 
     /// The renditions: the variants by rising bandwidth, then the others.
@@ -193,8 +207,16 @@ impl Loop {
         let last = cycle_of(to);
         for cycle in cycle_of(from).max(last.saturating_sub(most))..=last {
             let mut start = self.cycle_start(cycle);
-            let mut sequence = self.totals.sequence(group).saturating_mul(cycle);
-            let mut discontinuities = self.totals.discontinuities.saturating_mul(cycle);
+            let mut sequence = self
+                .totals
+                .sequence(group)
+                .saturating_mul(cycle)
+                .saturating_add(self.numbers.sequence);
+            let mut discontinuities = self
+                .totals
+                .discontinuities
+                .saturating_mul(cycle)
+                .saturating_add(self.numbers.discontinuities);
             for turn in self.order(cycle, seed).iter().filter_map(|place| self.turns.get(*place)) {
                 let end = start + turn.asset.duration();
                 if end >= from && start <= to {

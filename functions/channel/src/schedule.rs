@@ -32,6 +32,24 @@ pub struct Channel {
     /// How breaks and programmes are marked.
     #[serde(default)]
     pub markers: BTreeSet<Marker>,
+    /// What its playlists count from.
+    #[serde(default, skip_serializing_if = "Numbers::are_none")]
+    pub numbers: Numbers,
+}
+
+/// What media playlists count from: those of a channel that was made where another was go on behind its numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Numbers {
+    /// The first media sequence number.
+    pub sequence: u64,
+    /// The first discontinuity sequence number.
+    pub discontinuities: u64,
+}
+
+impl Numbers {
+    pub(crate) fn are_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What plays when nothing is scheduled.

@@ -173,8 +173,12 @@ impl Channel {
                     offset: asset.lead().start(run.start),
                     run: play.run(rendition, &run),
                     start,
-                    sequence: totals.sequence(self.ladder.group(rendition)),
-                    discontinuities: totals.discontinuities,
+                    sequence: totals
+                        .sequence(self.ladder.group(rendition))
+                        .saturating_add(self.numbers.sequence),
+                    discontinuities: totals
+                        .discontinuities
+                        .saturating_add(self.numbers.discontinuities),
                     continues: item.live.is_some_and(|live| live.continues),
                     marks: Some(Marks { item, markers: &self.markers, opens: number == 0 }),
                 });

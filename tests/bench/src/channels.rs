@@ -245,6 +245,7 @@ fn in_process() -> Result<(u64, usize)> {
         slate: Some(Slate { asset: hash.clone(), tracks }),
         ads: Vec::new(),
         markers: BTreeSet::new(),
+        numbers: channel::Numbers::default(),
     };
     let indexes = Library::from([(hash, Arc::new(asset))]);
     let items: Vec<Item> = channel.filler(None, &indexes)?.into_iter().collect();

@@ -86,6 +86,7 @@ pub fn channel_record(id: &str, revision: u64) -> ChannelRecord {
         next_id: revision + 1,
         picked: 0,
         gone: false,
+        numbers: channel::Numbers::default(),
     }
 }
 

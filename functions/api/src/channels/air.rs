@@ -5,10 +5,12 @@ use crate::problem::Problem;
 use axum::http::StatusCode;
 use bytes::Bytes;
 use channel::ports::{ChannelRecord, Shelf};
-use channel::{Asset, AssetHash, Entry, Item, Library, Loop, Seed, Settings, Unread};
+use channel::{
+    Asset, AssetHash, Entry, FREEZE, Item, Library, Loop, Numbers, Seed, Settings, Unread,
+};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use hls::{Micros, Timestamp};
+use hls::{Limits, Micros, Playlist, Timestamp};
 use relay::ports::Clock;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -156,7 +158,7 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
                     window: channel.window,
                 };
                 let made = Loop::with_ladder(settings, channel.ladder.clone(), assets.collect());
-                let cycle = made.map_err(|_| unready(id))?;
+                let cycle = made.map_err(|_| unready(id))?.counted_from(channel.numbers);
                 (Plays::Cycle(Box::new(cycle)), now + AHEAD)
             }
             Some(channel) => {
@@ -228,6 +230,29 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
 }
 
 impl OnAir {
+    /// What no viewer has seen a number of yet.
+    pub fn numbers(&self, now: Timestamp) -> Numbers {
+        let Some(channel) = &self.record.channel else { return self.record.numbers };
+        let mut numbers = channel.numbers;
+        let at = match &self.plays {
+            // Viewers who have a channel of their own are not farther than a cycle.
+            Plays::Cycle(cycle) => now + FREEZE + cycle.cycle(),
+            Plays::Schedule { .. } | Plays::Nothing => now + FREEZE,
+        };
+        for rendition in &channel.ladder.renditions {
+            let Ok(listed) = self.render(&rendition.name, None, at) else { continue };
+            let Ok(Playlist::Media(listed)) = hls::parse(&listed.text, &Limits::default()) else {
+                continue;
+            };
+            let behind = listed.media_sequence.0 + listed.segments.len() as u64;
+            let cuts = listed.segments.iter().filter(|segment| segment.discontinuity).count();
+            let cuts = listed.discontinuity_sequence.0 + cuts as u64 + 1;
+            numbers.sequence = numbers.sequence.max(behind);
+            numbers.discontinuities = numbers.discontinuities.max(cuts);
+        }
+        numbers
+    }
+
     /// What plays after the last item that is ready; absent where that is not known yet.
     pub fn filler(&self) -> Option<Item> {
         match (&self.plays, &self.record.channel) {

@@ -318,6 +318,7 @@ impl Fixed {
             slate,
             ads,
             markers: self.markers.clone().unwrap_or_else(|| BTreeSet::from([Marker::Cue])),
+            numbers: channel::Numbers::default(),
         }))
     }
 }

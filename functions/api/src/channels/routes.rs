@@ -16,7 +16,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use channel::ports::{ChannelRecord, Fill, Shelf};
-use channel::{AssetHash, Channel, Library, Slate};
+use channel::{AssetHash, Channel, Library, Numbers, Slate};
 use relay::ports::Clock;
 
 /// `GET /channels`
@@ -47,9 +47,15 @@ pub async fn remove<H: Shelf, V: Vods, C: Clock>(
 ) -> Result<StatusCode, Problem> {
     let record = channels.find(&id).await?;
     let revision = record.revision + 1;
-    // What is kept of it is that it was there.
+    let now = channels.clock.now();
+    let numbers = match channels.on_air(&id, now).await {
+        Ok(on_air) => on_air.numbers(now),
+        // What cannot be played is shown to nobody now, and can be deleted.
+        Err(_) => record.channel.as_ref().map_or(record.numbers, |channel| channel.numbers),
+    };
+    // What is kept of it is that it was there, and how far it has counted.
     let (channel, fill, cycle) = (None, None, Vec::new());
-    let record = ChannelRecord { gone: true, revision, channel, fill, cycle, ..record };
+    let record = ChannelRecord { gone: true, revision, channel, fill, cycle, numbers, ..record };
     let done = channels.shelf.commit(&record, None, &[]).await.map_err(|error| failed(&error))?;
     channels.air.change(&id);
     if done { Ok(StatusCode::NO_CONTENT) } else { Err(overtaken(&id)) }
@@ -68,6 +74,7 @@ pub async fn put<H: Shelf, V: Vods, C: Clock>(
         errors.add("id", "must be 1 to 64 letters, digits, - or _");
     }
     let known = channels.shelf.channel(&id).await.map_err(|error| failed(&error))?;
+    let numbers = known.as_ref().map(|known| known.numbers).unwrap_or_default();
     let known = known.filter(|known| !known.gone);
     let created = known.is_none();
     let before = known.as_ref().and_then(|known| known.channel.clone());
@@ -75,6 +82,10 @@ pub async fn put<H: Shelf, V: Vods, C: Clock>(
     let record = record.filter(|_| errors.0.is_empty());
     let mut record =
         record.ok_or_else(|| Problem::fields(StatusCode::UNPROCESSABLE_ENTITY, errors.0))?;
+    if created {
+        record.numbers = numbers;
+        record.channel = record.channel.map(|channel| Channel { numbers, ..channel });
+    }
     let looked = Looked::at(channels.shelf.assets().await.map_err(|error| failed(&error))?);
     let now = record.channel.as_ref().map(|channel| channel.slate.clone());
     let renewed = before.filter(|before| now.is_some_and(|now| now != before.slate));
@@ -181,6 +192,7 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
             next_id: 1,
             picked: 0,
             gone: false,
+            numbers: Numbers::default(),
         };
         let known = known.unwrap_or(empty);
         let (revision, title) = (known.revision + 1, asked.title);

@@ -267,7 +267,9 @@ fn first_channel(
         })
         .collect();
     let fixed: Fixed = serde_json::from_str(&record.fixed).unwrap_or_default();
-    fixed.channel(&named, Vec::new(), now)?.ok_or_else(|| {
+    let numbers = record.numbers;
+    let made = fixed.channel(&named, Vec::new(), now)?;
+    made.map(|channel| channel::Channel { numbers, ..channel }).ok_or_else(|| {
         let detail = "is required: the channel has nothing yet that shows what it is";
         vec![FieldError { field: "items".to_owned(), detail: detail.to_owned() }]
     })

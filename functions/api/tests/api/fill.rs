@@ -146,3 +146,52 @@ async fn a_channel_that_is_put_again_goes_on_with_the_slate_that_was_added_again
         assert!(old.map(|(number, _)| *number).max().unwrap() < first, "never again what is gone");
     }
 }
+
+#[tokio::test]
+async fn a_channel_that_is_made_where_another_was_goes_on_behind_its_numbers() {
+    let world = World::new();
+    world.channel(&json!({ "slate": "slate3", "target_duration": 2 })).await;
+    let items = json!({ "items": [{ "asset": "show5" }, { "asset": "film10" }] });
+    assert_eq!(world.post("/channels/one/schedule", &items).await.status, 201);
+    let path = "/channels/one/video_180p.m3u8";
+    let numbers = |text: &str, tag: &str| -> u64 {
+        text.lines().find_map(|line| line.strip_prefix(tag)).map_or(0, |it| it.parse().unwrap())
+    };
+    let (mut last, mut cuts) = (0, 0);
+    for (round, body) in [
+        json!({ "slate": "show5", "target_duration": 2 }),
+        json!({ "loop": ["film10", "ad2", "slate3"] }),
+        json!({ "loop": ["ad2", "show5", "slate3"] }),
+        json!({}),
+        json!({ "slate": "slate3", "target_duration": 2 }),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let viewer = format!("/channels/one/anna{}", path.trim_start_matches("/channels/one"));
+        for path in [path, viewer.as_str()] {
+            let text = world.get(path).await.text;
+            if text.starts_with("#EXTM3U") {
+                let first = numbers(&text, "#EXT-X-MEDIA-SEQUENCE:");
+                let cut = numbers(&text, "#EXT-X-DISCONTINUITY-SEQUENCE:");
+                assert!(first >= last, "{round}: {first} behind {last}");
+                assert!(cut >= cuts, "{round}: {cut} behind {cuts}");
+            }
+        }
+        for path in [path, viewer.as_str()] {
+            let text = world.get(path).await.text;
+            if text.starts_with("#EXTM3U") {
+                last = last.max(listed(&text).last().unwrap().0 + 1);
+                let more =
+                    text.lines().filter(|line| *line == "#EXT-X-DISCONTINUITY").count() as u64;
+                cuts = cuts.max(numbers(&text, "#EXT-X-DISCONTINUITY-SEQUENCE:") + more + 1);
+            }
+        }
+        assert!(last > 0 && cuts > 0);
+        assert_eq!(world.delete("/channels/one").await.status, 204);
+        let made = world.put("/channels/one", &body).await;
+        assert_eq!(made.status, 201, "{body}: {}", made.text);
+    }
+    let text = world.get(path).await.text;
+    assert!(numbers(&text, "#EXT-X-MEDIA-SEQUENCE:") >= last, "{text}");
+}

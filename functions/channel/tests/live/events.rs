@@ -142,6 +142,7 @@ impl World {
             slate: Some(Slate { asset: hashes[0].clone(), tracks }),
             ads: Vec::new(),
             markers: BTreeSet::new(),
+            numbers: channel::Numbers::default(),
         };
         let indexes = hashes.iter().cloned().zip(assets.into_iter().map(Arc::new)).collect();
         Self { channel, hashes, indexes, log: Vec::new(), next_id: 1 }

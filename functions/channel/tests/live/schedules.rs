@@ -53,6 +53,7 @@ impl World {
             slate: slate.then(|| Slate { asset: hashes[0].clone(), tracks }),
             ads: hashes.iter().take(ads).cloned().collect(),
             markers: BTreeSet::from([Marker::Cue, Marker::Daterange, Marker::Oatcls]),
+            numbers: channel::Numbers::default(),
         };
         let indexes = hashes.iter().cloned().zip(assets.into_iter().map(Arc::new)).collect();
         let programmes = programmes.to_vec();
