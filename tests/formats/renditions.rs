@@ -50,8 +50,9 @@ fn renditions_agree_on_discontinuities_whichever_lacks_one_that_the_source_state
             "get a/main.m3u8" => (10, Ok(variants(&["v", "w"]))),
             what if what.starts_with("get") && what.ends_with(".m3u8") => {
                 let ends = if what.contains("/w") { "w.ts" } else { ".ts" };
-                let each =
-                    |n: u64| if n % 5 == 0 { "#EXT-X-DISCONTINUITY\n" } else { "" }.to_owned();
+                let each = |n: u64| {
+                    if n.is_multiple_of(5) { "#EXT-X-DISCONTINUITY\n" } else { "" }.to_owned()
+                };
                 let mut text = live(ms / 1_000, 0, each).unwrap().replace(".ts", ends);
                 if stated {
                     let count = (ms / 2_000).div_ceil(5);

@@ -180,8 +180,12 @@ pub(crate) fn cut(
             last.planned.get_or_insert(planned);
         }
     }
+    // A live programme ends then, also where the cut takes nothing that has been seen of it.
+    let is_less = items != entry.items || event(entry).is_some();
     let mut entry = Entry { items, ..entry.clone() };
-    entry.wish = entry.wish.take().and_then(|wish| left_of(wish, at, &entry.items, indexes));
+    if is_less {
+        entry.wish = entry.wish.take().and_then(|wish| left_of(wish, at, &entry.items, indexes));
+    }
     (kept, Some(entry))
 }
 
