@@ -114,7 +114,7 @@ pub fn anchor(
     now: Timestamp,
 ) -> Anchor {
     let Some(before) = before else { return Anchor::Joined(entry(seen, start)) };
-    let anchor = follow(before.newest, &before.fingerprints, history, seen);
+    let anchor = follow(before.newest, &before.fingerprints, history, seen, watched);
     let anchor = match anchor {
         // After a pause the next number alone does not prove that it is the next segment.
         Anchor::Contiguous if !watched && seen.media_sequence > before.newest => Anchor::Restarted,
@@ -132,7 +132,8 @@ pub fn anchor(
         (Anchor::FellBehind(_) | Anchor::Restarted | Anchor::Renumbered(_), Some(former))
             if now < former.until =>
         {
-            match follow(former.newest, &former.fingerprints, &History::default(), seen) {
+            let unknown = History::default();
+            match follow(former.newest, &former.fingerprints, &unknown, seen, watched) {
                 Anchor::Contiguous | Anchor::FellBehind(_) | Anchor::Stale | Anchor::Doubtful => {
                     Anchor::Stale
                 }
@@ -159,6 +160,7 @@ fn follow(
     fingerprints: &[u32],
     history: &History,
     seen: &MediaPlaylist,
+    watched: bool,
 ) -> Anchor {
     let Some(last) = seen.last_sequence() else { return Anchor::Stale };
     if seen.media_sequence > newest {
@@ -168,9 +170,11 @@ fn follow(
         };
     }
     let first = newest.0.saturating_sub(fingerprints.len().saturating_sub(1) as u64);
+    // Looked at all the time, a source that begins anew is not as far on as it was: its clock was set.
+    let is_on = watched && last >= newest;
     let compared: Vec<bool> = dated(seen)
         .filter_map(|(number, segment, made)| {
-            let print = fingerprint(segment);
+            let (print, made) = (fingerprint(segment), made.filter(|_| !is_on));
             history.knows(number, print, made).or_else(|| {
                 let index = usize::try_from(number.0.checked_sub(first)?).ok()?;
                 Some(*fingerprints.get(index)? == print)

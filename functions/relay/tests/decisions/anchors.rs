@@ -41,6 +41,26 @@ fn names_that_come_again_at_another_date_are_a_source_that_begins_anew() {
 }
 
 #[test]
+fn a_source_whose_clock_is_set_goes_on() {
+    let dated = |from: u64, to: u64, minute: u32| {
+        let mut seen = live(from, to, "a");
+        seen.segments[0].program_date_time = Some(format!("2026-11-21T08:{minute:02}:00Z"));
+        seen
+    };
+    let before = dated(2, 7, 4);
+    for (seen, watched, expected) in [
+        (dated(2, 7, 9), true, Anchor::Contiguous),
+        (dated(3, 8, 9), true, Anchor::Contiguous),
+        (dated(3, 8, 9), false, Anchor::Restarted),
+        (dated(1, 6, 9), true, Anchor::Restarted),
+    ] {
+        let mark = joined(&before);
+        let found = anchor(Some(&mark), &history(&before), &seen, watched, Start::LiveEdge, NOW);
+        assert_eq!(found, expected, "{}.. {watched}", seen.media_sequence);
+    }
+}
+
+#[test]
 fn a_playlist_is_taken_up_for_a_reason() {
     let before = live(10, 15, "a");
     for (seen, expected) in [
