@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+use hls::Micros;
 use relay::abilities::{Abilities, Container, Facet, MEDIAPACKAGE, Protection, Role, WEBDAV};
 use std::path::Path;
 
@@ -11,6 +12,7 @@ const PLAYLISTS: &str = "tests/formats/playlists.rs";
 const SOURCES: &str = "tests/formats/sources.rs";
 const DECISIONS: &str = "functions/relay/tests/decisions/carried.rs";
 const LAYOUTS: &str = "functions/relay/tests/decisions/playlists.rs";
+const LOOKS: &str = "functions/relay/tests/decisions/looks.rs";
 const OUTPUTS: &str = "functions/relay/tests/decisions/outputs.rs";
 
 /// A row: how it begins, what the outputs' abilities are asked, and the tests that carry it.
@@ -85,6 +87,19 @@ fn rows() -> Vec<Row> {
             "I-frame playlists",
             vec![iframes],
             &[(E2E, "iframes_are_carried_where_they_are_taken_and_else_left_out")],
+        ),
+        row(
+            "more than 10 tracks",
+            vec![Facet { tracks: 11, ..Facet::default() }],
+            &[
+                (OUTPUTS, "tracks_are_counted_that_play_together"),
+                (OUTPUTS, "captions_in_the_video_are_no_stream_of_their_own"),
+            ],
+        ),
+        row(
+            "more than 25 requests a second",
+            vec![Facet { segment: Some(Micros::from_millis(79)), ..Facet::default() }],
+            &[(LOOKS, "a_source_that_needs_more_requests_than_the_output_takes_is_told")],
         ),
         row(
             "more than 128 renditions",

@@ -35,7 +35,8 @@ fn an_endpoint_that_is_only_too_slow_is_told_after_twelve_seconds() {
         90 report running
         100 say session is running
         20018 report degraded
-        20028 say session is degraded: endpoint https://on.example/channel is too slow: 5 segments that are listed are not there
+        20028 say session is degraded: endpoint https://on.example/channel is too slow: 5 segments that are listed are not there, \
+              and no more than 25 requests a second go to it
         25640 report running
         25650 say session is running";
     is(&noted, &["report", "say session"], wanted, "too slow");

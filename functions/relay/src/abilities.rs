@@ -1,7 +1,7 @@
 //! What each kind of output takes: one table, read by sessions and by `ferry check`.
 
 use crate::session::OutputKind;
-use hls::{AttributeList, Segment};
+use hls::{AttributeList, Micros, Segment};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -26,7 +26,7 @@ pub struct Abilities {
     pub longest_window: u32,
     /// Whether what left the window is to be deleted.
     pub deletes: bool,
-    /// Requests a second that it takes, over all endpoints; absent: as many as come.
+    /// Requests a second that one of its endpoints takes; absent: as many as come.
     pub requests_a_second: Option<u32>,
     /// Streams that it takes; absent: any number.
     pub most_streams: Option<usize>,
@@ -58,13 +58,14 @@ pub const MEDIAPACKAGE: Abilities = Abilities {
     iframes: false,
     longest_window: A_DAY,
     deletes: false,
-    requests_a_second: Some(50),
+    // A channel takes 50 (AWS Elemental MediaPackage quotas), and has two endpoints.
+    requests_a_second: Some(25),
     most_streams: Some(20),
     most_tracks: Some(10),
 };
 
 /// The HLS input of AWS Elemental MediaPackage v2: it takes what version 1 takes, faster.
-pub const MEDIAPACKAGE_V2: Abilities = Abilities { requests_a_second: Some(200), ..MEDIAPACKAGE };
+pub const MEDIAPACKAGE_V2: Abilities = Abilities { requests_a_second: Some(100), ..MEDIAPACKAGE };
 
 /// A collection of files behind WebDAV.
 pub const WEBDAV: Abilities = Abilities {
@@ -173,6 +174,8 @@ pub struct Facet {
     pub protections: BTreeSet<Protection>,
     /// Of a variant: how many tracks play together, its own and those of its groups.
     pub tracks: usize,
+    /// How long a segment plays, on average; absent where that is not known.
+    pub segment: Option<Micros>,
 }
 
 /// Whether an output takes a source.
@@ -229,6 +232,11 @@ impl Abilities {
                 verdict.refused.push(format!("{count} {what} {most}{of} is the limit"));
             }
         }
+        let needed = requests(&carried);
+        if let Some(most) = self.requests_a_second.filter(|most| needed > u64::from(*most)) {
+            let why = format!("{needed} requests a second, and {most} an endpoint is the limit");
+            verdict.refused.push(why);
+        }
         verdict
     }
 
@@ -281,6 +289,22 @@ impl Abilities {
             refused.push(format!("no rendition has {} video", self.required.join(" or ")));
         }
     }
+}
+
+/// How long a segment plays of so many that play for `length`; absent where too few are listed to tell.
+#[must_use]
+pub fn on_average(length: Micros, segments: usize) -> Option<Micros> {
+    (segments >= FEWEST).then(|| Micros(length.0 / segments as u64))
+}
+
+/// A live playlist lists no fewer segments (RFC 8216 section 6.2.2 asks for three target durations).
+const FEWEST: usize = 3;
+
+/// How many requests a second renditions need: each segment is one, and the playlist that lists it another.
+fn requests(facets: &[&Facet]) -> u64 {
+    let lengths = facets.iter().filter_map(|facet| facet.segment);
+    let in_a_thousand = lengths.filter_map(|length| 2_000_000_000_u64.checked_div(length.0));
+    in_a_thousand.fold(0, u64::saturating_add).div_ceil(1_000)
 }
 
 /// How a key protects what it is for.
@@ -336,7 +360,7 @@ mod tests {
             container,
             codecs: codecs(stated),
             protections: protection.into_iter().collect(),
-            tracks: 1,
+            ..Facet::default()
         };
         let (variant, ts, fmp4) = (Role::Variant, Some(Container::Ts), Some(Container::Fmp4));
         let (aes, sample) = (Some(Protection::Aes128), Some(Protection::SampleAes));
@@ -384,6 +408,17 @@ mod tests {
         let of = |tracks| [Facet { tracks, ..Facet::default() }, Facet::default()];
         assert_eq!(refused(&of(10)), "");
         assert_eq!(refused(&of(11)), "11 tracks, and 10 a stream is the limit");
+        let lasting = |count, millis| {
+            let facet = Facet { segment: Some(Micros::from_millis(millis)), ..Facet::default() };
+            refused(&vec![facet; count])
+        };
+        assert_eq!(lasting(12, 960), "");
+        assert_eq!(lasting(20, 1_600), "");
+        assert_eq!(lasting(20, 0), "");
+        for (count, millis, needed) in [(12, 959, 26), (13, 1_000, 26), (1, 1, 2_000)] {
+            let limit = "requests a second, and 25 an endpoint is the limit";
+            assert_eq!(lasting(count, millis), format!("{needed} {limit}"));
+        }
     }
 
     #[test]

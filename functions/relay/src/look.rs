@@ -1,6 +1,6 @@
 //! One look at a source.
 
-use crate::abilities::{Container, Facet, Role, Verdict, protection_of};
+use crate::abilities::{Container, Facet, Role, Verdict, on_average, protection_of};
 use crate::layout::Layout;
 use crate::names::Extension;
 use crate::ports::{Fetched, Origin, OriginError};
@@ -49,7 +49,9 @@ pub async fn objection<O: Origin>(origin: &O, session: &Session, source: &Url) -
             let Fetched::Changed { text, url, .. } = fetched else { return None };
             match read(&text, variables, &url).ok()? {
                 (Playlist::Media(playlist), _) => {
-                    Some(facet(name.to_string(), listed.role, &playlist))
+                    let facet = facet(name.to_string(), listed.role, &playlist);
+                    let segment = on_average(playlist.duration(), playlist.segments.len());
+                    Some(Facet { segment, ..facet })
                 }
                 (Playlist::Multivariant(_), _) => None,
             }

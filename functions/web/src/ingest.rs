@@ -94,8 +94,8 @@ fn unavailable(reason: String) -> IngestError {
 impl WebDavIngest {
     pub(crate) fn new(shared: Arc<Shared>, endpoint: &Endpoint, kind: OutputKind) -> Self {
         let (url, in_url) = without_credentials(&endpoint.url);
-        let a_second = shared.settings.limits.mediapackage_requests_a_second;
-        let pace = kind.abilities().requests_a_second.map(|_| Pace::new(a_second));
+        let a_second = shared.settings.limits.requests_a_second;
+        let pace = a_second.or(kind.abilities().requests_a_second).map(Pace::new);
         let sign_in = endpoint.credentials.clone().or(in_url).map(SignIn::new);
         Self { shared, url, sign_in, pace, collections: tokio::sync::Mutex::default() }
     }

@@ -39,8 +39,8 @@ pub struct Limits {
     pub segment_bytes: usize,
     /// Bytes of segments in memory, over all sessions. A segment that is larger passes alone.
     pub bytes_in_flight: usize,
-    /// Requests a second to one endpoint of MediaPackage.
-    pub mediapackage_requests_a_second: u32,
+    /// Requests a second to one endpoint, whatever its output takes; absent: as many as that takes.
+    pub requests_a_second: Option<u32>,
 }
 
 /// A day of two-second segments, at about 100 bytes each with their lines, and room to spare.
@@ -49,16 +49,13 @@ const PLAYLIST_BYTES: usize = 8 << 20;
 const SEGMENT_BYTES: usize = 64 << 20;
 /// Some 200 sessions with a segment of 1 MB each.
 const BYTES_IN_FLIGHT: usize = 256 << 20;
-/// A channel takes 50 and has two endpoints.
-const MEDIAPACKAGE_REQUESTS_A_SECOND: u32 = 25;
-
 impl Default for Limits {
     fn default() -> Self {
         Self {
             playlist_bytes: PLAYLIST_BYTES,
             segment_bytes: SEGMENT_BYTES,
             bytes_in_flight: BYTES_IN_FLIGHT,
-            mediapackage_requests_a_second: MEDIAPACKAGE_REQUESTS_A_SECOND,
+            requests_a_second: None,
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Whether an output takes a source, and why not: the core's table says.
 
 use super::report::{Rendition, Report, Verdict};
-use relay::abilities::{self, Container, Facet, Role, TABLE};
+use hls::Micros;
+use relay::abilities::{self, Container, Facet, Role, TABLE, on_average};
 use std::collections::BTreeSet;
 
 /// What every output says.
@@ -51,6 +52,7 @@ fn facet(rendition: &Rendition) -> Option<Facet> {
         codecs: stated.into_iter().chain(sampled).collect(),
         protections: media.protections.clone(),
         tracks: rendition.tracks,
+        segment: on_average(Micros::from_millis(media.window_ms), media.segments),
     })
 }
 

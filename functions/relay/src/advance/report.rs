@@ -121,11 +121,15 @@ where
     /// What an endpoint lacks that fails at nothing, and is too slow all the same.
     fn too_slow(&self, now: Timestamp) -> impl Iterator<Item = (Cause, String)> {
         let endpoints = self.outlets.iter().zip(&self.progress.endpoints);
+        let most = self.session.output.abilities().requests_a_second;
+        let pace = most.map_or_else(String::new, |most| {
+            format!(", and no more than {most} requests a second go to it")
+        });
         endpoints.filter_map(move |(outlet, endpoint)| {
             let since = outlet.lacking.filter(|_| outlet.error.is_none())?;
             let (address, behind) = (&outlet.address, endpoint.behind);
             let reason = format!(
-                "endpoint {address} is too slow: {behind} segments that are listed are not there"
+                "endpoint {address} is too slow: {behind} segments that are listed are not there{pace}"
             );
             (now.since(since) >= LACKING).then_some((Cause::Endpoint, reason))
         })

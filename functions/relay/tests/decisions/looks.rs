@@ -61,6 +61,28 @@ fn look(playlists: &[(&str, String)], filter: Filter) -> (Option<String>, Vec<St
 }
 
 #[test]
+fn a_source_that_needs_more_requests_than_the_output_takes_is_told() {
+    let many = |count: u64, segments: usize| {
+        let variant =
+            |n| format!("#EXT-X-STREAM-INF:BANDWIDTH={n},CODECS=\"avc1.4d401f\"\nv/{n}\n");
+        let main = format!("#EXTM3U\n{}", (0..count).map(variant).collect::<String>());
+        let media = segment("", "0.ts") + &"#EXTINF:.5,\n1.ts\n".repeat(segments - 1);
+        let paths: Vec<String> = (0..count).map(|n| format!("/v/{n}")).collect();
+        let media = paths.iter().map(|path| (path.as_str(), media.clone()));
+        look(
+            &[("/main.m3u8", main)].into_iter().chain(media).collect::<Vec<_>>(),
+            Filter::default(),
+        )
+    };
+    let limit = "26 requests a second, and 25 an endpoint is the limit";
+    let refused = format!("mediapackage does not take this source: {limit}");
+    // Three of a second each on average, two of more.
+    assert_eq!(many(13, 3).0, Some(refused));
+    assert_eq!(many(12, 3).0, None);
+    assert_eq!(many(18, 2).0, None);
+}
+
+#[test]
 fn what_an_output_does_not_take_is_told_by_its_playlists() {
     let (ts, fragment) = (segment("", "0.ts"), segment("#EXT-X-MAP:URI=\"i\"\n", "0.m4s"));
     let master = |codecs: &str| {

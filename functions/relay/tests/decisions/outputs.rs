@@ -134,8 +134,8 @@ fn tracks_are_counted_that_play_together() {
 
 #[test]
 fn an_output_states_the_requests_that_it_takes() {
-    // AWS Elemental MediaPackage quotas: 50 and 200 ingest requests a second.
-    assert_eq!(MEDIAPACKAGE.requests_a_second, Some(50));
-    assert_eq!(MEDIAPACKAGE_V2.requests_a_second, Some(200));
+    // AWS Elemental MediaPackage quotas: 50 and 200 ingest requests a second, at two endpoints.
+    assert_eq!(MEDIAPACKAGE.requests_a_second, Some(25));
+    assert_eq!(MEDIAPACKAGE_V2.requests_a_second, Some(100));
     assert_eq!(WEBDAV.requests_a_second, None);
 }

@@ -245,9 +245,9 @@ fn result_of(expected: &str, result: &Result<(), IngestError>) -> String {
 }
 
 #[tokio::test]
-async fn mediapackage_gets_no_more_requests_a_second_than_it_takes() {
+async fn an_endpoint_gets_no_more_requests_a_second_than_it_takes() {
     let server = Server::start(|_, _| answer(201, &[], "")).await;
-    let limits = Limits { mediapackage_requests_a_second: 20, ..Limits::default() };
+    let limits = Limits { requests_a_second: Some(20), ..Limits::default() };
     let connector = Connector::new(Settings { limits, ..settings() }).unwrap();
     let endpoint = Endpoint { url: server.url("channel"), credentials: None };
     let ingest = Arc::new(connector.ingest(&endpoint, OutputKind::MediaPackage));
