@@ -4,7 +4,7 @@ use crate::abilities::{self, Facet, Protection, Role, protection};
 use crate::anchor::hash;
 use crate::cursor::Rendition;
 use crate::names::{RenditionName, Stem};
-use crate::redundant::{GROUP_ATTRIBUTES, fold};
+use crate::redundant::{Elsewhere, GROUP_ATTRIBUTES, fold};
 use crate::select::{Filter, Unwanted};
 use hls::{AttributeList, Line, Media, MediaKind, MultivariantPlaylist};
 use std::cmp::Reverse;
@@ -98,7 +98,12 @@ impl Layout {
         if named > MOST_NAMED {
             return Err(LayoutError::ManyNamed(named));
         }
-        Self::of(filter.choose(playlist)?, base)
+        // Of the same stream twice one counts.
+        let all = Filter { limit: None, ..filter.clone() };
+        let (lines, elsewhere) = fold(all.choose(playlist)?.lines, base);
+        let few = Filter { limit: filter.limit, ..Filter::default() };
+        let folded = MultivariantPlaylist { lines, flaws: Vec::new() };
+        Self::folded(few.choose(folded)?.lines, elsewhere, base)
     }
 
     /// What `playlist`, read from `base`, names.
@@ -111,9 +116,13 @@ impl Layout {
     /// # Errors
     /// [`LayoutError`], when it cannot be carried.
     pub fn of(playlist: MultivariantPlaylist, base: &Url) -> Result<Self, LayoutError> {
-        let mut lines = Vec::with_capacity(playlist.lines.len());
+        let (lines, elsewhere) = fold(playlist.lines, base);
+        Self::folded(lines, elsewhere, base)
+    }
+
+    fn folded(folded: Vec<Line>, mut others: Elsewhere, base: &Url) -> Result<Self, LayoutError> {
+        let mut lines = Vec::with_capacity(folded.len());
         let mut listed: BTreeMap<Url, (RenditionName, Listed)> = BTreeMap::new();
-        let (folded, mut others) = fold(playlist.lines, base);
         for line in folded {
             let Some(Described { name, uri, role, codecs }) = described(&line) else {
                 lines.extend(elsewhere(line, base).map(|line| (line, None)));

@@ -1,5 +1,5 @@
 use super::{NOW, media};
-use hls::{Limits, Playlist};
+use hls::{Limits, MultivariantPlaylist, Playlist};
 use relay::anchor::{History, anchor, take_up};
 use relay::layout::{Layout, LayoutError, Listed};
 use relay::names::{Epoch, Stem};
@@ -17,11 +17,15 @@ fn stem() -> Stem {
 
 /// What a multivariant playlist names.
 pub fn layout(text: &str) -> Result<Layout, LayoutError> {
+    Layout::of(multivariant(text), &Url::parse("https://origin.example/live/main.m3u8").unwrap())
+}
+
+fn multivariant(text: &str) -> MultivariantPlaylist {
     let Playlist::Multivariant(playlist) = hls::parse(text.as_bytes(), &Limits::default()).unwrap()
     else {
-        panic!("a media playlist");
+        panic!("not a multivariant playlist");
     };
-    Layout::of(playlist, &Url::parse("https://origin.example/live/main.m3u8").unwrap())
+    playlist
 }
 
 const FILM: &str = r#"#EXTM3U
@@ -197,11 +201,7 @@ fn a_session_carries_a_bounded_number_of_renditions_and_looks_through_some_more(
         for bandwidth in 1..=variants {
             text += &format!("#EXT-X-STREAM-INF:BANDWIDTH={bandwidth}\n{bandwidth}.m3u8\n");
         }
-        let Ok(Playlist::Multivariant(playlist)) = hls::parse(text.as_bytes(), &Limits::default())
-        else {
-            panic!("not a multivariant playlist");
-        };
-        Layout::wanted(playlist, filter, &base).map(|layout| layout.renditions.len())
+        Layout::wanted(multivariant(&text), filter, &base).map(|layout| layout.renditions.len())
     };
     let (all, few) = (Filter::default(), Filter { limit: Some(3), ..Filter::default() });
     for (variants, filter, expected) in [
@@ -221,6 +221,24 @@ fn a_session_carries_a_bounded_number_of_renditions_and_looks_through_some_more(
         let carried = laid_out(variants, filter).map_err(|error| error.to_string());
         assert_eq!(carried, expected.map_err(str::to_owned), "{variants}");
     }
+}
+
+#[test]
+fn of_the_same_stream_twice_one_counts() {
+    let mut text = "#EXTM3U\n".to_owned();
+    for (bandwidth, path) in [(6, "a"), (6, "b"), (3, "a"), (3, "b"), (1, "a")] {
+        text += &format!("#EXT-X-STREAM-INF:BANDWIDTH={bandwidth}\n{path}/{bandwidth}.m3u8\n");
+    }
+    let base = Url::parse("https://origin.example/live/main.m3u8").unwrap();
+    let two = Filter { limit: Some(2), ..Filter::default() };
+    let playlist = multivariant(&text);
+    let layout = Layout::wanted(playlist, &two, &base).unwrap();
+    let carried: Vec<(String, usize)> = layout
+        .renditions
+        .iter()
+        .map(|(name, listed)| (name.to_string(), listed.urls.len()))
+        .collect();
+    assert_eq!(carried, [("video-3".to_owned(), 2), ("video-6".to_owned(), 2)]);
 }
 
 /// A live playlist with what one meets: dates, ad markers, unknown tags, low latency.
