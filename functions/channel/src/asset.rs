@@ -50,6 +50,22 @@ pub(crate) struct State {
     pub(crate) keys: String,
 }
 
+/// The addresses of what is read to play a segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Needs<'a> {
+    /// The segment itself.
+    pub segment: &'a str,
+    /// The initialisation section, where there is one.
+    pub map: Option<&'a str>,
+    /// The keys of both.
+    pub keys: Vec<&'a str>,
+}
+
+/// The addresses that lines of `EXT-X-MAP` or `EXT-X-KEY` give.
+fn uris(lines: &str) -> impl Iterator<Item = &str> {
+    lines.lines().filter_map(|line| Some(line.split_once("URI=\"")?.1.split_once('"')?.0))
+}
+
 /// One segment, ready to be listed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "StoredSegment", into = "StoredSegment")]
@@ -125,10 +141,13 @@ impl Asset {
         lengths.max().unwrap_or_default()
     }
 
-    /// The address of a segment, counted from 0, in the track that plays in a channel's first rendition.
+    /// What is read to play a segment, counted from 0, of the track that plays in a channel's first rendition.
     #[must_use]
-    pub fn address(&self, tracks: &[Option<usize>], segment: usize) -> Option<&str> {
-        self.tracks.get(tracks.first().copied().flatten()?)?.address(segment)
+    pub fn needs(&self, tracks: &[Option<usize>], segment: usize) -> Option<Needs<'_>> {
+        let track = self.tracks.get(tracks.first().copied().flatten()?)?;
+        let state = track.states.get(track.segments.get(segment)?.state)?;
+        let keys = uris(&state.map_keys).chain(uris(&state.keys)).collect();
+        Some(Needs { segment: track.address(segment)?, map: uris(&state.map).next(), keys })
     }
 
     /// Whether another one is the same but for the queries of addresses: some origins sign them anew each time that

@@ -27,7 +27,7 @@ mod schedule;
 mod scte35;
 mod timeline;
 
-pub use asset::{Asset, AssetHash, media_playlists};
+pub use asset::{Asset, AssetHash, Needs, media_playlists};
 pub use breaks::LONGEST_BREAK;
 pub use commit::{FREEZE, Refusal, Why, commit};
 pub use edit::{Change, Edit, edit};

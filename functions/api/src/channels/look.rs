@@ -199,21 +199,36 @@ async fn renewed<H: Shelf, V: Vods, C: Clock>(
     }
 }
 
-/// Whether the first segment that plays can be read, under the address that viewers get.
+/// Whether the first segment that plays can be read with its map, under the addresses that viewers get, and no key is
+/// gone that they need.
 async fn begins<H: Shelf, V: Vods, C: Clock>(
     channels: &Channels<H, V, C>,
     index: &Asset,
     part: Part<'_>,
 ) -> bool {
-    let address = index.address(part.tracks, part.first);
+    let Some(needs) = index.needs(part.tracks, part.first) else { return true };
+    let files = [Some(needs.segment), needs.map].into_iter().flatten();
+    let files = join_all(files.map(|file| is_there(channels, file, false)));
+    let keys = join_all(needs.keys.into_iter().map(|key| is_there(channels, key, true)));
+    let (files, keys) = join(files, keys).await;
+    files.into_iter().chain(keys).all(|is_there| is_there)
+}
+
+/// Whether a file can be read. A key that is not given to us may be given to viewers.
+async fn is_there<H: Shelf, V: Vods, C: Clock>(
+    channels: &Channels<H, V, C>,
+    address: &str,
+    is_key: bool,
+) -> bool {
     // A path is one of the server that serves the channel.
-    let Some(url) = address.and_then(|address| Url::parse(address).ok()) else { return true };
+    let url = Url::parse(address).ok().filter(|url| url.scheme().starts_with("http"));
+    let Some(url) = url else { return true };
     for again in [true, false] {
         match channels.vods.segment(&url).await {
             Ok(()) => return true,
-            Err(
-                OriginError::Gone { .. } | OriginError::Spoilt { .. } | OriginError::Refused { .. },
-            ) => return false,
+            Err(OriginError::Gone { .. }) => return false,
+            Err(_) if is_key => return true,
+            Err(OriginError::Spoilt { .. } | OriginError::Refused { .. }) => return false,
             // It may be that a signature has expired, or that it fails for a moment.
             Err(OriginError::Unavailable { .. }) if again => {
                 channels.clock.sleep_until(channels.clock.now() + AGAIN).await;

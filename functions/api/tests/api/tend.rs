@@ -33,6 +33,31 @@ async fn other_ads_play_where_some_are_gone_and_the_slate_where_segments_cannot_
 }
 
 #[tokio::test]
+async fn the_slate_plays_where_a_map_or_a_key_is_gone() {
+    for (lost, plays) in [
+        ("nothing", "locked5"),
+        ("/locked5/map.mp4", "locked3"),
+        ("403 /locked5/map.mp4", "locked3"),
+        ("/locked5/key", "locked3"),
+        // Viewers may be given what the channel is not.
+        ("403 /locked5/key", "locked5"),
+    ] {
+        let world = World::new();
+        for name in ["locked3", "locked5", "locked10"] {
+            world.add(name).await;
+        }
+        let one = json!({ "slate": "locked3" });
+        assert_eq!(world.put("/channels/one", &one).await.status, 201);
+        let items = json!({ "items": [{ "asset": "locked10" }, { "asset": "locked5" }] });
+        assert_eq!(world.post("/channels/one/schedule", &items).await.status, 201);
+        world.channels.vods.gone.lock().unwrap().insert(lost.to_owned());
+        world.channels.tend(Micros::from_secs(60)).await.unwrap();
+        let shown = world.get("/channels/one/schedule").await.json();
+        assert_eq!(roles(&shown).last().unwrap().1, plays, "{lost}");
+    }
+}
+
+#[tokio::test]
 async fn the_slate_plays_where_what_was_scheduled_is_gone() {
     let world = World::new();
     world.channel(&json!({ "slate": "slate3" })).await;

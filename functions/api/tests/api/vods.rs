@@ -10,7 +10,7 @@ use url::Url;
 
 /// VODs at `https://vod.example/<name>/main.m3u8`: two variants of as many 2 s segments as the name says. What is
 /// called `poor..` has one, the segments of `slow..` take 12 s, and `huge..` has as many renditions of 8 MiB. Each is
-/// at `again.m3u8` as well. Those of `signed..` are signed anew each time that they are asked for.
+/// at `again.m3u8` as well. Those of `locked..` are encrypted, and have a map. Those of `signed..` are signed anew each time that they are asked for.
 #[derive(Default)]
 pub struct MadeUp {
     /// The names of those that are gone.
@@ -31,7 +31,13 @@ impl Vods for MadeUp {
         if self.silent.lock().unwrap().contains(name) {
             std::future::pending::<()>().await;
         }
-        if self.gone.lock().unwrap().contains(&format!("segments of {name}")) {
+        let lost = self.gone.lock().unwrap().clone();
+        if lost.contains(url.path()) {
+            return Err(OriginError::Gone { reason: "gone".to_owned(), for_good: false });
+        }
+        if lost.contains(&format!("segments of {name}"))
+            || lost.contains(&format!("403 {}", url.path()))
+        {
             return Err(OriginError::Unavailable { reason: "origin answered 403".to_owned() });
         }
         let anew = self.anew.lock().unwrap().contains_key(name);
@@ -93,7 +99,13 @@ impl Vods for MadeUp {
                 let segments =
                     segments.map(|n| format!("#EXTINF:{seconds},\n{kind}{n}.ts{token}\n"));
                 let segments: String = segments.collect();
-                format!("#EXTM3U\n#EXT-X-TARGETDURATION:{seconds}\n{segments}#EXT-X-ENDLIST\n")
+                let state = match name.starts_with("locked") {
+                    true => "#EXT-X-MAP:URI=\"map.mp4\"\n#EXT-X-KEY:METHOD=AES-128,URI=\"key\"\n",
+                    false => "",
+                };
+                format!(
+                    "#EXTM3U\n#EXT-X-TARGETDURATION:{seconds}\n{state}{segments}#EXT-X-ENDLIST\n"
+                )
             }
             _ => return Err(gone()),
         };
