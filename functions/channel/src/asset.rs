@@ -339,6 +339,28 @@ mod tests {
     }
 
     #[test]
+    fn a_segment_needs_its_map_and_the_keys_of_both() {
+        let key = |uri| format!("#EXT-X-KEY:METHOD=AES-128,URI=\"{uri}\",IV=0x1\n");
+        let state = State {
+            map_keys: key("https://a/k0"),
+            map: "#EXT-X-MAP:URI=\"https://a/m\",BYTERANGE=\"9@0\"\n".to_owned(),
+            keys: key("https://a/k1") + "#EXT-X-KEY:METHOD=NONE\n" + &key("skd://k2"),
+        };
+        let segment = |state| {
+            let text = "#EXTINF:1,\nhttps://a/s\n".into();
+            Segment { end: Micros(1), discontinuities: 0, state, text }
+        };
+        let segments = vec![segment(1), segment(0)];
+        let (playlist, states) = (String::new(), vec![state, State::default()]);
+        let track = Track { playlist, begin: Micros(0), states, segments };
+        let asset = Asset { ladder: Ladder::default(), tracks: vec![track] };
+        let needs = |map, keys| Some(Needs { segment: "https://a/s", map, keys });
+        assert_eq!(asset.needs(&[Some(0)], 0), needs(None, vec![]));
+        let keys = vec!["https://a/k0", "https://a/k1", "skd://k2"];
+        assert_eq!(asset.needs(&[Some(0)], 1), needs(Some("https://a/m"), keys));
+    }
+
+    #[test]
     fn the_nearest_segment_is_the_first_of_those_that_begin_nearest() {
         for lengths in [&[2, 2, 2, 2][..], &[0, 3, 0, 0, 1, 4, 0], &[5], &[0, 0], &[1, 7, 1, 7]] {
             let ends = lengths.iter().scan(10, |end, length| {

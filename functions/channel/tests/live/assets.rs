@@ -19,7 +19,7 @@ fn an_index_says_how_long_a_vod_is_and_where_its_segments_lie() {
         (&[None, Some(0)], 0, None),
         (&[], 0, None),
     ] {
-        let found = asset.address(tracks, segment).map(|it| it.rsplit('/').next().unwrap());
+        let found = asset.needs(tracks, segment).map(|it| it.segment.rsplit('/').next().unwrap());
         assert_eq!(found, address, "{tracks:?}, {segment}");
     }
 }

@@ -158,7 +158,7 @@ pub fn mapped(channel: &[String], programme: &[String]) -> String {
     match tracks(channel.ladder(), Seconds(2), &programme) {
         Ok(tracks) => {
             let stem = |track| {
-                let address = programme.address(&[track], 0).unwrap_or("/-0.");
+                let address = programme.needs(&[track], 0).map_or("/-0.", |it| it.segment);
                 address[1..].split_once("0.").unwrap().0.to_owned()
             };
             tracks.into_iter().map(stem).collect::<Vec<_>>().join(" ")

@@ -90,7 +90,7 @@ fn taken(world: &World, entry: &Entry) -> Taken {
     assert_eq!(item.duration, index.duration(), "it plays whole");
     let names = |rendition: usize| -> String {
         let track = [item.tracks[rendition]];
-        let addresses = (0..100).map_while(|place| index.address(&track, place));
+        let addresses = (0..100).map_while(|place| index.needs(&track, place).map(|it| it.segment));
         let names = addresses.map(|address| {
             let name = address.rsplit('/').next().unwrap();
             name.split('.').next().unwrap()
