@@ -21,6 +21,7 @@ use relay::ports::Clock;
 
 /// What `GET` shows when nothing is said.
 const DAY: Micros = Micros::from_secs(86_400);
+/// How many it shows at once.
 const MAX_ENTRIES: usize = 5_000;
 /// How many programmes `now` looks ahead.
 const NEXT: usize = 5;
@@ -62,8 +63,9 @@ pub async fn show<H: Shelf, V: Vods, C: Clock>(
     let names = Names::read(&*channels.shelf).await.map_err(|error| failed(&error))?;
     let within = log.iter().filter(|entry| entry.end() > from && entry.start() < to);
     let mut entries = EntryAnswer::all(within, &names);
-    entries.truncate(MAX_ENTRIES);
-    Ok(Json(serde_json::json!({ "entries": entries })))
+    let more = entries.split_off(MAX_ENTRIES.min(entries.len()));
+    let next = more.first().map(EntryAnswer::start);
+    Ok(Json(serde_json::json!({ "entries": entries, "next": next })))
 }
 
 /// `POST /channels/{id}/schedule`

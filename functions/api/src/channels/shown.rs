@@ -187,6 +187,11 @@ impl EntryAnswer {
         all
     }
 
+    /// When it begins.
+    pub fn start(&self) -> &str {
+        &self.start
+    }
+
     fn new(entry: &Entry, names: &Names) -> Self {
         let wish = entry.wish.as_ref();
         let item = entry.items.first();

@@ -155,7 +155,12 @@ async fn every_answer_is_as_described() {
     let mut channel = world.get("/channels/one").await.json();
     channel["loop"] = listed["loop"].clone();
     check(&document, &schema("Channel"), &channel, "");
-    check(&document, &schema("Schedule"), &world.get("/channels/one/schedule").await.json(), "");
+    check(
+        &document,
+        &schema("SchedulePage"),
+        &world.get("/channels/one/schedule").await.json(),
+        "",
+    );
     check(&document, &schema("Now"), &world.get("/channels/one/now").await.json(), "");
 }
 

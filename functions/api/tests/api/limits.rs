@@ -34,6 +34,28 @@ async fn a_schedule_that_is_full_takes_no_more_by_itself_or_on_request() {
 }
 
 #[tokio::test]
+async fn a_long_schedule_is_shown_in_pages() {
+    let world = World::new();
+    world.channel(&json!({ "slate": "slate3" })).await;
+    let items = json!({ "items": vec![json!({ "asset": "ad2" }); 3_000] });
+    for _ in 0..3 {
+        assert_eq!(world.post("/channels/one/schedule", &items).await.status, 201);
+    }
+    let to = "to=2030-01-01T00:00:00Z";
+    let (mut ids, mut next) = (Vec::new(), Some("2023-11-14T22:13:00Z".to_owned()));
+    for (count, is_last) in [(5_000, false), (4_001, true)] {
+        let page = format!("/channels/one/schedule?from={}&{to}", next.unwrap());
+        let page = world.get(&page).await.json();
+        let entries = page["entries"].as_array().unwrap();
+        ids.extend(entries.iter().map(|entry| entry["id"].as_u64().unwrap()));
+        next = page["next"].as_str().map(str::to_owned);
+        assert_eq!((entries.len(), next.is_none()), (count, is_last));
+    }
+    // The slate comes first.
+    assert_eq!(ids, (ids[0]..ids[0] + 9_001).collect::<Vec<_>>());
+}
+
+#[tokio::test]
 async fn a_vod_whose_playlists_are_huge_is_refused() {
     let world = World::new();
     for (name, is_huge) in [("huge3", false), ("huge9", true)] {
