@@ -336,6 +336,8 @@ mod tests {
             asset
         };
         assert!(!one.is_like(&fewer(one.clone())) && !fewer(one.clone()).is_like(&one));
+        let ladder = Ladder { independent: true, ..Ladder::default() };
+        assert!(!one.is_like(&Asset { ladder, ..one.clone() }));
     }
 
     #[test]

@@ -68,6 +68,7 @@ mod tests {
             ("mp4a.40.5,mp4a.40.29", &["mp4a"]),
             ("hvc1.2.4.L123,EC-3,ac-3", &["ac-3", "ec-3"]),
             ("avc1.4d400d,mp4a.40.34", &["mp3"]),
+            ("avc1.4d400d,mp4a.A5", &["ac-3"]),
             ("avc1.4d400d,mp4a.a6", &["ec-3"]),
             ("fLaC", &["flac"]),
             ("Opus, vp09.00.10.08", &["opus"]),
@@ -75,6 +76,23 @@ mod tests {
             ("", &[]),
         ] {
             assert_eq!(sounds(codecs).into_iter().collect::<Vec<_>>(), expected, "{codecs}");
+        }
+    }
+
+    #[test]
+    fn variants_follow_each_other_where_a_player_decodes_them_alike() {
+        for (one, other, with_sound, expected) in [
+            ("avc1, mp4a", "avc1, mp4a", true, true),
+            ("avc1, mp4a", "ac-3, avc1", true, false),
+            ("avc1, mp4a", "ac-3, avc1", false, true),
+            ("avc1, mp4a", "hvc1, mp4a", false, false),
+            ("mp4a", "mp4a", false, true),
+            ("mp4a", "ac-3", false, false),
+            ("avc1, stpp", "avc1", true, true),
+            ("", "avc1, mp4a", true, true),
+            ("avc1, mp4a", "", true, true),
+        ] {
+            assert_eq!(are_alike(one, other, with_sound), expected, "{one}; {other} {with_sound}");
         }
     }
 }

@@ -81,7 +81,22 @@ fn a_picture_of_the_range_of_a_variant_plays_in_it() {
             vec![ranged("hlg.ts", 1_900, 720, "HLG"), ranged("low.ts", 900, 720, "HLG")],
             "low hlg",
         ),
+        (
+            "of another bandwidth",
+            vec![
+                ranged("pq.ts", 1_000, 720, "PQ"),
+                ranged("sdr.ts", 2_000, 720, ""),
+                ranged("more.ts", 9_000, 1_080, "PQ"),
+            ],
+            "sdr pq",
+        ),
     ] {
         assert_eq!(mapped(&channel, &programme), expected, "{name}");
     }
+    let frames = |name: &str, range: &str| {
+        format!("#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=40,VIDEO-RANGE={range},URI=\"{name}\"\n")
+    };
+    let with = |lines: &[String]| [&[ranged("v.ts", 1_000, 720, "")], lines].concat();
+    let programme = with(&[frames("sdr.ts", "SDR"), frames("pq.ts", "PQ")]);
+    assert_eq!(mapped(&with(&[frames("x.ts", "PQ")]), &programme), "v pq");
 }

@@ -129,6 +129,9 @@ fn what_is_heard_in_the_variants_is_not_taken_for_what_is_beside_them() {
     ];
     assert_eq!(mapped(&plain(), &both), "in");
     assert_eq!(mapped(&with(&[main()]), &both).split_once(' ').unwrap().1, "main");
+    // Where one names a group, what is in none is heard in the variant that names none.
+    let one = [main(), picture("beside.ts", "a"), video("in.ts", 400, 180, "")];
+    assert_eq!(mapped(&plain(), &one), "in");
 }
 
 #[test]
@@ -147,6 +150,21 @@ fn subtitles_are_those_of_their_language_and_purpose() {
             german(),
             vec![text("NAME=\"Deutsch\",LANGUAGE=\"en\"", "x.vtt")],
             "v -",
+        ),
+        (
+            "the default",
+            german(),
+            vec![
+                text("NAME=\"A\",LANGUAGE=\"de\"", "x.vtt"),
+                text("NAME=\"B\",LANGUAGE=\"de\",DEFAULT=YES", "y.vtt"),
+            ],
+            "v y",
+        ),
+        (
+            "that group",
+            german(),
+            vec![german().replace("\"s\"", "\"t\"").replace("full", "x"), german()],
+            "v full",
         ),
         ("all of it", german(), vec![forced(), german()], "v full"),
         ("what must be read", forced(), vec![german(), forced()], "v forced"),
@@ -218,6 +236,13 @@ fn sound_is_chosen_by_its_codec_and_its_channels_before_its_group() {
         with("v.m4s", "b", aac),
     ];
     assert_eq!(mapped(&[english("a", "2", "x.m4s"), with("v.m4s", "a", aac)], &both), "v two");
+    // What is of one codec is told by its name, and by its channels where that is not known.
+    for (codecs, expected) in [(aac, "v six"), ("", "v two")] {
+        let channel = [english("a", "2", "x.m4s"), with("v.m4s", "a", aac)];
+        let talk = english("a", "2", "two.m4s").replace("English", "Talk");
+        let programme = [english("a", "6", "six.m4s"), talk, with("v.m4s", "a", codecs)];
+        assert_eq!(mapped(&channel, &programme), expected, "{codecs}");
+    }
     // Another language is not heard because of its codec.
     let german =
         english("b", "2", "de.m4s").replace("English", "Deutsch").replace("\"en\"", "\"de\"");
