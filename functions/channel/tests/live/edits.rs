@@ -204,6 +204,40 @@ fn a_programme_that_was_cut_stays_as_it_is_left_whatever_is_edited_before_it() {
 }
 
 #[test]
+fn of_a_break_that_was_cut_its_ads_are_kept_and_one_that_was_not_stays_as_it_was_wished() {
+    let mut world =
+        World::new(&[even(1_000, 4), even(2_000, 5), even(1_000, 3), even(1_000, 2)], true, 0);
+    let [long, short] = [OTHER, 3].map(|ad| world.hashes[ad].clone());
+    world.channel.ads = vec![long.clone(), short];
+    let pause = |seconds, ads| Break {
+        at: Micros::from_secs(4),
+        duration: Micros::from_secs(seconds),
+        ads,
+    };
+    let interrupted = |pause| Wish { breaks: vec![pause], ..world.wish(SHOW) };
+    let wishes = vec![world.wish(SHOW), interrupted(pause(5, vec![]))];
+    assert!(world.clone().change(Edit::Append(wishes.clone()), 0));
+    for (from, left, then, kept) in [
+        (23_000, &[4_000, 3_000][..], &[4_000, 3_000][..], pause(3, vec![long.clone()])),
+        (25_000, &[4_000, 3_000, 2_000], &[4_000, 2_000, 3_000], pause(5, vec![])),
+    ] {
+        let mut world = world.clone();
+        let lengths = |world: &World, id: u64| -> Vec<u64> {
+            let entry = world.log.iter().find(|entry| entry.id == id).unwrap();
+            entry.items.iter().map(|item| item.duration.as_millis()).collect()
+        };
+        assert!(world.change(Edit::Append(wishes.clone()), 0));
+        assert!(world.change(Edit::From(moment(from), vec![world.wish(SHOW)]), 0));
+        assert_eq!(lengths(&world, 3), left, "{from}");
+        assert_eq!(world.log[2].wish.as_ref().unwrap().breaks, [kept], "{from}");
+        // Then it is another's turn.
+        let before = interrupted(pause(3, vec![long.clone()]));
+        assert!(world.change(Edit::Insert(2, vec![before]), 0));
+        assert_eq!(lengths(&world, 3), then, "{from}");
+    }
+}
+
+#[test]
 fn what_has_a_time_behind_a_programme_that_was_cut_keeps_it_when_something_is_put_before_that() {
     let mut world = world();
     let late = |at, which| Wish { start: Some(moment(at)), ..world.wish(which) };

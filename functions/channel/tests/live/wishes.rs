@@ -110,6 +110,7 @@ fn each_wish_that_cannot_be_granted_is_named_with_its_own_reasons_alone() {
         of(&unknown),
         of(&long.hash()),
         interrupted(&world, 3_000, &ads),
+        Wish { duration: Some(Micros(0)), ..interrupted(&world, 3_000, &[]) },
     ];
     let World { channel, log, indexes, .. } = &world;
     let refusals = commit(channel, log, 1, &wishes, indexes, moment(0)).unwrap_err();
@@ -126,6 +127,7 @@ fn each_wish_that_cannot_be_granted_is_named_with_its_own_reasons_alone() {
             (2, "asset is not an asset that was added".to_owned()),
             (3, format!("asset cannot be played on this channel: {unplayable}")),
             (4, "breaks[0].ads[1] is not an asset that was added".to_owned()),
+            (5, "duration leaves nothing of the asset to play".to_owned()),
         ]
     );
     world.channel.ads = vec![unknown];
