@@ -1,7 +1,7 @@
 //! What a loop keeps, whatever it plays and whenever it is asked.
 
 use crate::vod::{EPOCH, Playhead, Programme, Told, moment, programme, read_media, told};
-use channel::{Loop, Seed, Settings};
+use channel::{Loop, Numbers, Seed, Settings};
 use hls::{MediaPlaylist, Micros, Seconds, Timestamp};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -134,6 +134,23 @@ proptest! {
             }
             prop_assert_eq!(told(&playlist(&channel, rendition, now + cycles * cycle)), expected);
         }
+    }
+}
+
+#[test]
+fn a_loop_may_count_from_other_numbers() {
+    let even = |count| Programme { video: vec![2_000; count], shift: 0, audio: vec![2_000; count] };
+    let plain = channel(&[even(3), even(1)], 10_000);
+    assert_eq!(plain.cycle(), Micros::from_secs(8));
+    let counted = plain.clone().counted_from(Numbers { sequence: 100, discontinuities: 7 });
+    assert_eq!(counted.cycle(), plain.cycle());
+    for now in [2_000, 9_000, 60_000] {
+        let mut expected = told(&playlist(&plain, 0, now));
+        for segment in &mut expected {
+            segment.number += 100;
+            segment.discontinuities += 7;
+        }
+        assert_eq!(told(&playlist(&counted, 0, now)), expected, "{now}");
     }
 }
 

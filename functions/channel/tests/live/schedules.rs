@@ -4,8 +4,8 @@ use crate::vod::{
     EPOCH, Playhead, Programme, Told, millis, moment, programme, purged, read_media, told,
 };
 use channel::{
-    AssetHash, Break, Change, Channel, Edit, Entry, FREEZE, Item, Library, Marker, Role, Slate,
-    Unread, Wish, edit,
+    AssetHash, Break, Change, Channel, Edit, Entry, FREEZE, Item, Library, Marker, Numbers, Role,
+    Slate, Unread, Wish, edit,
 };
 use hls::{Micros, Seconds};
 use proptest::collection::vec;
@@ -53,7 +53,7 @@ impl World {
             slate: slate.then(|| Slate { asset: hashes[0].clone(), tracks }),
             ads: hashes.iter().take(ads).cloned().collect(),
             markers: BTreeSet::from([Marker::Cue, Marker::Daterange, Marker::Oatcls]),
-            numbers: channel::Numbers::default(),
+            numbers: Numbers::default(),
         };
         let indexes = hashes.iter().cloned().zip(assets.into_iter().map(Arc::new)).collect();
         let programmes = programmes.to_vec();
@@ -360,5 +360,27 @@ fn a_wish_plays_the_part_that_it_names_to_the_nearest_segments() {
         });
         let part = part.map_err(|refusals| refusals[0].field.clone());
         assert_eq!(part, expected.map_err(str::to_owned), "{case}");
+    }
+}
+
+#[test]
+fn a_channel_may_count_from_other_numbers_and_is_stored_with_them() {
+    let even = |count| Programme { video: vec![2_000; count], shift: 0, audio: vec![2_000; count] };
+    let mut plain = World::new(&[even(2), even(3)], true, 0);
+    assert!(plain.change(Edit::Append(vec![plain.wish(1)]), 0));
+    let mut counted = plain.clone();
+    counted.channel.numbers = Numbers { sequence: 100, discontinuities: 7 };
+    for now in [2_000, 9_000, 60_000] {
+        let mut expected = plain.read(0, now).unwrap();
+        for segment in &mut expected {
+            segment.number += 100;
+            segment.discontinuities += 7;
+        }
+        assert_eq!(counted.read(0, now), Some(expected), "{now}");
+    }
+    for (channel, is_said) in [(plain.channel, false), (counted.channel, true)] {
+        let stored = serde_json::to_value(&channel).unwrap();
+        assert_eq!(stored.get("numbers").is_some(), is_said);
+        assert_eq!(serde_json::from_value::<Channel>(stored).unwrap(), channel);
     }
 }
