@@ -189,8 +189,8 @@ pub(crate) fn cut(
     (kept, Some(entry))
 }
 
-/// The wish for what is left of a programme that is cut, so that it plays as much when it is written down anew; absent
-/// where that is next to nothing of an ad.
+/// The wish for what is left of a programme that is cut, so that it plays as much when it is written down anew, but for
+/// half a second of a break; absent where that is next to nothing of an ad.
 fn left_of(wish: Wish, at: Timestamp, left: &[Item], indexes: &Library) -> Option<Wish> {
     if let Some(event) = wish.live {
         let end = event.end.min(at);
