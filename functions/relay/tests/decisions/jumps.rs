@@ -144,6 +144,45 @@ fn a_discontinuity_of_ours_in_another_rendition_comes_into_this_one() {
 }
 
 #[test]
+fn what_the_source_states_in_what_is_left_out_is_told_from_its_number_or_from_what_it_lists() {
+    let beside = Beside { marks: 1, ..Beside::default() };
+    let mut known = landed(None, &live(10, 13, "a"), FOLLOW);
+    known.tracks[0].given = Some(MediaSequence(13));
+    let seen = live(11, 15, "a");
+    let fate = |_, _| Fate::Landed;
+    let mut known = settle(take(Some(&known), &seen), &seen, FOLLOW, fate, |_| None, |_| beside);
+    known.tracks[0].given = Some(MediaSequence(15));
+    assert_eq!((known.tracks[0].discontinuities.0, known.tracks[0].marks), (1, 1));
+    // What the source counts before 20, where it states one, and what lands first; then how many are of ours.
+    for (count, stated, first, marks) in [
+        (0, None, 20, 2),
+        (2, None, 20, 0),
+        (4, None, 20, -2),
+        // More than there are segments: it counts from elsewhere.
+        (5, None, 20, 2),
+        (0, Some(20), 21, 1),
+        (2, Some(20), 21, -1),
+        (9, Some(20), 21, 1),
+        (9, Some(21), 21, 1),
+        (9, Some(20), 22, 1),
+        (9, Some(22), 21, 2),
+    ] {
+        let mut seen = live(20, 22, "a");
+        seen.discontinuity_sequence.0 = count;
+        for (segment, number) in seen.segments.iter_mut().zip(20..) {
+            segment.discontinuity = stated == Some(number);
+        }
+        let fate =
+            |_, number: MediaSequence| if number.0 < first { Fate::Gone } else { Fate::Landed };
+        let mark = take(Some(&known), &seen);
+        // Another rendition is no reason for one more.
+        let beside = Beside { marks: i64::MIN, ..Beside::default() };
+        let mark = settle(mark, &seen, FOLLOW, fate, |_| None, |_| beside);
+        assert_eq!(mark.tracks[0].marks, marks, "{count} {stated:?} {first}");
+    }
+}
+
+#[test]
 fn what_was_given_up_is_deleted_when_it_has_left() {
     let style = Style { deletes: true, ..FOLLOW };
     let mut mark = landed(None, &live(10, 15, "a"), style);
