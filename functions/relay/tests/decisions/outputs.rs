@@ -133,6 +133,35 @@ fn tracks_are_counted_that_play_together() {
 }
 
 #[test]
+fn a_variant_has_the_tracks_of_its_own_groups_and_what_is_beside_it_has_none() {
+    let beside = [
+        ("AUDIO", "low", 1),
+        ("AUDIO", "high", 2),
+        ("AUDIO", "other", 4),
+        ("SUBTITLES", "low", 8),
+        ("SUBTITLES", "texts", 16),
+    ];
+    let mut text = "#EXTM3U\n".to_owned();
+    for (kind, group, count) in beside {
+        for n in 0..count {
+            text += &format!(
+                "#EXT-X-MEDIA:TYPE={kind},GROUP-ID=\"{group}\",NAME=\"{n}\",URI=\"{kind}{group}{n}\"\n"
+            );
+        }
+    }
+    text += "#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO=\"low\"\nl.m3u8\n";
+    text += "#EXT-X-STREAM-INF:BANDWIDTH=2,AUDIO=\"high\",SUBTITLES=\"texts\"\nh.m3u8\n";
+    for facet in layout(&text).unwrap().facets() {
+        let tracks = match facet.name.as_str() {
+            "video-1" => 1 + 1,
+            "video-2" => 1 + 2 + 16,
+            _ => 0,
+        };
+        assert_eq!(facet.tracks, tracks, "{}", facet.name);
+    }
+}
+
+#[test]
 fn an_output_states_the_requests_that_it_takes() {
     // AWS Elemental MediaPackage quotas: 50 and 200 ingest requests a second, at two endpoints.
     assert_eq!(MEDIAPACKAGE.requests_a_second, Some(25));

@@ -1,7 +1,9 @@
-use super::{NOW, media};
+use super::settling::take;
+use super::{NOW, live, media};
 use hls::{Limits, MultivariantPlaylist, Playlist};
 use relay::anchor::{History, anchor, take_up};
-use relay::layout::{Layout, LayoutError, Listed};
+use relay::cursor::Rendition;
+use relay::layout::{Layout, LayoutError, Listed, place};
 use relay::names::{Epoch, Stem};
 use relay::parts::Keys;
 use relay::render::render;
@@ -409,4 +411,41 @@ fn another_source_goes_on_under_the_names_that_were_carried() {
     let mut begins = source(&[500], "a", &["en"]);
     begins.go_on_as([].iter());
     assert_eq!(begins, source(&[500], "a", &["en"]));
+}
+
+#[test]
+fn a_rendition_keeps_its_name_where_it_alone_lies_where_it_lay() {
+    let source = |listed: &[(u64, &str)]| {
+        let of = |(bandwidth, uri): &(u64, &str)| match bandwidth {
+            0 => format!("#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=0,URI=\"{uri}\"\n"),
+            _ => format!("#EXT-X-STREAM-INF:BANDWIDTH={bandwidth}\n{uri}\n"),
+        };
+        let lines: String = listed.iter().map(of).collect();
+        layout(&format!("#EXTM3U\n{lines}")).unwrap()
+    };
+    let mark = take(None, &live(10, 13, "a"));
+    for (before, now, expected) in [
+        (&[(1, "a")][..], &[(3, "a")][..], &["video-1"][..]),
+        (&[(1, "a"), (2, "b")], &[(3, "b"), (4, "a")], &["video-1", "video-2"]),
+        (&[(1, "a")], &[(3, "a"), (4, "b"), (5, "c")], &["video-1", "video-4", "video-5"]),
+        (&[(1, "a?1")], &[(3, "http://b.example/live/a?2")], &["video-1"]),
+        (&[(1, "a")], &[(3, "b")], &["video-3"]),
+        // The name is still that of another.
+        (&[(1, "a")], &[(1, "b"), (3, "a")], &["video-1", "video-3"]),
+        (&[(1, "a")], &[(1, "b")], &["video-1"]),
+        // Which of two it is, or was, cannot be told.
+        (&[(1, "a?1")], &[(3, "a?1"), (4, "a?2")], &["video-3", "video-4"]),
+        (&[(1, "a?1"), (2, "a?2")], &[(3, "a?1")], &["video-3"]),
+        // It is of another kind.
+        (&[(1, "a")], &[(0, "a"), (3, "b")], &["iframes-0", "video-3"]),
+    ] {
+        let marked = source(before).renditions.into_iter().map(|(name, listed)| {
+            let place = Some(place(&listed.urls[0]));
+            (name, Rendition { place, ..mark.clone() })
+        });
+        let mut next = source(now);
+        next.keep_names(&marked.collect());
+        let told: Vec<&str> = next.renditions.keys().map(AsRef::as_ref).collect();
+        assert_eq!(told, expected, "{before:?} {now:?}");
+    }
 }
