@@ -46,6 +46,22 @@ fn a_segment_that_is_not_there_is_left_out_a_target_duration_later() {
     assert_eq!((noted.progress.jumps, noted.progress.missed), (1, 1));
 }
 
+#[test]
+fn the_newest_segment_is_waited_for_also_where_it_could_be_read_before() {
+    let scene = Scene { endpoints: 2, until: 40_000, ..Scene::default() };
+    let noted = scene.carry(|what, ms| match (what, ms) {
+        // For a while it is the newest; one endpoint has it by then.
+        ("get a/v.m3u8", 6_000..15_000) => steady(what, 6_000),
+        ("get a/7.ts", 6_200..12_000) => (10, Err("404")),
+        _ if ms < 6_500 && what.starts_with("put 1") && what.ends_with("_7.ts") => (10, Err("503")),
+        _ => steady(what, ms),
+    });
+    let asked = noted.moments("get a/7.ts");
+    assert!(asked.len() > 3 && asked[0] < 6_200, "{asked:?}");
+    assert_eq!((noted.progress.jumps, noted.progress.missed), (0, 0));
+    assert_eq!(noted.progress.endpoints[1].behind, 0);
+}
+
 /// A video, and something beside it of which every second segment is not there.
 fn beside(line: &'static str, ending: &'static str) -> Noted {
     let scene =

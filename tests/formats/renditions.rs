@@ -99,6 +99,29 @@ fn what_one_rendition_goes_on_without_is_a_discontinuity_in_each_also_in_one_tha
 }
 
 #[test]
+fn a_rendition_that_begins_while_another_just_went_on_agrees_with_it_on_discontinuities() {
+    for back in (14_000..20_000).step_by(500) {
+        let scene = Scene { until: 40_000, ..Scene::default() };
+        let noted = scene.carry(move |what, ms| match what {
+            "get a/main.m3u8" => (10, Ok(variants(&["v", "w"]))),
+            "get a/w.m3u8" if ms < back => (10, Err("503")),
+            "get a/w.m3u8" => {
+                let (after, text) = steady(what, ms);
+                (after, text.map(|text| text.replace(".ts", "w.ts")))
+            }
+            "get a/12.ts" => (10, Err("404")),
+            _ => steady(what, ms),
+        });
+        let [cut, late] = ["video-9", "video-10"].map(|name| counts(&noted, name));
+        assert!(noted.progress.jumps == 1 && late.len() > 3, "{back}: {late:?}");
+        for number in 20..23 {
+            let number = format!("{number}.ts");
+            assert_eq!((cut[&number], late[&number]), (1, 1), "{back} {number}");
+        }
+    }
+}
+
+#[test]
 fn a_rendition_keeps_its_name_whatever_is_stated_of_it_later() {
     let before = "#EXTM3U\n\
         #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"en\",URI=\"a.m3u8\"\n\
