@@ -48,8 +48,8 @@ pub async fn make<S: Sessions, R: Runs, C: Clock>(
 ) -> Result<Session, Problem> {
     let (session, access) = wanted.into_session((api.new_id)(), api.clock.now());
     if let Some(detail) = api.runs.objection(&session, &access).await {
-        let field = "source.url".to_owned();
-        let errors = vec![FieldError { field, detail }];
+        let field = if session.options.channel.is_some() { "source.channel" } else { "source.url" };
+        let errors = vec![FieldError { field: field.to_owned(), detail }];
         return Err(Problem::fields(StatusCode::UNPROCESSABLE_ENTITY, errors));
     }
     match api.sessions.create(&session, &access).await {

@@ -18,6 +18,10 @@ pub async fn objection<O: Origin>(origin: &O, session: &Session, source: &Url) -
     let (text, at) = match origin.playlist(source, None).await {
         Ok(Fetched::Changed { text, url, .. }) => (text, url),
         Err(OriginError::Refused { reason }) => return Some(reason),
+        // A channel of the same process is there or not.
+        Err(OriginError::Gone { .. }) if session.options.channel.is_some() => {
+            return Some("names no channel".to_owned());
+        }
         Ok(Fetched::Unchanged)
         | Err(
             OriginError::Gone { .. } | OriginError::Unavailable { .. } | OriginError::Spoilt { .. },

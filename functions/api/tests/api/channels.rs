@@ -388,6 +388,7 @@ async fn a_session_carries_a_channel_by_its_name() {
     assert_eq!(made.json()["source"]["url"], address);
     for source in [
         json!({ "channel": "../x" }),
+        json!({ "channel": "none" }),
         json!({ "channel": "one", "url": "https://a.example/m.m3u8" }),
     ] {
         body["source"] = source.clone();

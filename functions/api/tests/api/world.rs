@@ -30,7 +30,8 @@ pub const REFUSED: &str = "https://refused.example/main.m3u8";
 
 impl Runs for Process {
     async fn objection(&self, _: &Session, access: &Access) -> Option<String> {
-        (access.source.as_str() == REFUSED)
+        let is_refused = access.source.path() == "/channels/none/master.m3u8";
+        (is_refused || access.source.as_str() == REFUSED)
             .then(|| "webdav does not take this source: no".to_owned())
     }
 

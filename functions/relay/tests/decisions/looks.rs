@@ -41,6 +41,10 @@ fn segment(lines: &str, uri: &str) -> String {
 
 /// What MediaPackage has against a source, and what of the source was asked for.
 fn look(playlists: &[(&str, String)], filter: Filter) -> (Option<String>, Vec<String>) {
+    look_of(playlists, Options { filter, ..Options::default() })
+}
+
+fn look_of(playlists: &[(&str, String)], options: Options) -> (Option<String>, Vec<String>) {
     let source = Url::parse("https://origin.example/main.m3u8?path=v").unwrap();
     let session = Session {
         id: SessionId("a".to_owned()),
@@ -52,12 +56,20 @@ fn look(playlists: &[(&str, String)], filter: Filter) -> (Option<String>, Vec<St
         window_seconds: None,
         start: Start::Window,
         concurrency: 4,
-        options: Options { filter, ..Options::default() },
+        options,
     };
     let playlists = playlists.iter().map(|(path, text)| ((*path).to_owned(), text.clone()));
     let origin = Shelf(playlists.collect(), Mutex::default());
     let told = objection(&origin, &session, &source).now_or_never().unwrap();
     (told, origin.1.into_inner().unwrap())
+}
+
+#[test]
+fn a_channel_that_is_not_there_is_told_and_another_source_may_come_later() {
+    for (channel, told) in [(Some("one"), Some("names no channel")), (None, None)] {
+        let options = Options { channel: channel.map(str::to_owned), ..Options::default() };
+        assert_eq!(look_of(&[], options).0.as_deref(), told);
+    }
 }
 
 #[test]
