@@ -56,6 +56,8 @@ pub struct Cloud {
     /// Held for reading by cases in which runs end before their time, and for writing by the one that switches the
     /// schedule off, without which nothing takes their sessions up again.
     pub scheduled: RwLock<()>,
+    /// Held for reading while the API is asked once, and for writing by the case that ends what answers.
+    pub answering: RwLock<()>,
 }
 
 /// The one stack that all cases share: it takes half a minute to deploy.
@@ -116,6 +118,7 @@ impl Cloud {
             film: (film, published),
             answers: Mutex::default(),
             scheduled: RwLock::default(),
+            answering: RwLock::default(),
         };
         // What the packaging stacks would have left.
         for channel in ["main", "film"] {
@@ -354,6 +357,7 @@ impl Program for &'static Cloud {
         let (url, here) = self.route(path);
         body.iter().for_each(secrets::of_request);
         let body = body.map_or_else(String::new, |body| body.to_string());
+        let _answering = self.answering.read().await;
         let (status, text) = off_the_runtime(move || {
             signed(
                 "execute-api",

@@ -94,6 +94,7 @@ async fn a_channel_is_made_by_the_api_and_changed_while_it_plays() {
 
     // Environments that come later give what those before them gave.
     for _ in 0..2 {
+        let _ended = cloud.answering.write().await;
         killed += cloud.kill("channels");
         for watcher in &mut watchers {
             watcher.look().await;
@@ -181,6 +182,7 @@ async fn channels_are_closed_but_for_their_playlists() {
         ("/assets", 404),
         ("/channels/none/master.m3u8", 404),
     ] {
+        let _answering = cloud.answering.read().await;
         let answer = client.get(format!("{}{path}", cloud.front)).send().await.unwrap();
         assert_eq!(answer.status(), status, "{path}");
     }
