@@ -3,13 +3,14 @@
 use crate::Api;
 use crate::answers::time;
 use crate::fields::{Errors, Object};
+use crate::path::Path;
 use crate::problem::{self, Problem};
 use crate::request::{EndpointRequest, OutputRequest, Request, SourceRequest};
 use crate::sessions::{make, read_json};
 use axum::Json;
 use axum::body::Bytes;
+use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use relay::ports::{Clock, Query, Runs, Sessions};

@@ -9,6 +9,7 @@ mod fetcher;
 mod fields;
 pub mod inside;
 mod local;
+mod path;
 mod problem;
 mod request;
 mod sessions;

@@ -3,12 +3,13 @@
 use crate::Api;
 use crate::answers::{ListAnswer, SessionAnswer};
 use crate::fields::{Errors, FieldError};
+use crate::path::Path;
 use crate::problem::{self, Problem};
 use crate::request::{Request, Wanted};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use relay::ports::{Clock, CreateError, Page, Query, Record, Runs, Sessions};

@@ -80,26 +80,36 @@ impl Filter {
         *self == Self::default()
     }
 
-    /// The playlist with the lines of what is wanted.
+    /// The playlist with the lines of what is wanted. Variants whose sound is in other languages go
+    /// where others have it in one that is wanted.
     ///
     /// # Errors
     /// When that is nothing, or would have lost its sound for its language.
     pub fn choose(&self, playlist: MultivariantPlaylist) -> Result<MultivariantPlaylist, Unwanted> {
         let offered: Vec<String> = playlist.variants().map(shown).collect();
         let spoken = spoken(&playlist);
-        let wanted = self.apply(playlist);
+        let mut wanted = self.apply(playlist);
         if wanted.variants().next().is_none() && !offered.is_empty() {
             return Err(Unwanted::Variants(offered));
         }
         let heard = self::spoken(&wanted);
-        let groups = wanted.variants().filter_map(|it| it.attributes.get("AUDIO"));
-        let mute = groups.filter(|&group| !heard.contains_key(group));
-        let lost = mute.filter_map(|group| spoken.get(group));
         // Who wants no audio beside the variants has said so.
         let for_language = !self.languages.is_empty()
             && (self.kinds.is_empty() || self.kinds.contains(&Kind::Audio));
-        match lost.filter(|_| for_language).min() {
-            Some(languages) => Err(Unwanted::Audio(languages.clone())),
+        let lost = |variant: &Variant| {
+            let group = variant.attributes.get("AUDIO").filter(|_| for_language);
+            group.filter(|&group| !heard.contains_key(group)).and_then(|group| spoken.get(group))
+        };
+        // Some say what is asked for: then it is those that are wanted.
+        if heard.values().flatten().any(Option::is_some) {
+            wanted.lines.retain(|line| !matches!(line, Line::Variant(it) if lost(it).is_some()));
+            return Ok(self.apply(wanted));
+        }
+        match wanted.variants().filter_map(lost).min() {
+            Some(languages) => {
+                let stated = languages.iter().map(|it| it.as_deref().unwrap_or("no language"));
+                Err(Unwanted::Audio(stated.map(str::to_owned).collect()))
+            }
             None => Ok(wanted),
         }
     }
@@ -186,8 +196,8 @@ fn shown(variant: &Variant) -> String {
 }
 
 /// The groups of audio all of whose renditions lie apart from the variants, and their languages.
-fn spoken(playlist: &MultivariantPlaylist) -> BTreeMap<String, Vec<String>> {
-    let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
+fn spoken(playlist: &MultivariantPlaylist) -> BTreeMap<String, Vec<Option<String>>> {
+    let mut groups: BTreeMap<String, Vec<_>> = BTreeMap::new();
     let audio = || {
         playlist.lines.iter().filter_map(|line| match line {
             Line::Media(media) if media.kind == MediaKind::Audio => Some(media),
@@ -196,7 +206,7 @@ fn spoken(playlist: &MultivariantPlaylist) -> BTreeMap<String, Vec<String>> {
     };
     for media in audio() {
         let languages = groups.entry(media.group_id().to_owned()).or_default();
-        languages.push(media.language().unwrap_or("no language").to_owned());
+        languages.push(media.language().map(str::to_owned));
     }
     for media in audio().filter(|media| media.uri().is_none()) {
         groups.remove(media.group_id());
@@ -293,6 +303,35 @@ mod tests {
         let hls::Playlist::Multivariant(playlist) = parsed else { panic!("it is multivariant") };
         let finnish = Filter { languages: vec!["fi".to_owned()], ..Filter::default() };
         assert_eq!(finnish.choose(playlist), Err(Unwanted::Audio(vec!["en".to_owned()])));
+    }
+
+    #[test]
+    fn variants_without_sound_in_a_wanted_language_go_where_others_have_it() {
+        let text = SOURCE.replace("NAME=\"m\"", "NAME=\"m\",LANGUAGE=\"en\"");
+        for (languages, wanted) in [
+            (["sv"].as_slice(), Ok("720 360")),
+            (&["en"], Ok("1080 720 360")),
+            (&["fi"], Err(Unwanted::Audio(vec!["en".to_owned()]))),
+            (&[], Ok("1080 720 360")),
+        ] {
+            let parsed = hls::parse(text.as_bytes(), &hls::Limits::default()).unwrap();
+            let hls::Playlist::Multivariant(playlist) = parsed else {
+                panic!("it is multivariant")
+            };
+            let languages = languages.iter().map(|&it| it.to_owned()).collect();
+            let chosen = Filter { languages, ..Filter::default() }.choose(playlist);
+            let variants = chosen.as_ref().map(|it| {
+                it.variants().map(|variant| variant.uri.as_str()).collect::<Vec<_>>().join(" ")
+            });
+            assert_eq!(variants, wanted.as_ref().map(|it| (*it).to_owned()));
+            // Of the group that nothing refers to any more nothing is carried.
+            let music = chosen.map(|it| {
+                it.lines
+                    .iter()
+                    .any(|line| matches!(line, Line::Media(media) if media.uri() == Some("music")))
+            });
+            assert_eq!(music.unwrap_or_default(), wanted.is_ok_and(|it| it.contains("1080")));
+        }
     }
 
     #[test]

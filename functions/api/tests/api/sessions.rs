@@ -378,6 +378,7 @@ async fn what_is_not_there_is_a_problem_too() {
     for (method, path, status, allow) in [
         (Method::GET, "/nothing", StatusCode::NOT_FOUND, ""),
         (Method::GET, "/sessions/", StatusCode::NOT_FOUND, ""),
+        (Method::GET, "/sessions/%FF", StatusCode::NOT_FOUND, ""),
         (Method::PUT, "/sessions", StatusCode::METHOD_NOT_ALLOWED, "GET,HEAD,POST"),
         (Method::POST, "/sessions/x", StatusCode::METHOD_NOT_ALLOWED, "GET,HEAD,DELETE"),
         (Method::POST, "/health", StatusCode::METHOD_NOT_ALLOWED, "GET,HEAD"),
