@@ -4,7 +4,7 @@ use crate::noted::Scene;
 use crate::timetables::{is, steady, variants};
 use relay::cause::Cause;
 use relay::progress::Status;
-use relay::session::{OutputKind, Start};
+use relay::session::{OutputKind, Session, Start};
 
 pub fn recording(count: u32, lines: &str) -> String {
     let listed: String = (0..count).map(|n| format!("{lines}#EXTINF:2,\n{n}.ts\n")).collect();
@@ -37,8 +37,8 @@ fn an_endpoint_that_is_only_too_slow_is_told_after_twelve_seconds() {
         20018 report degraded
         20028 say session is degraded: endpoint https://on.example/channel is too slow: 5 segments that are listed are not there, \
               and no more than 25 requests a second go to it
-        25640 report running
-        25650 say session is running";
+        20614 report running
+        20624 say session is running";
     is(&noted, &["report", "say session"], wanted, "too slow");
 }
 
@@ -260,7 +260,7 @@ fn each_segment_costs_one_write_however_few_are_listed() {
         0..5_000 if what == "put 0 video-9.m3u8" => (10, Err("503")),
         _ => steady(what, ms),
     });
-    assert_eq!(noted.moments("commit"), [20, 50, 3_870, 4_170, 5_990, 6_080, 8_034]);
+    assert_eq!(noted.moments("commit"), [20, 50, 3_870, 4_160, 5_970, 6_080, 8_034]);
 }
 
 #[test]
@@ -355,4 +355,49 @@ fn the_lag_is_that_of_the_newest_segment() {
         _ => steady(what, ms),
     });
     assert_eq!(anew.progress.lag_ms, Some(1_240));
+}
+
+#[test]
+fn what_is_slower_than_the_source_publishes_is_listed_all_the_same() {
+    for (slow, who) in [("get a/v/", "source is"), ("put 0 video-9_", "endpoint https")] {
+        let of = |it: &mut Session| it.concurrency = 1;
+        let noted = Scene { until: 60_000, of, ..Scene::default() }.carry(move |what, ms| {
+            let (after, answer) = steady(what, ms);
+            let after = if what.starts_with(slow) && ms > 10_000 { 7_000 } else { after };
+            (after, answer.map(|it| it.replace("EXTINF:2,\n", "EXTINF:2,\nv/")))
+        });
+        let progress = &noted.progress;
+        let stored = noted.moments("put 0 video-9.m3u8");
+        let rests = stored.windows(2).map(|two| two[1] - two[0]).max();
+        assert!(rests < Some(15_000) && progress.missed > 9, "{slow}: {stored:?}");
+        assert_eq!(progress.status, Status::Degraded, "{slow}");
+        let reason = progress.reason.as_deref().unwrap_or_default();
+        assert!(reason.starts_with(who), "{slow}: {reason}");
+    }
+}
+
+#[test]
+fn one_request_that_hangs_holds_up_nothing_else() {
+    let scene = Scene { until: 40_000, ..Scene::default() };
+    let noted = scene.carry(|what, ms| match what {
+        "get a/main.m3u8" => (10, Ok(variants(&["v", "w"]))),
+        "put 0 video-9_1800000000_5.ts" if ms < 5_000 => (30_000, Err("nothing for 30 s")),
+        _ => steady(what, ms),
+    });
+    assert_eq!((noted.progress.missed, noted.progress.jumps), (1, 1));
+    let [all, held] = [0, 1].map(|which| noted.progress.renditions[which].listed[0]);
+    assert_eq!(all.zip(held).map(|(all, held)| all - held), Some(1));
+}
+
+#[test]
+fn an_endpoint_that_takes_segments_and_no_playlist_is_not_well() {
+    let scene = Scene { until: 30_000, ..Scene::default() };
+    let noted = scene.carry(|what, ms| match ms {
+        5_000..20_000 if what == "put 0 video-9.m3u8" => (10, Err("500")),
+        _ => steady(what, ms),
+    });
+    let said = noted.moments("say session");
+    assert_eq!(noted.moments("report running").len(), 2, "{said:?}");
+    assert_eq!(noted.moments("report degraded").len(), 1, "{said:?}");
+    assert_eq!(noted.progress.missed, 0);
 }

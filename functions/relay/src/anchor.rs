@@ -85,6 +85,31 @@ impl History {
         self.breaks.range(..=sequence).next_back().copied().unwrap_or_default()
     }
 
+    /// Whether all that a playlist lists was seen under the same numbers, made at the same time: it is an old copy,
+    /// as what a source that begins anew lists is made later.
+    #[must_use]
+    pub fn has_listed(&self, playlist: &MediaPlaylist) -> bool {
+        let known = |(number, segment, made): (_, &Segment, Option<Timestamp>)| {
+            let was_dated = matches!(self.segments.get(&number), Some((_, Some(_))));
+            let same = self.knows(number, fingerprint(segment), made);
+            was_dated && made.is_some() && same == Some(true)
+        };
+        !playlist.segments.is_empty() && dated(playlist).all(known)
+    }
+
+    /// Where another server's playlist of the same stream goes on from here, however it numbers and names: by its
+    /// dates. Absent where these do not tell, or leave a hole.
+    #[must_use]
+    pub fn continued_by(&self, playlist: &MediaPlaylist) -> Option<MediaSequence> {
+        let (_, &(_, newest)) = self.segments.last_key_value()?;
+        let newest = newest?;
+        let mut later =
+            dated(playlist).skip_while(|(.., made)| made.is_none_or(|it| it <= newest + SAME));
+        let (number, ..) = later.next()?;
+        let (.., before) = dated(playlist).take_while(|(before, ..)| *before < number).last()?;
+        (before? + SAME >= newest).then_some(number)
+    }
+
     /// Whether a segment is the one that was seen under its number, if one was.
     fn knows(&self, number: MediaSequence, print: u32, made: Option<Timestamp>) -> Option<bool> {
         let &(known, before) = self.segments.get(&number)?;
@@ -98,6 +123,9 @@ const REMEMBERED: usize = 64;
 
 /// A segment of the same name whose date has moved by as much is another one.
 const REDATED: Micros = Micros::from_secs(3);
+
+/// What two servers make of the same moment has dates that differ by less.
+const SAME: Micros = Micros::from_millis(500);
 
 /// Says how `seen` goes with `before`, and with the `history` of this run. `watched` says that the source was looked at all the time in between.
 ///
@@ -182,9 +210,11 @@ fn follow(
         })
         .collect();
     let near = newest.since(last) <= (seen.segments.len() as u64).max(NEAR);
-    let same = if compared.is_empty() { near } else { compared.contains(&true) };
+    // A single name that is not known may be half of one, of a playlist that was cut off.
+    let tells = compared != [false] || seen.segments.len() > 1 || fingerprints.len() == 1;
+    let same = if compared.is_empty() || !tells { near } else { compared.contains(&true) };
     match (same, last < newest) {
-        (true, true) if compared.is_empty() => Anchor::Doubtful,
+        (true, true) if compared.is_empty() || !tells => Anchor::Doubtful,
         (true, true) => Anchor::Stale,
         (true, false) => Anchor::Contiguous,
         (false, _) => renumbered(newest, fingerprints, history, seen)
@@ -253,10 +283,17 @@ fn fingerprint(segment: &Segment) -> u32 {
     let path = segment.uri.split(['?', '#']).next().unwrap_or_default();
     let name = path.rsplit('/').next().unwrap_or_default();
     let name = name.split(';').next().unwrap_or_default();
+    let name = name.split_inclusive('_').filter(|part| !is_session(part));
     // Ranges of one file have one name.
     let offset = segment.byte_range.and_then(|range| range.offset);
     let offset = offset.map(u64::to_be_bytes).into_iter().flatten();
-    hash(name.bytes().chain(segment.duration.0.to_be_bytes()).chain(offset))
+    hash(name.flat_map(str::bytes).chain(segment.duration.0.to_be_bytes()).chain(offset))
+}
+
+/// Whether part of a name is the session that Wowza Streaming Engine makes for each reader: `media_w1629_12.ts`.
+fn is_session(part: &str) -> bool {
+    let number = part.strip_prefix('w').and_then(|part| part.strip_suffix('_'));
+    number.is_some_and(|it| !it.is_empty() && it.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// FNV-1a, 32 bits: stored, so it must be the same in every build.

@@ -15,8 +15,12 @@ pub type Key = (Epoch, MediaSequence);
 pub struct Fates {
     /// Stored at each endpoint, not settled yet.
     pub landed: Vec<BTreeSet<Key>>,
-    /// On their way to each endpoint, reading included.
-    pub under_way: Vec<BTreeSet<Key>>,
+    /// On their way to each endpoint, reading included, and since when.
+    pub under_way: Vec<BTreeMap<Key, Timestamp>>,
+    /// When the last one began.
+    pub began: Timestamp,
+    /// How long they take, per endpoint, since one landed when it was not listed any more; else zero.
+    pub takes: Vec<Micros>,
     /// What those that were read have beside themselves.
     pub along: BTreeMap<Key, Along>,
     /// The source says that they are not there.
@@ -73,8 +77,21 @@ impl Fates {
     /// Of a rendition with so many endpoints.
     #[must_use]
     pub fn new(endpoints: usize) -> Self {
-        let none = vec![BTreeSet::new(); endpoints];
-        Self { landed: none.clone(), under_way: none, ..Self::default() }
+        Self {
+            landed: vec![BTreeSet::new(); endpoints],
+            under_way: vec![BTreeMap::new(); endpoints],
+            takes: vec![Micros(0); endpoints],
+            ..Self::default()
+        }
+    }
+
+    /// A segment has landed, after so long.
+    pub fn arrived(&mut self, endpoint: usize, key: Key, took: Micros, seen: &MediaPlaylist) {
+        self.landed[endpoint].insert(key);
+        let takes = &mut self.takes[endpoint];
+        let came_late = key.1 < seen.media_sequence || *takes > Micros(0);
+        let is_slow = came_late && took >= seen.target_duration.into();
+        *takes = if is_slow { took } else { Micros(0) };
     }
 
     /// What became of a segment at an endpoint.
@@ -142,11 +159,15 @@ pub struct View<'a> {
     pub fates: &'a Fates,
 }
 
-/// What can be copied now, the oldest segments first and the renditions in turn.
+/// What can be copied now, the oldest segments first and the renditions in turn: first that of which nothing
+/// has begun for longest.
 ///
 /// `room` is how many more copies each endpoint takes.
 #[must_use]
 pub fn plan(views: &[View<'_>], mut room: Vec<usize>, now: Timestamp) -> Vec<Copy> {
+    let mut views = views.to_vec();
+    // Where there is room for one, each has its turn.
+    views.sort_by_key(|view| view.fates.began);
     let mut columns: Vec<_> = views.iter().map(|&view| lacking(view, now)).collect();
     let mut copies = Vec::new();
     while room.iter().any(|&room| room != 0) {
@@ -169,25 +190,44 @@ pub fn plan(views: &[View<'_>], mut room: Vec<usize>, now: Timestamp) -> Vec<Cop
     copies
 }
 
+/// The first segment that will still be listed when it has landed, if that takes so long: a live list drops its first
+/// segments as new ones come, each some time after the look.
+fn in_time(seen: &MediaPlaylist, takes: Micros) -> MediaSequence {
+    let stays = seen.ended || seen.playlist_type.is_some();
+    let mut listed = Micros(0);
+    let late = seen.segments.iter().take_while(|segment| {
+        listed += segment.duration;
+        !stays && listed < takes + takes.min(segment.duration)
+    });
+    seen.media_sequence.after(late.count() as u64)
+}
+
 /// The segments of one rendition that an endpoint lacks and that can be tried now, oldest first.
 fn lacking(view: View<'_>, now: Timestamp) -> impl Iterator<Item = (Key, Vec<usize>)> {
     let View { mark, seen, fates, .. } = view;
-    let wanted: Vec<MediaSequence> =
-        mark.tracks.iter().map(|track| mark.wanted_from(track)).collect();
-    let first = wanted.iter().min().copied().unwrap_or(mark.entry);
-    segments_from(seen, first).filter_map(move |(sequence, segment)| {
-        let key = (mark.epoch, sequence);
-        let later = fates.failed.get(&key).is_some_and(|failure| now < failure.retry_at);
-        if segment.gap || later || fates.gone.contains(&key) {
-            return None;
+    let lacks = move |endpoint: usize, key: Key| {
+        !fates.landed[endpoint].contains(&key) && !fates.under_way[endpoint].contains_key(&key)
+    };
+    let candidates = move |first| {
+        segments_from(seen, first).filter_map(move |(sequence, segment)| {
+            let key = (mark.epoch, sequence);
+            let later = fates.failed.get(&key).is_some_and(|failure| now < failure.retry_at);
+            (!segment.gap && !later && !fates.gone.contains(&key)).then_some(key)
+        })
+    };
+    // What would come too late is tried when there is nothing else to do, the newest first.
+    let first = |(endpoint, track): (usize, &Track)| {
+        let (wanted, in_time) = (mark.wanted_from(track), in_time(seen, fates.takes[endpoint]));
+        let busy = !fates.under_way[endpoint].is_empty();
+        if in_time <= wanted || busy || candidates(in_time).any(|key| lacks(endpoint, key)) {
+            return wanted.max(in_time);
         }
-        let endpoints: Vec<usize> = (0..wanted.len())
-            .filter(|&endpoint| {
-                sequence >= wanted[endpoint]
-                    && !fates.landed[endpoint].contains(&key)
-                    && !fates.under_way[endpoint].contains(&key)
-            })
-            .collect();
+        candidates(wanted).filter(|&key| lacks(endpoint, key)).last().map_or(wanted, |key| key.1)
+    };
+    let firsts: Vec<MediaSequence> = mark.tracks.iter().enumerate().map(first).collect();
+    candidates(firsts.iter().min().copied().unwrap_or(mark.entry)).filter_map(move |key| {
+        let lacks = |&endpoint: &usize| key.1 >= firsts[endpoint] && lacks(endpoint, key);
+        let endpoints: Vec<usize> = (0..firsts.len()).filter(lacks).collect();
         (!endpoints.is_empty()).then_some((key, endpoints))
     })
 }

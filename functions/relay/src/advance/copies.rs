@@ -58,8 +58,9 @@ where
                 }
             };
             let Some(watch) = self.watches.get_mut(&copy.rendition) else { continue };
+            watch.fates.began = now;
             for &endpoint in &copy.endpoints {
-                watch.fates.under_way[endpoint].insert(copy.key);
+                watch.fates.under_way[endpoint].insert(copy.key, now);
                 self.outlets[endpoint].copies += 1;
             }
             let number = self.next_copy;
@@ -105,11 +106,14 @@ where
         result: Result<Parcel, OriginError>,
         now: Timestamp,
     ) {
-        self.began.remove(&copy);
+        let began = self.began.remove(&copy);
         let mark = self.working.renditions.get(&rendition);
         let wanted = mark.is_some_and(|mark| mark.epoch == key.0);
         if !wanted || !self.watches.contains_key(&rendition) {
-            return endpoints.into_iter().for_each(|at| self.ended(&rendition, key, at));
+            for endpoint in endpoints {
+                self.ended(&rendition, key, endpoint);
+            }
+            return;
         }
         let extension = self.extension(&rendition, key);
         let result = match result {
@@ -146,6 +150,7 @@ where
             watch.fates.failed.remove(&key);
             watch.fates.along.insert(key, along);
             watch.could_read(key, now);
+            watch.read_took = now.since(began.unwrap_or(now));
         }
         for endpoint in endpoints {
             if self.is_past(&rendition, key, endpoint) {
@@ -214,12 +219,10 @@ where
             .map_or_else(|| mark.map_or(Extension::default(), |mark| mark.extension), Extension::of)
     }
 
-    /// A copy to one endpoint is not under way any more.
-    fn ended(&mut self, rendition: &RenditionName, key: Key, endpoint: usize) {
+    /// A copy to one endpoint is not under way any more: says since when it was.
+    fn ended(&mut self, rendition: &RenditionName, key: Key, endpoint: usize) -> Option<Timestamp> {
         self.outlets[endpoint].copies -= 1;
-        if let Some(watch) = self.watches.get_mut(rendition) {
-            watch.fates.under_way[endpoint].remove(&key);
-        }
+        self.watches.get_mut(rendition)?.fates.under_way[endpoint].remove(&key)
     }
 
     /// Whether a segment that could not be read is not there, as far as the source says.
@@ -340,13 +343,13 @@ where
     ) {
         self.began.remove(&copy);
         self.outlets[endpoint].ended(copy, now);
-        self.ended(rendition, key, endpoint);
+        let began = self.ended(rendition, key, endpoint);
         if let Err(error) = result {
             self.shelf.forget_failures();
             return self.endpoint_failed(endpoint, &error, now);
         }
         self.outlets[endpoint].succeeded(bytes);
-        self.endpoint_is_well(endpoint);
+        self.outlets[endpoint].well();
         self.moved = now;
         let Some(watch) = self.watches.get_mut(rendition) else { return };
         let Some(mark) = self.working.renditions.get(rendition) else { return };
@@ -362,8 +365,11 @@ where
             self.working.bytes += bytes;
             self.measure(rendition, key, bytes);
         }
-        if let Some(watch) = self.watches.get_mut(rendition) {
-            watch.fates.landed[endpoint].insert(key);
+        if let Some(watch) = self.watches.get_mut(rendition)
+            && let Some(seen) = watch.seen.as_deref()
+        {
+            let took = now.since(began.unwrap_or(now));
+            watch.fates.arrived(endpoint, key, took, seen);
         }
         self.settle(rendition);
     }

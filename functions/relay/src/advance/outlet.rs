@@ -15,8 +15,8 @@ const RETRY: Micros = Micros::from_millis(250);
 /// The longest such wait: an endpoint that returns is seen within it.
 const LONGEST_RETRY: Micros = Micros::from_secs(4);
 
-/// An endpoint that takes longer than this for a segment gets one at a time, until one takes less: else a few
-/// slow endpoints would hold the memory that all sessions share.
+/// An endpoint that takes longer than this for a segment gets one at a time, until one takes less, and no more at all
+/// while two of them do: else a few slow endpoints would hold the memory that all sessions share.
 const HANGS: Micros = Micros::from_secs(3);
 
 /// One endpoint, as this run knows it.
@@ -39,13 +39,16 @@ pub(super) struct Outlet<I> {
     pub(super) publishing: bool,
     /// Segments on their way here, reading included.
     pub(super) copies: usize,
-    /// When the requests that store them began.
+    /// When the requests that store them began; reading is over by then.
     pub(super) puts: BTreeMap<u64, Timestamp>,
-    /// Whether the last segment took too long.
-    slow: bool,
+    /// How long the last segment took.
+    pub(super) put_took: Micros,
     pub(super) failures: u32,
     pub(super) retry_at: Timestamp,
     pub(super) error: Option<(Cause, String)>,
+    /// How often in a row a playlist was not taken, and why the last one was not.
+    pub(super) refusals: u32,
+    pub(super) refused: Option<(Cause, String)>,
     /// Since when it lacks more than half of what the source lists.
     pub(super) lacking: Option<Timestamp>,
     pub(super) last_error: Option<Fault>,
@@ -68,10 +71,12 @@ impl<I> Outlet<I> {
             publishing: false,
             copies: 0,
             puts: BTreeMap::new(),
-            slow: false,
+            put_took: Micros(0),
             failures: 0,
             retry_at: Timestamp::default(),
             error: None,
+            refusals: 0,
+            refused: None,
             lacking: None,
             last_error: None,
             segments: 0,
@@ -82,10 +87,12 @@ impl<I> Outlet<I> {
     /// How many more copies may start: one at a time while it is not known to be well. What hangs
     /// holds memory that others need.
     pub(super) fn room(&self, concurrency: u8, now: Timestamp) -> usize {
-        let hangs = self.puts.values().any(|&began| now >= began + HANGS);
-        let most = match self.failures {
-            0 if hangs || self.slow => 1,
-            0 => usize::from(concurrency),
+        let hanging = self.puts.values().filter(|&&began| now >= began + HANGS).count();
+        let most = match (self.failures, hanging) {
+            (0, 0) if self.put_took < HANGS => usize::from(concurrency),
+            // One connection may be lost where the others are well.
+            (0, 1) => 2.min(usize::from(concurrency)),
+            (0, _) => 1,
             _ if now < self.retry_at => 0,
             _ => 1,
         };
@@ -95,7 +102,7 @@ impl<I> Outlet<I> {
     /// A request that stores a segment has ended.
     pub(super) fn ended(&mut self, copy: u64, now: Timestamp) {
         if let Some(began) = self.puts.remove(&copy) {
-            self.slow = now >= began + HANGS;
+            self.put_took = now.since(began);
         }
     }
 
@@ -113,6 +120,24 @@ impl<I> Outlet<I> {
         self.error = None;
         // Else the next failure would be taken for one of those before, and be tried again at once.
         self.retry_at = Timestamp::default();
+    }
+
+    /// A playlist was not taken, for the last error. What it takes beside does not make that good.
+    pub(super) fn refused_playlists(&mut self) {
+        self.refusals = self.refusals.saturating_add(1);
+        self.refused = self.error.clone();
+    }
+
+    /// All playlists that it was sent were taken.
+    pub(super) fn took_playlists(&mut self) {
+        (self.refusals, self.refused) = (0, None);
+        self.well();
+    }
+
+    /// What it does not take, and how often in a row it did not.
+    pub(super) fn trouble(&self) -> Option<(u32, &(Cause, String))> {
+        let refused = self.refused.as_ref().map(|refused| (self.refusals, refused));
+        refused.max(self.error.as_ref().map(|error| (self.failures, error)))
     }
 
     pub(super) fn failed(&mut self, cause: Cause, what: String, now: Timestamp) {

@@ -236,8 +236,11 @@ where
             self.events.push(Event::Published(endpoint));
         }
         match result {
-            Ok(()) => self.endpoint_is_well(endpoint),
-            Err(error) => self.endpoint_failed(endpoint, &error, now),
+            Ok(()) => self.outlets[endpoint].took_playlists(),
+            Err(error) => {
+                self.endpoint_failed(endpoint, &error, now);
+                self.outlets[endpoint].refused_playlists();
+            }
         }
     }
 
@@ -265,10 +268,6 @@ where
         }
         let oldest = mark.tracks.iter().map(|track| mark.wanted_from(track)).min();
         watch.listed_at.retain(|key, _| oldest.is_none_or(|oldest| *key >= (epoch, oldest)));
-    }
-
-    pub(super) fn endpoint_is_well(&mut self, endpoint: usize) {
-        self.outlets[endpoint].well();
     }
 
     pub(super) fn endpoint_failed(&mut self, endpoint: usize, error: &IngestError, now: Timestamp) {

@@ -97,7 +97,7 @@ where
     fn endpoint_progress(&self) -> Vec<EndpointProgress> {
         let of = |(index, outlet): (usize, &super::Outlet<I>)| EndpointProgress {
             address: outlet.address.clone(),
-            healthy: outlet.error.is_none(),
+            healthy: outlet.trouble().is_none(),
             segments: outlet.segments,
             bytes: outlet.bytes,
             behind: self.behind(index),
@@ -106,33 +106,47 @@ where
         self.outlets.iter().enumerate().map(of).collect()
     }
 
-    /// Notes which endpoints lack more than half of what the source lists, once they had something.
+    /// Notes which endpoints lack more than half of what the source lists.
     fn note_lacking(&mut self, now: Timestamp) {
         let seen = self.watches.values().filter_map(|watch| watch.seen.as_deref());
         let listed: u64 = seen.map(|seen| seen.segments.len() as u64).sum();
         for (outlet, endpoint) in self.outlets.iter_mut().zip(&self.progress.endpoints) {
-            let lacks = outlet.since.is_some() && endpoint.behind * 2 > listed;
-            // While nothing is on its way there, it is the source that is waited for.
-            let takes_long = outlet.lacking.or((!outlet.puts.is_empty()).then_some(now));
+            let lacks = endpoint.behind * 2 > listed;
+            // While nothing is on its way there, it is the next look that is waited for.
+            let takes_long = outlet.lacking.or((outlet.copies > 0).then_some(now));
             outlet.lacking = takes_long.filter(|_| lacks);
         }
     }
 
-    /// What an endpoint lacks that fails at nothing, and is too slow all the same.
+    /// What an endpoint lacks that fails at nothing: it is too slow, or the source is.
     fn too_slow(&self, now: Timestamp) -> impl Iterator<Item = (Cause, String)> {
+        let reading = self.reading(now);
         let endpoints = self.outlets.iter().zip(&self.progress.endpoints);
         let most = self.session.output.abilities().requests_a_second;
         let pace = most.map_or_else(String::new, |most| {
             format!(", and no more than {most} requests a second go to it")
         });
         endpoints.filter_map(move |(outlet, endpoint)| {
-            let since = outlet.lacking.filter(|_| outlet.error.is_none())?;
+            let since = outlet.lacking.filter(|_| outlet.trouble().is_none())?;
             let (address, behind) = (&outlet.address, endpoint.behind);
-            let reason = format!(
-                "endpoint {address} is too slow: {behind} segments that are listed are not there{pace}"
-            );
-            (now.since(since) >= LACKING).then_some((Cause::Endpoint, reason))
+            let storing = outlet.puts.values().map(|&began| now.since(began)).max();
+            let listed = format!("{behind} segments that are listed are not");
+            let trouble = if reading > storing.max(Some(outlet.put_took)) {
+                (Cause::Segment, format!("source is too slow: {listed} at endpoint {address}"))
+            } else {
+                let reason = format!("endpoint {address} is too slow: {listed} there{pace}");
+                (Cause::Endpoint, reason)
+            };
+            (now.since(since) >= LACKING).then_some(trouble)
         })
+    }
+
+    /// How long it takes to read a segment: the last of each rendition, or those that are being read.
+    fn reading(&self, now: Timestamp) -> Option<Micros> {
+        let stores = |copy: &u64| self.outlets.iter().any(|outlet| outlet.puts.contains_key(copy));
+        let reads = self.began.iter().filter(|(copy, _)| !stores(copy));
+        let under_way = reads.map(|(_, &began)| now.since(began));
+        under_way.chain(self.watches.values().map(|watch| watch.read_took)).max()
     }
 
     /// How many segments the source lists that an endpoint lacks, without those that the source does not give.
@@ -180,7 +194,7 @@ where
         });
         let segments = watches.filter_map(|watch| watch.fates.failed.values().next());
         let segments = segments.filter(|failure| lasts(failure.tries));
-        let outlets = self.outlets.iter().filter(|outlet| lasts(outlet.failures));
+        let outlets = self.outlets.iter().filter_map(|outlet| outlet.trouble());
         let store = self.store_pause.iter().map(|(_, reason)| (Cause::Store, reason.clone()));
         let playlists =
             master.into_iter().chain(renditions.filter_map(|watch| watch.looks.error()));
@@ -188,7 +202,7 @@ where
             .chain(playlists.map(|reason| (Cause::Source, reason.clone())))
             .chain(stalls)
             .chain(segments.map(|failure| (Cause::Segment, failure.reason.clone())))
-            .chain(outlets.filter_map(|outlet| outlet.error.clone()))
+            .chain(outlets.filter(|trouble| lasts(trouble.0)).map(|trouble| trouble.1.clone()))
             .chain(self.too_slow(now))
             .unzip();
         reasons.truncate(MOST_REASONS);

@@ -82,6 +82,8 @@ pub(super) struct Watch {
     /// When ENDLIST was first seen.
     pub(super) ended_at: Option<Timestamp>,
     pub(super) fates: Fates,
+    /// How long the last segment took to be read.
+    pub(super) read_took: Micros,
     /// When a segment was last read, and the newest that was.
     pub(super) read_at: Option<Timestamp>,
     pub(super) newest_read: Option<Key>,
@@ -123,6 +125,7 @@ impl Watch {
             unheld: Timestamp::default(),
             ended_at: None,
             fates: Fates::new(endpoints),
+            read_took: Micros(0),
             read_at: None,
             newest_read: None,
             unread_since: None,
@@ -157,10 +160,12 @@ impl Watch {
         holds: bool,
         now: Timestamp,
     ) -> (Asked, Option<Validators>) {
+        let mut known = self.looks.begin();
         if self.stalled(now).is_some() {
             self.looks.go_back(now);
+            // It may be wrong that nothing has changed.
+            known = None;
         }
-        let mut known = self.looks.begin();
         let mut url = self.looks.at(self.url()).clone();
         let held = self.next_held(now).filter(|_| holds).map(|(next, within)| {
             url.query_pairs_mut().append_pair("_HLS_msn", &next.to_string());
@@ -364,12 +369,43 @@ impl Watch {
             Some(before) if before.source != source => switched(seen),
             _ => anchor(before, &self.history, seen, watched, start, now),
         };
-        if !matches!(found, Anchor::Stale | Anchor::Doubtful) || seen.segments.is_empty() {
-            return found;
+        let found = match found {
+            Anchor::Stale | Anchor::Doubtful if self.is_out_of_patience(before, seen, now) => {
+                Anchor::Restarted
+            }
+            _ => found,
+        };
+        match found {
+            Anchor::FellBehind(_) | Anchor::Restarted if self.elsewhere => {
+                self.turned_to(seen, found)
+            }
+            _ => found,
+        }
+    }
+
+    /// Whether what is older than what was seen before has been so for too long to be an old copy.
+    fn is_out_of_patience(
+        &mut self,
+        before: Option<&Rendition>,
+        seen: &MediaPlaylist,
+        now: Timestamp,
+    ) -> bool {
+        if seen.segments.is_empty() || self.history.has_listed(seen) {
+            return false;
         }
         let doubted = before.and_then(|before| before.doubted);
         let since = *self.stale_since.get_or_insert(doubted.unwrap_or(now));
-        if now.since(since) >= stale_patience(seen) { Anchor::Restarted } else { found }
+        now.since(since) >= stale_patience(seen)
+    }
+
+    /// How the first playlist from elsewhere goes with what was carried: another server may number and name as it
+    /// likes, so that numbers tell less than dates.
+    fn turned_to(&self, seen: &MediaPlaylist, by_numbers: Anchor) -> Anchor {
+        match (self.history.continued_by(seen), by_numbers) {
+            (Some(next), _) => Anchor::Switched(next),
+            (None, Anchor::Restarted) => switched(seen),
+            (None, _) => by_numbers,
+        }
     }
 
     /// Learns from a playlist that goes on what was known: how the source numbers, and when it publishes.

@@ -313,3 +313,62 @@ fn a_stretch_ends_at_a_discontinuity_and_where_segments_were_dropped_before_they
         assert_eq!(history.stretch(newest), MediaSequence(begins), "{}..", next.media_sequence);
     }
 }
+
+#[test]
+fn an_old_copy_is_told_by_the_dates_of_all_that_it_lists() {
+    let dated = |from: u64, to: u64, second: u32| {
+        let mut seen = live(from, to, "a");
+        seen.segments[0].program_date_time = Some(format!("2026-11-21T08:00:{second:02}Z"));
+        seen
+    };
+    let (first, before) = (dated(0, 5, 0), dated(2, 7, 4));
+    let mut history = history(&first);
+    history.note(&before);
+    for (seen, is_old) in [
+        (dated(0, 5, 0), true),
+        (dated(1, 4, 2), true),
+        (dated(1, 4, 6), false),
+        (dated(4, 8, 8), false),
+        (live(0, 5, "a"), false),
+        (live(0, 5, "b"), false),
+    ] {
+        assert_eq!(history.has_listed(&seen), is_old, "{}..", seen.media_sequence);
+    }
+    let mut undated = History::default();
+    undated.note(&live(0, 5, "a"));
+    assert!(!undated.has_listed(&dated(0, 5, 0)));
+}
+
+#[test]
+fn half_a_name_is_no_source_that_begins_anew() {
+    let mark = joined(&live(10, 15, "a"));
+    for (seen, expected) in [
+        (live(11, 11, "cut"), Anchor::Doubtful),
+        (live(14, 14, "cut"), Anchor::Doubtful),
+        (live(11, 12, "b"), Anchor::Restarted),
+        (live(14, 15, "b"), Anchor::Restarted),
+    ] {
+        let found =
+            anchor(Some(&mark), &history(&live(10, 15, "a")), &seen, true, Start::LiveEdge, NOW);
+        assert_eq!(found, expected, "{}..", seen.media_sequence);
+    }
+}
+
+#[test]
+fn names_that_hold_a_session_are_the_same_in_another() {
+    let named = |session: &str| {
+        let mut seen = live(10, 15, "a");
+        for (number, segment) in (10..).zip(&mut seen.segments) {
+            segment.uri = format!("media_b800_{session}_{number}.ts");
+        }
+        seen
+    };
+    let mark = joined(&named("w1629"));
+    for (session, expected) in
+        [("w1629", Anchor::Contiguous), ("w77", Anchor::Contiguous), ("x77", Anchor::Restarted)]
+    {
+        let seen = named(session);
+        let found = anchor(Some(&mark), &History::default(), &seen, false, Start::LiveEdge, NOW);
+        assert_eq!(found, expected, "{session}");
+    }
+}
