@@ -61,7 +61,8 @@ fn read(text: &[u8], limits: &Limits, around: bool) -> Result<Playlist, Error> {
         return Err(Error { line: 1, kind: ErrorKind::NotAPlaylist });
     }
     let lines = text.trim_end_matches(['\r', '\n']).split('\n');
-    let mut lines: Vec<&str> = lines.map(|line| line.trim_end_matches('\r')).collect();
+    let mut lines: Vec<&str> =
+        lines.map(|line| tags::trimmed(line.trim_end_matches('\r'))).collect();
     if !text.ends_with('\n') && is_half(&lines) {
         lines.pop();
     }

@@ -29,6 +29,15 @@ pub(crate) fn tag(line: &str) -> Option<(&str, &str)> {
     Some((name, rest.strip_prefix(':').unwrap_or_default()))
 }
 
+/// A line without the white space before a tag and behind one that has no value. It means nothing here, and a reader
+/// that takes it for a part of the tag does not know the tag.
+pub(crate) fn trimmed(line: &str) -> &str {
+    let Some((name, _)) = tag(line) else { return line };
+    let line = line.trim_start();
+    let bare = line.trim_end();
+    if bare.strip_prefix('#') == Some(name) { bare } else { line }
+}
+
 /// Whether a line is an address.
 pub(crate) fn is_address(line: &str) -> bool {
     let line = line.trim_start();

@@ -1,7 +1,7 @@
 //! What a media playlist says.
 
 use crate::fixtures::fixture;
-use crate::read_media;
+use crate::{read_media, read_multivariant};
 use hls::{
     AttributeList, ByteRange, DiscontinuitySequence, MediaPlaylist, MediaSequence, Micros,
     PlaylistType, Seconds, Segment,
@@ -145,6 +145,31 @@ fn space_around_a_tag_does_not_matter() {
     assert!(segment.discontinuity);
     assert_eq!((segment.duration, segment.lines.len()), (Micros(6_000_000), 4));
     assert_eq!(segment.uri, " 0.ts");
+}
+
+#[test]
+fn space_that_would_hide_a_tag_is_not_written() {
+    let tags = |a: &str, b: &str| {
+        format!(
+            "#EXTM3U{b}\n#EXT-X-TARGETDURATION:6\n{a}#EXT-X-INDEPENDENT-SEGMENTS{b}\n\
+             {a}#EXT-X-DISCONTINUITY{b}\n{a}#EXT-X-CUE-IN{b}\n{a}#EXT-X-GAP{b}\n{a}#EXT-X-LATER{b}\n\
+             {a}#EXT-X-CUE-OUT:30\n{a}#EXTINF:6, \n0.ts\n{a}#EXT-X-ENDLIST{b}\n",
+        )
+    };
+    let wanted = tags("", "");
+    for (before, after) in [("", " "), ("", "\t"), ("", " \t\r"), (" ", ""), ("\t", " ")] {
+        let read = read_media(&tags(before, after));
+        assert_eq!(read.to_string(), wanted, "{before:?} {after:?}");
+        assert_eq!(read, read_media(&wanted), "{before:?} {after:?}");
+    }
+    // What is no tag, or has more behind it, stays as it is.
+    for line in [" # a comment ", "#EXT-X-LATER word ", "#EXT-X-CUE-OUT: "] {
+        let text = wanted.replace("#EXT-X-CUE-IN", line);
+        assert_eq!(read_media(&text).to_string(), text, "{line:?}");
+    }
+    let text = "#EXTM3U \n#EXT-X-INDEPENDENT-SEGMENTS\t\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv\n";
+    let wanted = "#EXTM3U\n#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv\n";
+    assert_eq!(read_multivariant(text).to_string(), wanted);
 }
 
 #[test]
