@@ -193,6 +193,7 @@ pub struct World {
 pub struct Outcome {
     pub shelf: Shelf,
     pub asked: Vec<String>,
+    pub said: Vec<String>,
     pub progress: Progress,
 }
 
@@ -245,13 +246,18 @@ impl World {
                 carrier = carrier.holding();
             }
             let until = clock.0 + Duration::from_secs(self.seconds);
+            let mut said = Vec::new();
             while let Ok(step) = tokio::time::timeout_at(until, carrier.step()).await {
-                if let Step::Over(_) = step {
+                let over = matches!(step, Step::Over(_));
+                if let Step::Over(events) | Step::Went(events) = step {
+                    said.extend(events.iter().map(ToString::to_string));
+                }
+                if over {
                     break;
                 }
             }
             let asked = asked.lock().unwrap().clone();
-            Outcome { shelf, asked, progress: carrier.progress().clone() }
+            Outcome { shelf, asked, said, progress: carrier.progress().clone() }
         })
     }
 }

@@ -72,6 +72,7 @@ fn a_clock_that_is_set_forward_is_no_fault_of_the_source() {
     assert_eq!((discontinuities, outcome.progress.jumps), (0, 0), "{bodies:?}");
     assert!(bodies.len() > 30, "{bodies:?}");
     assert_eq!(outcome.progress.status, Status::Running, "{:?}", outcome.progress.reason);
+    assert!(!outcome.said.iter().any(|it| it.contains("degraded")), "{:?}", outcome.said);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Says how a session is doing.
 
 use super::commit::STORE_PAUSE;
+use super::watch::LEAST_IDLE;
 use super::{Carrier, Event};
 use crate::cause::Cause;
 use crate::cursor::Rendition;
@@ -187,8 +188,11 @@ where
         let watches = self.watches.values();
         let master = self.master.looks.error().filter(|_| lasts(self.master.looks.errors()));
         let renditions = watches.clone().filter(|watch| lasts(watch.looks.errors()));
+        // No source is to blame while this machine stood still.
+        let excused = now < self.sources.excused + LEAST_IDLE;
         let stalls = self.watches.iter().filter_map(|(name, watch)| {
-            let seconds = watch.stalled(now)?.as_millis() / 1_000;
+            let stalled = watch.stalled(now).filter(|_| !excused)?;
+            let seconds = stalled.as_millis() / 1_000;
             let reason = format!("source has listed nothing new of {name} for {seconds} s");
             Some((Cause::Stalled, reason))
         });
