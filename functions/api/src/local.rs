@@ -1,11 +1,11 @@
 //! The API of a machine, for that machine.
 
+use crate::host;
 use crate::problem::Problem;
 use crate::token::is_open;
 use axum::Router;
 use axum::extract::Request;
-use axum::http::uri::Authority;
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn};
 use axum::response::IntoResponse;
 use std::net::IpAddr;
@@ -26,10 +26,12 @@ pub fn for_this_machine(router: Router) -> Router {
 }
 
 fn is_this_machine(request: &Request) -> bool {
-    let named = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or_default());
-    // No browser leaves it out.
-    let Some(named) = named else { return true };
-    let Ok(named) = named.parse::<Authority>() else { return false };
+    let named = match host::of(request) {
+        Ok(Some(named)) => named,
+        // No browser leaves it out.
+        Ok(None) => return true,
+        Err(()) => return false,
+    };
     let host = named.host().trim_end_matches('.');
     let literal = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost") || literal.parse::<IpAddr>().is_ok()

@@ -91,6 +91,7 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
         None if address.ip().is_loopback() => api::for_this_machine(routes),
         None => routes,
     };
+    let routes = api::for_one_host(routes);
     let mut told = ending.clone();
     let server = listen::serve(listener, routes, bounds, async move { told.told().await });
     let server = tokio::spawn(server);

@@ -2,7 +2,7 @@
 
 use crate::world::{World, request};
 use axum::body::Body;
-use axum::http::{Request, StatusCode};
+use axum::http::{Request, StatusCode, Version};
 use relay::ports::Sessions;
 use relay::session::SessionId;
 use serde_json::json;
@@ -127,4 +127,41 @@ async fn without_a_token_a_page_whose_name_leads_to_this_machine_is_told_nothing
         open,
         "a client that names no host is no browser"
     );
+}
+
+#[tokio::test]
+async fn a_request_is_for_one_host_and_that_of_its_target_counts() {
+    let world = World::new();
+    let router = api::for_one_host(api::for_this_machine(world.router.clone()));
+    let local = World { router, ..world };
+    let (open, told) = (StatusCode::OK, StatusCode::MISDIRECTED_REQUEST);
+    let bad = StatusCode::BAD_REQUEST;
+    for (version, target, hosts, status) in [
+        (Version::HTTP_11, "/sessions", vec!["localhost"], open),
+        (Version::HTTP_11, "/sessions", vec!["[::1]:80"], open),
+        (Version::HTTP_11, "/sessions", vec![], bad),
+        (Version::HTTP_11, "/health", vec![], bad),
+        (Version::HTTP_10, "/sessions", vec![], open),
+        (Version::HTTP_11, "/sessions", vec!["localhost", "page.example"], bad),
+        (Version::HTTP_11, "/sessions", vec!["localhost", "localhost"], bad),
+        (Version::HTTP_10, "/sessions", vec!["localhost", "page.example"], bad),
+        (Version::HTTP_11, "/sessions", vec!["page.example@localhost"], bad),
+        (Version::HTTP_11, "/sessions", vec!["local host"], bad),
+        (Version::HTTP_11, "/sessions", vec![""], told),
+        (Version::HTTP_11, "http://localhost/sessions", vec!["localhost"], open),
+        (Version::HTTP_11, "http://page.example/sessions", vec!["localhost"], told),
+        (Version::HTTP_11, "http://localhost/sessions", vec!["page.example"], open),
+        (Version::HTTP_11, "http://localhost/sessions", vec![], bad),
+        (Version::HTTP_10, "http://page.example/sessions", vec![], told),
+    ] {
+        let mut request = Request::get(target).version(version);
+        for host in &hosts {
+            request = request.header("host", *host);
+        }
+        let answer = local.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status, status, "{version:?} {target} of {hosts:?}");
+        if status == bad {
+            assert_eq!(answer.header("content-type"), "application/problem+json", "{hosts:?}");
+        }
+    }
 }
