@@ -202,6 +202,8 @@ fn new_id() -> SessionId {
 mod tests {
     use super::*;
     use axum::http::Method;
+    use relay::cause::Cause;
+    use relay::progress::Status;
     use serde_json::json;
 
     #[tokio::test]
@@ -231,5 +233,47 @@ mod tests {
         let path = format!("/sessions/{id}");
         let (_, shown) = api::inside::ask(&after.api(), Method::GET, &path, None).await.unwrap();
         assert_eq!(shown["source"]["url"], url);
+    }
+    #[tokio::test]
+    async fn what_is_damaged_of_one_session_is_named_and_keeps_no_other_from_going_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = || {
+            let own = "127.0.0.1:28103".parse().ok();
+            Ferry::open(dir.path(), Settings { own, ..Settings::default() }).unwrap()
+        };
+        let before = open();
+        let mut ids = Vec::new();
+        for name in ["one", "two"] {
+            let body = json!({
+                "name": name, "source": { "channel": name },
+                "output": { "type": "webdav", "endpoints": [{ "url": format!("https://in.example/{name}/channel") }] },
+            });
+            let made =
+                api::inside::ask(&before.api(), Method::POST, "/sessions", Some(&body)).await;
+            ids.push(made.unwrap().1["id"].as_str().unwrap().to_owned());
+        }
+        before.finish(Duration::ZERO).await;
+        drop(before);
+
+        for damage in [
+            "{\"so",
+            "{\"source\":\"https://in.example/?token=hush\",\"headers\":\"hush\"}",
+            "\"hush\"",
+        ] {
+            std::fs::write(dir.path().join(format!("access/{}.json", ids[0])), damage).unwrap();
+            let after = open();
+            let mut carried = after.go_on().unwrap();
+            assert_eq!(carried.len(), 2);
+            carried.retain(|it| it.session().id.0 == ids[0]);
+            let mut damaged = carried.remove(0);
+            assert!(damaged.changed().await);
+            let progress = damaged.progress();
+            assert_eq!(progress.status, Status::Degraded, "{progress:?}");
+            assert_eq!(progress.causes, [Cause::Secrets].into(), "{progress:?}");
+            let named = format!("cannot read access/{}.json: it is damaged at line 1", ids[0]);
+            assert!(progress.reason.as_ref().unwrap().contains(&named), "{progress:?}");
+            assert!(!format!("{progress:?}").contains("hush"), "{progress:?}");
+            after.finish(Duration::ZERO).await;
+        }
     }
 }

@@ -53,6 +53,19 @@ pub enum OpenError {
     /// Another process has it open.
     #[error("{} is in use by another ferry", .0.display())]
     InUse(PathBuf),
+    /// The database is not there, and what is secret of its sessions is: it may be another volume that is mounted.
+    #[error(
+        "{} is missing or empty, but {} holds credentials of sessions: restore the file from a copy, or remove that \
+         folder to begin without sessions; is the right volume mounted?",
+        database.display(),
+        access.display()
+    )]
+    Lost {
+        /// The database.
+        database: PathBuf,
+        /// The directory of secrets.
+        access: PathBuf,
+    },
     /// It cannot be read or written.
     #[error("cannot use {}: {reason}", path.display())]
     Unusable {
@@ -67,10 +80,14 @@ impl Store {
     /// Opens the store in `dir`, which is made when it is missing, for its owner alone.
     ///
     /// # Errors
-    /// When another process has it open, or it cannot be read and written.
+    /// When another process has it open, it cannot be read and written, or only the secrets of its sessions are there.
     pub fn open(dir: &Path) -> Result<Self, OpenError> {
         secrets::make_private(dir).map_err(unusable(dir))?;
-        let disk = Disk::open(dir.join("sessions.redb"))?;
+        let (database, access) = (dir.join("sessions.redb"), dir.join("access"));
+        if disk::is_new(&database) && secrets::are_in(&access).map_err(unusable(&access))? {
+            return Err(OpenError::Lost { database, access });
+        }
+        let disk = Disk::open(database)?;
         Self::over(disk, dir)
     }
 
@@ -114,7 +131,8 @@ impl Store {
     pub fn move_source(&self, session: &mut Session, source: &Url) -> Result<(), StoreError> {
         session.source = Address::of(source);
         let id = session.id.0.as_str();
-        let access = self.secrets.read(id).map_err(failed_io)?;
+        // What cannot be read of one session is said where that is carried, and keeps no other from going on.
+        let access = self.secrets.read(id).unwrap_or_default();
         let Some(access) = access.filter(|access| access.source != *source) else { return Ok(()) };
         let writing = self.disk.write()?;
         {

@@ -71,6 +71,54 @@ fn a_directory_that_cannot_be_used_is_named() {
     std::fs::write(dir.path().join("sessions.redb"), "not a database").unwrap();
     let refused = Store::open(dir.path()).unwrap_err();
     assert!(refused.to_string().contains("sessions.redb"), "{refused}");
+    assert!(refused.to_string().contains("restore it from a copy, or move it away"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_damaged_says_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let (session, access) = conformance::session("a", 1, &[PLACE]);
+    Store::open(dir.path()).unwrap().create(&session, &access).await.unwrap();
+    let file = dir.path().join("sessions.redb");
+    let whole = std::fs::read(&file).unwrap();
+    let zeros = vec![0; whole.len() - 4_096];
+    for damaged in [&whole[..whole.len() / 2], &whole[..100], &[&whole[..4_096], &zeros].concat()] {
+        std::fs::write(&file, damaged).unwrap();
+        let refused = match Store::open(dir.path()) {
+            Err(refused) => refused.to_string(),
+            Ok(store) => store.active().unwrap_err().to_string(),
+        };
+        assert!(refused.contains("restore it from a copy, or move it away"), "{refused}");
+    }
+    std::fs::write(&file, whole).unwrap();
+    assert_eq!(Store::open(dir.path()).unwrap().active().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn credentials_without_the_file_of_their_sessions_are_kept_and_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let (session, access) = conformance::session("a", 1, &[PLACE]);
+    Store::open(dir.path()).unwrap().create(&session, &access).await.unwrap();
+    let (file, secret) = (dir.path().join("sessions.redb"), dir.path().join("access/a.json"));
+    let copy = std::fs::read(&file).unwrap();
+    for lose in [|file: &Path| std::fs::remove_file(file), |file: &Path| std::fs::write(file, "")] {
+        lose(&file).unwrap();
+        let refused = Store::open(dir.path()).unwrap_err();
+        assert!(matches!(refused, OpenError::Lost { .. }), "{refused}");
+        for place in [&file, secret.parent().unwrap()] {
+            assert!(refused.to_string().contains(&*place.to_string_lossy()), "{refused}");
+        }
+        assert!(secret.exists(), "nothing is deleted");
+        assert_eq!(file.metadata().map_or(0, |file| file.len()), 0, "nothing is made");
+    }
+    std::fs::write(&file, copy).unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let kept = store.access(&session.id).await.unwrap().unwrap();
+    assert_eq!(kept.source, access.source);
+    drop(store);
+    std::fs::remove_file(&file).unwrap();
+    std::fs::remove_dir_all(secret.parent().unwrap()).unwrap();
+    assert!(Store::open(dir.path()).unwrap().active().unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -52,7 +52,7 @@ where
             // What a panic leaves half done is dropped with the life in which it happened.
             let (cause, what) = match AssertUnwindSafe(self.live()).catch_unwind().await {
                 Ok(Ok(())) => return self.progress,
-                Ok(Err(error)) => (Cause::Store, error.to_string()),
+                Ok(Err((cause, error))) => (cause, error.to_string()),
                 Err(_) => (Cause::Internal, "internal error".to_owned()),
             };
             tracing::error!(session = %self.session.id, "cannot carry the session: {what}");
@@ -70,13 +70,15 @@ where
     }
 
     /// Takes the session up and carries it.
-    async fn live(&mut self) -> Result<(), StoreError> {
+    async fn live(&mut self) -> Result<(), (Cause, StoreError)> {
         let id = self.session.id.clone();
-        let Some(access) = self.store.access(&id).await? else {
+        let access = self.store.access(&id).await.map_err(|error| (Cause::Secrets, error))?;
+        let of_store = |error| (Cause::Store, error);
+        let Some(access) = access else {
             let reason = "its addresses and credentials are not in the store any more";
-            return self.fail(reason.to_owned()).await;
+            return self.fail(reason.to_owned()).await.map_err(of_store);
         };
-        let mut carrier = self.carrier(&access).await?;
+        let mut carrier = self.carrier(&access).await.map_err(of_store)?;
         let mut said = Said::default();
         loop {
             let (events, over) = tokio::select! {

@@ -4,7 +4,9 @@ use super::{CURSORS, DESTINATIONS, ORDER, OpenError, PROGRESS, SESSIONS, shelf};
 use redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase, WriteTransaction};
 use relay::ports::StoreError;
 use std::fs::OpenOptions;
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
@@ -29,11 +31,11 @@ impl Disk {
 
     /// The same by way of `open`.
     pub fn open_with(path: PathBuf, open: Opener) -> Result<Self, OpenError> {
-        let database = open(&path).map_err(|error| match error {
+        let database = caught(|| open(&path)).map_err(|error| match error {
             redb::Error::DatabaseAlreadyOpen => {
                 OpenError::InUse(path.parent().unwrap_or(&path).to_owned())
             }
-            other => OpenError::Unusable { path: path.clone(), reason: other.to_string() },
+            other => OpenError::Unusable { path: path.clone(), reason: in_words(&other) },
         })?;
         Ok(Self { path, open, database: RwLock::new(Ok(database)) })
     }
@@ -45,8 +47,7 @@ impl Disk {
     ) -> Result<T, StoreError> {
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
         let database = database.as_ref().map_err(Clone::clone)?;
-        let reading = database.begin_read().map_err(failed)?;
-        look(&reading).map_err(failed)
+        caught(|| look(&database.begin_read()?)).map_err(failed)
     }
 
     /// Begins to write.
@@ -60,7 +61,12 @@ impl Disk {
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         // It lets go of the file first: it is locked.
         *database = Err(StoreError { reason: "the database is being opened again".to_owned() });
-        *database = (self.open)(&self.path).map_err(failed);
+        // A file that is gone is not made anew: sessions would begin anew where they write.
+        *database = if is_new(&self.path) {
+            Err(StoreError { reason: format!("{} is gone", self.path.display()) })
+        } else {
+            caught(|| (self.open)(&self.path)).map_err(failed)
+        };
         database.as_ref().map(|_| ()).map_err(Clone::clone)
     }
 }
@@ -92,6 +98,38 @@ pub fn prepare(database: Result<Database, DatabaseError>) -> Result<Database, re
     Ok(database)
 }
 
-pub fn failed(error: impl Into<redb::Error>) -> StoreError {
-    StoreError { reason: error.into().to_string() }
+/// Whether a database would be made here: there is none.
+pub fn is_new(path: &Path) -> bool {
+    match path.metadata() {
+        Ok(file) => file.len() == 0,
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
 }
+
+pub fn failed(error: impl Into<redb::Error>) -> StoreError {
+    StoreError { reason: in_words(&error.into()) }
+}
+
+/// What `act` comes to: redb panics at some of what it did not write.
+fn caught<T>(act: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, redb::Error> {
+    catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|_| {
+        let what = "what is in it makes no sense".to_owned();
+        Err(redb::Error::Corrupted(what))
+    })
+}
+
+/// What went wrong, and what to do about a file that is damaged.
+fn in_words(error: &redb::Error) -> String {
+    let damaged = match error {
+        redb::Error::Corrupted(_) => true,
+        redb::Error::Io(error) => {
+            matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
+        }
+        _ => false,
+    };
+    let advice = if damaged { DAMAGED } else { "" };
+    format!("{error}{advice}")
+}
+
+const DAMAGED: &str = ": the file is damaged: restore it from a copy, or move it away together with the folder \
+    access beside it; sessions and channels then have to be made anew";

@@ -1,6 +1,7 @@
 //! The secret part of sessions: a file each, for its owner alone.
 
 use relay::session::Access;
+use std::fmt::Display;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -32,13 +33,21 @@ impl Secrets {
         File::open(&self.dir)?.sync_all()
     }
 
-    /// The secrets of a session.
+    /// The secrets of a session. The error names the file, and nothing of what is in it.
     pub fn read(&self, id: &str) -> io::Result<Option<Access>> {
         let Some(path) = self.path(id) else { return Ok(None) };
+        let unread = |kind, why: &dyn Display| {
+            io::Error::new(kind, format!("cannot read access/{id}.json: {why}"))
+        };
         match fs::read(path) {
-            Ok(stored) => Ok(Some(serde_json::from_slice(&stored)?)),
+            Ok(stored) => serde_json::from_slice(&stored).map(Some).map_err(|error| {
+                // In its own words the error quotes values.
+                let (line, column) = (error.line(), error.column());
+                let why = format!("it is damaged at line {line}, column {column}");
+                unread(io::ErrorKind::InvalidData, &why)
+            }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+            Err(error) => Err(unread(error.kind(), &error)),
         }
     }
 
@@ -71,6 +80,20 @@ impl Secrets {
         let fit = !id.is_empty() && id.len() <= 64 && id.bytes().all(plain);
         fit.then(|| self.dir.join(id).with_extension("json"))
     }
+}
+
+/// Whether a directory holds the secrets of a session.
+pub fn are_in(dir: &Path) -> io::Result<bool> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        entries => entries?,
+    };
+    for entry in entries {
+        if entry?.path().extension().is_some_and(|extension| extension == "json") {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Makes a directory for its owner alone; one that is there stays as it is.

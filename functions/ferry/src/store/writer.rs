@@ -195,6 +195,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_file_that_is_gone_is_not_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, faults) = store(dir.path());
+        let (session, access) = tests::conformance::session("a", 1, &["https://in.example/a"]);
+        store.create(&session, &access).await.unwrap();
+        // As when the disk that it lies on is taken away.
+        faults.full.store(true, Ordering::Relaxed);
+        std::fs::remove_file(dir.path().join("sessions.redb")).unwrap();
+        store.commit(&session.id, None, b"one").await.unwrap_err();
+        faults.full.store(false, Ordering::Relaxed);
+        for _ in 0..2 {
+            let refused = store.commit(&session.id, None, b"one").await.unwrap_err();
+            assert!(refused.to_string().ends_with("sessions.redb is gone"), "{refused}");
+        }
+        assert!(!dir.path().join("sessions.redb").exists());
+    }
+
+    #[tokio::test]
     async fn writes_that_wait_share_what_it_takes_to_last() {
         let dir = tempfile::tempdir().unwrap();
         let (store, faults) = store(dir.path());
