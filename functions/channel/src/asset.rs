@@ -174,6 +174,11 @@ impl Asset {
         self.tracks.first().expect("an index has a variant, or it is refused")
     }
 
+    /// Whether it is a part of a live source: those have a clock that goes on from one to the next.
+    pub(crate) fn is_piece(&self) -> bool {
+        self.lead().begin > Micros(0)
+    }
+
     /// The segments of a track that belong to a run of segments of the first variant.
     ///
     /// A track that is cut elsewhere takes its nearest boundaries with the same count of
@@ -210,6 +215,11 @@ impl Track {
         self.segments.last().map_or(Micros(0), |last| last.end - self.begin)
     }
 
+    /// The lines of a segment, and its address.
+    pub(crate) fn text(&self, place: usize) -> &str {
+        self.segments.get(place).map_or("", |segment| &segment.text)
+    }
+
     pub(crate) fn address(&self, place: usize) -> Option<&str> {
         self.segments.get(place)?.text.trim_end().rsplit('\n').next()
     }
@@ -226,7 +236,7 @@ impl Track {
     }
 
     /// The segments between two discontinuities.
-    fn between(&self, discontinuities: u64) -> Range<usize> {
+    pub(crate) fn between(&self, discontinuities: u64) -> Range<usize> {
         let begin = self.segments.partition_point(|it| it.discontinuities < discontinuities);
         let end = self.segments.partition_point(|it| it.discontinuities <= discontinuities);
         begin..end
@@ -257,7 +267,7 @@ impl Track {
     }
 
     /// The first of some segments that does not begin before a time; else the one behind them.
-    fn first_from(&self, among: &Range<usize>, time: Micros) -> usize {
+    pub(crate) fn first_from(&self, among: &Range<usize>, time: Micros) -> usize {
         let (mut first, mut end) = (among.start, among.end);
         while first < end {
             let middle = first + (end - first) / 2;

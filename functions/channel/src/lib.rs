@@ -10,6 +10,7 @@ mod codecs;
 mod commit;
 mod edit;
 mod event;
+mod fit;
 mod flaw;
 mod index;
 mod ladder;

@@ -2,7 +2,7 @@
 //! by themselves wherever a playlist begins.
 
 use crate::asset::State;
-use hls::{AttributeList, Map, Segment, Timestamp};
+use hls::{AttributeList, Map, Micros, Segment, Timestamp};
 use std::collections::BTreeSet;
 use url::Url;
 
@@ -129,6 +129,20 @@ pub(crate) fn write(text: &mut String, lines: &str, start: Timestamp, began: Tim
         }
     }
 }
+
+/// The lines of a segment of which so much plays.
+pub(crate) fn lasting(lines: &str, length: Micros) -> String {
+    let stated = |line: &str| match line.strip_prefix(EXTINF) {
+        Some(stated) => {
+            let title = stated.split_once(',').map_or("\n", |(_, title)| title);
+            format!("{EXTINF}{length},{title}")
+        }
+        None => line.to_owned(),
+    };
+    lines.split_inclusive('\n').map(stated).collect()
+}
+
+const EXTINF: &str = "#EXTINF:";
 
 const DATE_RANGE: &str = "#EXT-X-DATERANGE:";
 

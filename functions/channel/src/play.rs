@@ -1,9 +1,10 @@
 //! A programme as a channel plays it: which segments show in which rendition.
 
 use crate::asset::{Asset, State, Track};
+use crate::fit::{self, Fitted};
 use crate::ladder::{Kind, Ladder};
 use crate::lines;
-use hls::{Micros, Timestamp};
+use hls::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -36,9 +37,11 @@ pub(crate) struct Play<'a> {
 }
 
 /// What a rendition shows of a programme.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Feed<'a> {
     Track(&'a Track),
+    /// As much of it as there is picture, and something that is silent where it has nothing.
+    Fitted(Fitted<'a>, Silence),
     /// The programme has nothing for it: something that is silent, cut as the variants are.
     Silent(&'a Track, Silence),
 }
@@ -52,17 +55,62 @@ pub(crate) enum Silence {
     Gap,
 }
 
+/// How a rendition is cut where the first variant is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cut {
+    /// At the same segments.
+    Together,
+    /// At its own boundaries that are nearest.
+    Nearest,
+    /// There, in the middle of a segment as well.
+    Fitted,
+}
+
 static NO_STATE: State = State { map_keys: String::new(), map: String::new(), keys: String::new() };
 
 /// The name of the empty file of subtitles, beside the channel's playlists.
 pub const EMPTY_SUBTITLES: &str = "empty.vtt";
 
 impl<'a> Play<'a> {
-    pub(crate) fn feed(&self, rendition: usize) -> Feed<'a> {
-        let track = self.tracks.get(rendition).copied().flatten();
-        match track.and_then(|track| self.asset.tracks.get(track)) {
-            Some(track) => Feed::Track(track),
-            None => Feed::Silent(self.asset.lead(), self.silence(rendition)),
+    /// What a rendition shows of a run of segments of the first variant.
+    pub(crate) fn feed(&self, rendition: usize, run: &Range<usize>) -> (Feed<'a>, Range<usize>) {
+        let lead = self.asset.lead();
+        let Some(track) = self.track(rendition) else {
+            return (Feed::Silent(lead, self.silence(rendition)), run.clone());
+        };
+        match self.cut(rendition) {
+            Cut::Together => (Feed::Track(track), run.clone()),
+            Cut::Nearest => (Feed::Track(track), self.asset.cut(track, run)),
+            Cut::Fitted => {
+                let fitted = Fitted::new(track, lead, run);
+                let all = 0..fitted.listed.segments.len();
+                (Feed::Fitted(fitted, self.silence(rendition)), all)
+            }
+        }
+    }
+
+    /// How many segments a rendition lists of a run of those of the first variant.
+    fn count(&self, rendition: usize, run: &Range<usize>) -> usize {
+        match (self.track(rendition), self.cut(rendition)) {
+            (None, _) | (Some(_), Cut::Together) => run.len(),
+            (Some(track), Cut::Nearest) => self.asset.cut(track, run).len(),
+            (Some(track), Cut::Fitted) => fit::count(track, self.asset.lead(), run),
+        }
+    }
+
+    fn track(&self, rendition: usize) -> Option<&'a Track> {
+        self.asset.tracks.get(self.tracks.get(rendition).copied().flatten()?)
+    }
+
+    fn cut(&self, rendition: usize) -> Cut {
+        match self.ladder.renditions.get(rendition).map(|it| &it.kind) {
+            Some(Kind::Variant { .. }) | None => Cut::Together,
+            Some(Kind::Audio { .. }) => Cut::Nearest,
+            // What is live is cut where it was read: the next piece goes on there.
+            Some(Kind::Subtitles { .. } | Kind::IFrames { .. }) if self.asset.is_piece() => {
+                Cut::Nearest
+            }
+            Some(Kind::Subtitles { .. } | Kind::IFrames { .. }) => Cut::Fitted,
         }
     }
 
@@ -78,18 +126,10 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// What a rendition shows of a run of segments of the first variant.
-    pub(crate) fn run(&self, rendition: usize, run: &Range<usize>) -> Range<usize> {
-        match self.feed(rendition) {
-            Feed::Track(track) if self.ladder.group(rendition) > 0 => self.asset.cut(track, run),
-            Feed::Track(_) | Feed::Silent(..) => run.clone(),
-        }
-    }
-
     /// Adds a run of segments, and the discontinuity behind it, `times` over.
     pub(crate) fn add(&self, totals: &mut Totals, run: &Range<usize>, times: u64) {
         for (group, sequence) in totals.sequences.iter_mut().enumerate() {
-            let count = self.run(self.ladder.first_of(group), run).len() as u64;
+            let count = self.count(self.ladder.first_of(group), run) as u64;
             *sequence = sequence.saturating_add(count.saturating_mul(times));
         }
         let lead = self.asset.lead();
@@ -105,19 +145,23 @@ impl<'a> Play<'a> {
 }
 
 impl<'a> Feed<'a> {
-    pub(crate) fn track(&self) -> &'a Track {
+    /// Where its segments lie.
+    pub(crate) fn track(&self) -> &Track {
         match self {
             Self::Track(track) | Self::Silent(track, _) => track,
+            Self::Fitted(fitted, _) => &fitted.listed,
         }
     }
 
     /// What a segment needs before it.
     pub(crate) fn state(&self, place: usize) -> &'a State {
-        let of = |track: &'a Track| track.states.get(track.segments.get(place)?.state);
-        match self {
-            Self::Track(track) => of(track).unwrap_or(&NO_STATE),
-            Self::Silent(..) => &NO_STATE,
-        }
+        let (track, place) = match self {
+            Self::Track(track) => (*track, Some(place)),
+            Self::Fitted(fitted, _) => (fitted.track(), fitted.part(place).map(|it| it.segment)),
+            Self::Silent(track, _) => (*track, None),
+        };
+        let segment = place.and_then(|place| track.segments.get(place));
+        segment.and_then(|segment| track.states.get(segment.state)).unwrap_or(&NO_STATE)
     }
 
     /// Writes the lines and the address of a segment that begins at `start`, in a programme that began at `began`.
@@ -128,18 +172,30 @@ impl<'a> Feed<'a> {
         start: Timestamp,
         began: Timestamp,
     ) {
+        let silent = |text: &mut String, silence: &Silence| {
+            let length = self.track().start(place + 1) - self.track().start(place);
+            text.push_str(&match silence {
+                Silence::Subtitles => format!("#EXTINF:{length},\n{EMPTY_SUBTITLES}\n"),
+                Silence::Gap => format!("#EXT-X-GAP\n#EXTINF:{length},\ngap\n"),
+            });
+        };
         match self {
-            Self::Track(track) => {
-                let lines = track.segments.get(place).map_or("", |segment| &segment.text);
-                lines::write(text, lines, start, began);
-            }
-            Self::Silent(track, silence) => {
-                let length: Micros = track.start(place + 1) - track.start(place);
-                text.push_str(&match silence {
-                    Silence::Subtitles => format!("#EXTINF:{length},\n{EMPTY_SUBTITLES}\n"),
-                    Silence::Gap => format!("#EXT-X-GAP\n#EXTINF:{length},\ngap\n"),
-                });
-            }
+            Self::Track(track) => lines::write(text, track.text(place), start, began),
+            Self::Fitted(fitted, silence) => match fitted.part(place) {
+                Some(part) => {
+                    let lines = fitted.track().text(part.segment);
+                    let moved = start.0.saturating_add(part.whole.0);
+                    let whole = Timestamp(moved.saturating_sub(self.track().start(place).0));
+                    match part.lasting {
+                        Some(length) => {
+                            lines::write(text, &lines::lasting(lines, length), whole, began);
+                        }
+                        None => lines::write(text, lines, whole, began),
+                    }
+                }
+                None => silent(text, silence),
+            },
+            Self::Silent(_, silence) => silent(text, silence),
         }
     }
 }

@@ -222,9 +222,10 @@ impl Loop {
                 if end >= from && start <= to {
                     let (asset, tracks) = (turn.asset.as_ref(), turn.tracks.as_slice());
                     let play = Play { ladder: &self.ladder, asset, tracks };
+                    let (feed, run) = play.feed(rendition, &play.all());
                     showings.push(Showing {
-                        feed: play.feed(rendition),
-                        run: play.run(rendition, &play.all()),
+                        feed,
+                        run,
                         start,
                         offset: Micros(0),
                         sequence,

@@ -167,11 +167,12 @@ impl Channel {
             let asset = index(indexes, &item.asset)?;
             let play = item.play(&self.ladder, asset);
             for number in item.passes_in(asset, from, to) {
-                let (run, start, totals) = item.pass(&self.ladder, asset, number);
+                let (of_lead, start, totals) = item.pass(&self.ladder, asset, number);
+                let (feed, run) = play.feed(rendition, &of_lead);
                 showings.push(Showing {
-                    feed: play.feed(rendition),
-                    offset: asset.lead().start(run.start),
-                    run: play.run(rendition, &run),
+                    feed,
+                    offset: asset.lead().start(of_lead.start),
+                    run,
                     start,
                     sequence: totals
                         .sequence(self.ladder.group(rendition))
