@@ -184,6 +184,9 @@ impl<'a> Writer<'a> {
         if let Some(event) = &wish.live {
             return self.grant_event(place, id, wish, event, now);
         }
+        if wish.stands_in {
+            return self.grant_slate(place, id, wish, now);
+        }
         let (hash, asset, tracks) = match self.playable.get(&wish.asset) {
             Ok(found) => found,
             Err(why) => return refuse("asset", why),
@@ -291,6 +294,37 @@ impl<'a> Writer<'a> {
         };
         breaks::filled(self.channel, self.indexes, wished.duration, &ads, last_ad, room)
             .map_err(|why| ("duration".to_owned(), why))
+    }
+
+    /// Lays the slate where something is gone, for as long as that was to play.
+    fn grant_slate(&mut self, place: usize, id: Option<u64>, wish: &Wish, now: Timestamp) {
+        let mut refuse = |field: &str, why| {
+            self.refusals.push(Refusal { wish: place, field: field.to_owned(), why });
+        };
+        let Some(slate) = &self.channel.slate else { return refuse("asset", Why::NoSlate) };
+        let Ok(asset) = index(self.indexes, &slate.asset) else {
+            return refuse("asset", Why::NoSlate);
+        };
+        let nearest = |asset: &Asset, rest| asset.lead().boundary(rest);
+        let duration = wish.duration.unwrap_or_default();
+        let Some((end, passes)) = fitting(asset, duration, nearest) else {
+            return refuse("duration", Why::Empty);
+        };
+        if self.room < 2 {
+            return refuse("items", Why::Full);
+        }
+        if let Some((field, why)) = self.wrong_start(wish, now) {
+            return self.refusals.push(Refusal { wish: place, field, why });
+        }
+        if let Some(start) = wish.start {
+            self.fill(start, nearest);
+        }
+        let start = self.at().unwrap_or(now);
+        let (hash, tracks) = (&slate.asset, &slate.tracks);
+        let (role, title, first) = (Role::Slate, None, 0);
+        let item = self.push(start, Part { role, hash, title, asset, tracks, first, end, passes });
+        let id = id.unwrap_or_else(|| self.take_id());
+        self.entries.push(Entry { id, wish: Some(wish.clone()), items: vec![item], seen: None });
     }
 
     /// Lays the slate where a live source is to play: pieces of it take its place as they are seen.

@@ -196,6 +196,10 @@ fn left_of(wish: Wish, at: Timestamp, left: &[Item], indexes: &Library) -> Optio
         let end = event.end.min(at);
         return Some(Wish { live: Some(Event { end, ..event }), ..wish });
     }
+    if wish.stands_in {
+        let duration = left.iter().fold(Micros(0), |sum, item| sum + item.duration);
+        return Some(Wish { duration: Some(duration), ..wish });
+    }
     // The caller gives the indexes of the log with it.
     let Some(asset) = indexes.get(&wish.asset) else { return Some(wish) };
     let lead = asset.lead();

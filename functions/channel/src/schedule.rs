@@ -87,6 +87,9 @@ pub struct Wish {
     /// Where it is interrupted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub breaks: Vec<Break>,
+    /// Whether it is the slate, in the place of something that is gone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stands_in: bool,
 }
 
 /// A live source between programmes.

@@ -203,6 +203,7 @@ fn wish(
         offset: Micros(0),
         duration: None,
         breaks,
+        stands_in: false,
     };
     (wish, whole)
 }

@@ -132,7 +132,7 @@ impl ChannelAnswer {
 #[derive(Debug, Serialize)]
 pub struct EntryAnswer {
     id: u64,
-    /// Absent where the channel filled a hole, or a live source plays.
+    /// Absent where the slate plays, for nothing was there or it is gone, or a live source.
     asset: Option<String>,
     /// Whether a live source plays.
     live: bool,
@@ -193,7 +193,7 @@ impl EntryAnswer {
     }
 
     fn new(entry: &Entry, names: &Names) -> Self {
-        let wish = entry.wish.as_ref();
+        let wish = entry.wish.as_ref().filter(|wish| !wish.stands_in);
         let item = entry.items.first();
         let is_live = item.is_some_and(|item| item.live.is_some());
         let of_wish = wish.and_then(|wish| wish.title.clone().or_else(|| names.title(&wish.asset)));

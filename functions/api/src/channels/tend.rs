@@ -18,8 +18,6 @@ const LATE: Micros = Micros::from_secs(15);
 const MARGIN: Micros = Micros::from_secs(4);
 /// Entries of a channel that are looked at side by side.
 const AT_ONCE: usize = 32;
-/// A slate that would have to play more often in the place of what is gone does so as where nothing is scheduled.
-const MAX_REPEATS: u64 = 100;
 
 /// Looks at what begins soon on a channel.
 pub async fn tend<H: Shelf, V: Vods, C: Clock>(
@@ -33,7 +31,7 @@ pub async fn tend<H: Shelf, V: Vods, C: Clock>(
     let log = channels.shelf.log(&record.id, settled, settled + every + LATE).await?;
     let coming = log.iter().filter(|entry| entry.start() > settled);
     // A live source is looked at when it plays.
-    let is_vod = |wish: &Wish| wish.live.is_none();
+    let is_vod = |wish: &Wish| wish.live.is_none() && !wish.stands_in;
     let wished = coming.filter(|entry| entry.wish.as_ref().is_some_and(is_vod));
     let looks = wished.map(|entry| gone(channels, entry, now, looked));
     let mut looks = pin!(stream::iter(looks).buffered(AT_ONCE));
@@ -117,27 +115,18 @@ async fn replace<H: Shelf, V: Vods, C: Clock>(
     };
     let mut edits = Vec::new();
     if let Some((hash, index)) = slate {
-        let (length, each) = (entry.end().since(entry.start()), index.duration().0.max(1));
-        let (whole, rest) = (length.0 / each, Micros(length.0 % each));
-        let wish = |duration| Wish {
-            asset: hash.clone(),
+        let wish = Wish {
+            asset: hash,
             live: None,
             title: None,
-            start: None,
+            start: Some(entry.start()),
             offset: Micros(0),
-            duration,
+            duration: Some(entry.end().since(entry.start())),
             breaks: Vec::new(),
+            stands_in: true,
         };
-        if whole <= MAX_REPEATS {
-            let mut wishes: Vec<Wish> = (0..whole).map(|_| wish(None)).collect();
-            wishes.extend((rest > Micros(0)).then(|| wish(Some(rest))));
-            if let Some(first) = wishes.first_mut() {
-                first.start = Some(entry.start());
-            }
-            edits.push(Edit::Replace(entry.id, wishes));
-        }
-        // A hole is one item, however long. Where there is no room for a segment of the slate that is longer than what
-        // is left, it ends with the one before.
+        edits.push(Edit::Replace(entry.id, vec![wish]));
+        // Where there is no room for a segment of the slate that is longer than what is left, it ends with the one before.
         let early = Timestamp(entry.end().0.saturating_sub(index.longest().0 / 2));
         edits.extend([entry.end(), early].map(|until| Edit::Clear(entry.id, until)));
     }

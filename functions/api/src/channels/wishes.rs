@@ -137,6 +137,7 @@ impl ItemAsked {
             offset: fields.seconds("offset", errors).unwrap_or(Micros(0)),
             duration: fields.seconds("duration", errors),
             breaks,
+            stands_in: false,
         };
         Some(Self { path, asset: Some(asset?), wish, ads })
     }
@@ -182,6 +183,7 @@ fn live(
         offset: Micros(0),
         duration: None,
         breaks: Vec::new(),
+        stands_in: false,
     };
     Some(ItemAsked { path, asset: None, wish, ads: Vec::new() })
 }

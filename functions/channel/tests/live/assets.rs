@@ -49,6 +49,7 @@ fn sound_that_is_cut_elsewhere_plays_from_and_to_its_nearest_boundaries_and_neve
             offset: Micros::from_millis(offset),
             duration: Some(Micros::from_millis(duration)),
             breaks: Vec::new(),
+            stands_in: false,
         };
         assert!(world.change(Edit::Append(vec![wish]), 0));
         world.channel.window = Micros::from_secs(60);

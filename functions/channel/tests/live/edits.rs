@@ -3,7 +3,7 @@
 use crate::events;
 use crate::schedules::World;
 use crate::vod::{Programme, millis, moment};
-use channel::{Break, Change, Edit, Entry, Marker, Refusal, Why, Wish, edit};
+use channel::{Break, Change, Edit, Entry, Marker, Refusal, Role, Why, Wish, edit};
 use hls::Micros;
 
 const SHOW: usize = 1;
@@ -74,6 +74,34 @@ fn an_edit_leaves_what_comes_before_it_and_moves_what_comes_after() {
     assert_eq!(times(&world.log), [(1, 0), (2, 6_000), (6, 16_000), (5, 19_000), (4, 22_000)]);
     assert!(world.change(Edit::Remove(vec![5, 2]), 0));
     assert_eq!(times(&world.log), [(1, 0), (6, 6_000), (4, 9_000)]);
+}
+
+#[test]
+fn the_slate_that_stands_in_is_one_item_that_is_moved_cut_and_replaced_as_a_programme_is() {
+    let mut world = world();
+    let duration = Some(Micros::from_millis(10_000));
+    let slate = Wish { stands_in: true, duration, ..world.wish(0) };
+    assert!(world.change(Edit::Replace(3, vec![slate.clone()]), 0));
+    assert_eq!(times(&world.log), [(1, 0), (2, 6_000), (5, 16_000), (4, 26_000)]);
+    let stands_in = |world: &World| {
+        let entry = world.log.iter().find(|it| it.id == 5).unwrap();
+        assert_eq!(entry.items.len(), 1);
+        (entry.items[0].role, millis(entry.start()), millis(entry.end()))
+    };
+    assert_eq!(stands_in(&world), (Role::Slate, 16_000, 26_000));
+    assert!(world.change(Edit::Insert(5, vec![world.wish(OTHER)]), 0));
+    assert_eq!(stands_in(&world), (Role::Slate, 19_000, 29_000));
+    assert!(world.change(Edit::From(moment(24_000), vec![world.wish(OTHER)]), 0));
+    assert_eq!(stands_in(&world), (Role::Slate, 19_000, 24_000));
+    assert!(world.change(Edit::Remove(vec![2]), 0));
+    assert_eq!(stands_in(&world), (Role::Slate, 9_000, 14_000), "as much as was left");
+    assert!(world.change(Edit::Replace(5, vec![world.wish(OTHER)]), 0));
+    // Without a slate, or for no time, it cannot.
+    let none = Wish { duration: None, ..slate.clone() };
+    let refused = |world: &World, wish| edited(world, Edit::Append(vec![wish]), 0).unwrap_err();
+    assert_eq!(refused(&world, none)[0].why, Why::Empty);
+    world.channel.slate = None;
+    assert_eq!(refused(&world, slate)[0].why, Why::NoSlate);
 }
 
 #[test]

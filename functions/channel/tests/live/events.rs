@@ -199,6 +199,7 @@ impl World {
             offset: Micros(0),
             duration: None,
             breaks: Vec::new(),
+            stands_in: false,
         }
     }
 

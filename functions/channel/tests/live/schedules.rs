@@ -37,6 +37,7 @@ impl World {
             offset: Micros(0),
             duration: None,
             breaks: Vec::new(),
+            stands_in: false,
         }
     }
 
@@ -144,6 +145,7 @@ fn wish(world: &World, (asset, start, offset, duration, pause): &Dice, now: i64)
         offset: Micros::from_millis(if offset % 2 == 0 { 0 } else { *offset }),
         duration: duration.map(Micros::from_millis),
         breaks: breaks.collect(),
+        stands_in: false,
     }
 }
 
@@ -299,6 +301,7 @@ fn a_break_is_filled_with_ads_in_turn_and_marked() {
             duration: Micros::from_secs(9),
             ads: vec![],
         }],
+        stands_in: false,
     };
     assert!(world.change(Edit::Append(vec![wish]), 0));
     let roles: Vec<(Role, u64)> =

@@ -65,6 +65,7 @@ impl Screen {
                     ads: Vec::new(),
                 })
                 .collect(),
+            stands_in: false,
         });
         let wishes = Edit::Append(wishes.collect());
         let change = edit(&channel, &[], 1, wishes, &indexes, moment(0)).unwrap();
