@@ -267,11 +267,12 @@ impl Fixed {
         ads: Vec<AssetHash>,
         now: Timestamp,
     ) -> Result<Option<Channel>, Vec<FieldError>> {
-        let first = named.first();
+        // What its renditions are in is not described: the first that plays in them shows it.
+        let Some(first) = named.first() else { return Ok(None) };
         let described = self.ladder.as_deref().and_then(|text| {
             match hls::parse(text.as_bytes(), &Limits::default()) {
                 Ok(Playlist::Multivariant(multivariant)) => {
-                    Some(Ladder::described(&multivariant, first.map(|it| it.asset.ladder())))
+                    Some(Ladder::described(&multivariant, Some(first.asset.ladder())))
                 }
                 Ok(Playlist::Media(_)) | Err(_) => None,
             }

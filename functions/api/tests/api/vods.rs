@@ -10,7 +10,7 @@ use url::Url;
 
 /// VODs at `https://vod.example/<name>/main.m3u8`: two variants of as many 2 s segments as the name says. What is
 /// called `poor..` has one, the segments of `slow..` take 12 s, and `huge..` has as many renditions of 8 MiB. Each is
-/// at `again.m3u8` as well. Those of `locked..` are encrypted, and have a map. Those of `signed..` are signed anew each time that they are asked for.
+/// at `again.m3u8` as well. What is called `rich..` has one of 7 Mbit/s, and `beside..` has its sound beside it, in AAC. Those of `locked..` are encrypted, and have a map. Those of `signed..` are signed anew each time that they are asked for.
 #[derive(Default)]
 pub struct MadeUp {
     /// The names of those that are gone.
@@ -86,6 +86,19 @@ impl Vods for MadeUp {
             "main.m3u8" if name.starts_with("poor") => {
                 "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=400000,RESOLUTION=320x180\nv0.m3u8\n"
                     .to_owned()
+            }
+            "main.m3u8" if name.starts_with("rich") => {
+                "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=7000000,RESOLUTION=640x360\nv1.m3u8\n"
+                    .to_owned()
+            }
+            "main.m3u8" if name.starts_with("beside") => {
+                "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"English\",LANGUAGE=\"en\",URI=\"a0.m3u8\"\n\
+                 #EXT-X-STREAM-INF:BANDWIDTH=400000,RESOLUTION=320x180,AUDIO=\"a\"\nv0.m3u8\n"
+                    .to_owned()
+            }
+            "a0.m3u8" if name.starts_with("beside") => {
+                let segments: String = (0..segments).map(|n| format!("#EXTINF:2,\n{n}.aac\n")).collect();
+                format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n{segments}#EXT-X-ENDLIST\n")
             }
             "main.m3u8" | "again.m3u8" => {
                 "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=900000,RESOLUTION=640x360\nv1.m3u8\n\
