@@ -7,6 +7,8 @@ use hls::{AttributeList, Line, Media, Micros, MultivariantPlaylist, Variant};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 
+const FRAME_RATE: &str = "FRAME-RATE";
+
 /// The renditions of a channel, and what its multivariant playlist says of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ladder {
@@ -257,12 +259,35 @@ impl Ladder {
         text
     }
 
-    /// Raises the bandwidths that are published to those of a programme and the tracks that are played of it.
+    /// Raises the bandwidths that are published, and the frame rates that are stated, to those of a programme and the tracks
+    /// that are played of it: both are upper bounds (RFC 8216 section 4.3.4.2).
     pub fn lift(&mut self, asset: &Asset, tracks: &[Option<usize>]) {
+        self.lift_rates(asset, tracks);
         self.peaks.resize(self.renditions.len(), 0);
         for (peak, track) in self.peaks.iter_mut().zip(tracks) {
             let of = track.and_then(|track| asset.ladder.renditions.get(track));
             *peak = of.map_or(0, |of| of.kind.bandwidth()).max(*peak);
+        }
+    }
+
+    fn lift_rates(&mut self, asset: &Asset, tracks: &[Option<usize>]) {
+        fn rate(attributes: &AttributeList) -> Option<(Micros, &str)> {
+            let text = attributes.get(FRAME_RATE)?;
+            Some((hls::duration(text)?, text))
+        }
+        let offered: Vec<(AttributeList, usize)> = asset.ladder.stated().collect();
+        for line in &mut self.lines {
+            let LadderLine::Variant(attributes, of) = line else { continue };
+            let mut stated = AttributeList::new(attributes);
+            let track = tracks.get(*of).copied().flatten();
+            let all = offered.iter().filter(|(_, of)| Some(*of) == track);
+            let highest = all.filter_map(|(attributes, _)| rate(attributes)).max();
+            if let (Some(highest), Some(known)) = (highest, rate(&stated))
+                && highest.0 > known.0
+            {
+                stated.remove(FRAME_RATE);
+                *attributes = format!("{stated},{FRAME_RATE}={}", highest.1);
+            }
         }
     }
 

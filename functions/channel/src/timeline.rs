@@ -40,7 +40,7 @@ pub enum Unread {
 const KEPT: Micros = Micros::from_secs(86_400);
 
 impl Channel {
-    /// The multivariant playlist. It never changes.
+    /// The multivariant playlist. It changes only where something richer than all before is scheduled.
     #[must_use]
     pub fn multivariant(&self) -> String {
         self.ladder.multivariant()

@@ -302,11 +302,9 @@ impl Fixed {
         if !errors.is_empty() {
             return Err(errors);
         }
-        if self.ladder.is_none() {
-            for Named { asset, .. } in named {
-                let tracks: Tracks = tracks(&ladder, target_duration, asset).unwrap_or_default();
-                ladder.lift(asset, &tracks);
-            }
+        for Named { asset, .. } in named {
+            let tracks: Tracks = tracks(&ladder, target_duration, asset).unwrap_or_default();
+            ladder.lift(asset, &tracks);
         }
         let window =
             Micros::from_secs(self.window_seconds.unwrap_or(WINDOW_SECONDS).max(3 * target));

@@ -22,7 +22,7 @@ use relay::ports::Clock;
 const PLAYLIST: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");
 const ANYBODY: HeaderValue = HeaderValue::from_static("*");
 
-/// How long a multivariant playlist may be kept: it changes with the channel only.
+/// How long a multivariant playlist may be kept: it changes only where something richer is scheduled.
 const MULTIVARIANT_SECONDS: u64 = 60;
 
 /// The longest name of a viewer.

@@ -155,18 +155,20 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
         let before = known.as_ref().and_then(|known| known.channel.clone());
         let made = match before {
             Some(before) => {
-                let mut slate = before.slate.clone();
+                let (mut slate, mut ladder) = (before.slate.clone(), before.ladder.clone());
                 for Named { field, hash, asset } in &named {
                     match channel::tracks(&before.ladder, before.target_duration, asset) {
-                        // What was added again under its id plays as it is now.
-                        Ok(tracks) if field == "slate" => {
-                            slate = Some(Slate { asset: hash.clone(), tracks });
+                        Ok(tracks) => {
+                            ladder.lift(asset, &tracks);
+                            // What was added again under its id plays as it is now.
+                            if field == "slate" {
+                                slate = Some(Slate { asset: hash.clone(), tracks });
+                            }
                         }
-                        Ok(_) => {}
                         Err(flaws) => errors.0.extend(super::definition::said(field, &flaws)),
                     }
                 }
-                Some(Channel { ads: ads_of, slate, ..before })
+                Some(Channel { ads: ads_of, slate, ladder, ..before })
             }
             None => match asked.fixed.channel(&named, ads_of, self.clock.now()) {
                 Ok(made) => made,

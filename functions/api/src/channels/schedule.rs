@@ -16,9 +16,10 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use channel::ports::{ChannelRecord, Shelf};
-use channel::{AssetHash, Change, Edit, Entry, Item, Library, Refusal, Wish, edit};
+use channel::{AssetHash, Change, Edit, Entry, Item, Library, Refusal, Tracks, Wish, edit};
 use hls::{Micros, Timestamp};
 use relay::ports::Clock;
+use std::collections::BTreeMap;
 
 /// What `GET` shows when nothing is said.
 const DAY: Micros = Micros::from_secs(86_400);
@@ -169,7 +170,7 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
             let log = self.log(id, now).await?;
             let named = named(&record, &log, wanted);
             let indexes = self.indexes_of(&log, named.into_iter()).await?;
-            let channel = match record.channel.clone() {
+            let mut channel = match record.channel.clone() {
                 Some(channel) => channel,
                 None => match first_channel(&record, wanted, &indexes, now) {
                     Ok(channel) => channel,
@@ -181,6 +182,15 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
                 Ok(change) => change,
                 Err(refusals) => return Ok(Err(Unchanged::Refused(refusals))),
             };
+            // Each asset once, however often it is scheduled.
+            let items = change.entries.iter().flat_map(|entry| &entry.items);
+            let played: BTreeMap<&AssetHash, &Tracks> =
+                items.map(|item| (&item.asset, &item.tracks)).collect();
+            for (hash, tracks) in played {
+                if let Some(asset) = indexes.get(hash) {
+                    channel.ladder.lift(asset, tracks);
+                }
+            }
             if let Some(entries) = self.write(record, channel, &log, change, picked).await? {
                 if entries.iter().any(|it| it.wish.as_ref().is_some_and(|it| it.live.is_some())) {
                     self.air.note(id);

@@ -25,3 +25,26 @@ async fn a_ladder_that_is_described_alone_is_in_what_the_first_programme_is_in()
     let sound = world.get("/channels/one/audio_en.m3u8").await;
     assert!(sound.text.contains("https://vod.example/beside5/0.aac"), "{}", sound.text);
 }
+
+#[tokio::test]
+async fn the_bandwidth_of_a_rung_is_that_of_the_richest_programme_that_was_scheduled() {
+    let world = World::new();
+    world.add("rich5").await;
+    let slate = json!({ "slate": "slate3" });
+    world.channel(&slate).await;
+    let master = async || world.get("/channels/one/master.m3u8").await.text;
+    let before = master().await;
+    assert!(before.contains("BANDWIDTH=900000,RESOLUTION=640x360"), "{before}");
+    let film = json!({ "items": [{ "asset": "film10" }] });
+    assert_eq!(world.post("/channels/one/schedule", &film).await.status, 201);
+    assert_eq!(master().await, before);
+    let items = json!({ "items": [{ "asset": "rich5" }] });
+    assert_eq!(world.post("/channels/one/schedule", &items).await.status, 201);
+    let after = before.replace("BANDWIDTH=900000", "BANDWIDTH=7000000");
+    // It is all that is there for the other rung as well.
+    let after = after.replace("BANDWIDTH=400000", "BANDWIDTH=7000000");
+    assert_eq!(master().await, after);
+    // Viewers may have it: it is never less.
+    assert_eq!(world.put("/channels/one", &slate).await.status, 200);
+    assert_eq!(master().await, after);
+}

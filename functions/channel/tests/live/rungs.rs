@@ -57,6 +57,29 @@ fn what_is_published_of_a_bandwidth_does_not_change_what_is_chosen_by_it() {
 }
 
 #[test]
+fn a_frame_rate_that_is_stated_is_that_of_the_fastest_programme() {
+    let of = |rate: &str| {
+        let mut rungs = programme(1_500, 3_000);
+        rungs[1] = rungs[1].replacen("BANDWIDTH", &format!("{rate}BANDWIDTH"), 1);
+        vod_of(&rungs)
+    };
+    for (own, other, expected) in [
+        ("FRAME-RATE=25.000,", "FRAME-RATE=50.000,", Some("50.000")),
+        ("FRAME-RATE=50.000,", "FRAME-RATE=29.970,", Some("50.000")),
+        ("FRAME-RATE=25.000,", "", Some("25.000")),
+        ("", "FRAME-RATE=50.000,", None),
+    ] {
+        let mut ladder = of(own).ladder().clone();
+        ladder.lift(&of(other), &[Some(0), Some(1)]);
+        let text = ladder.multivariant();
+        let stated = text.lines().filter_map(|line| line.split_once("FRAME-RATE=")).next();
+        let stated = stated.map(|(_, rate)| rate.split(',').next().unwrap());
+        assert_eq!(stated, expected, "{own} {other}: {text}");
+        assert_eq!(text.matches("FRAME-RATE").count(), usize::from(expected.is_some()));
+    }
+}
+
+#[test]
 fn a_picture_of_the_range_of_a_variant_plays_in_it() {
     let ranged = |name: &str, rate: u64, height: u64, range: &str| {
         let range = if range.is_empty() { String::new() } else { format!(",VIDEO-RANGE={range}") };
