@@ -167,6 +167,9 @@ pub enum Unsupported {
     /// Alternative video.
     #[error("is of alternative video")]
     AlternativeVideo,
+    /// A segment that no player can read.
+    #[error("is at an address that is neither of http nor of https")]
+    Scheme,
     /// Keys that a licence server gives out to whom it knows.
     #[error("is encrypted with keys that only a DRM system gives")]
     Drm,

@@ -156,6 +156,10 @@ pub(crate) fn track(
         let (playlist, what) = (playlist.to_owned(), Unsupported::Drm);
         return Err(Flaw::Unsupported { playlist, segment: place + 1, what });
     }
+    if let Some(place) = read.segments.iter().position(|it| !base.is_read(&it.uri)) {
+        let (playlist, what) = (playlist.to_owned(), Unsupported::Scheme);
+        return Err(Flaw::Unsupported { playlist, segment: place + 1, what });
+    }
     let (mut end, mut discontinuities) = (Micros(0), 0);
     let mut states: Vec<State> = Vec::new();
     let mut segments = Vec::with_capacity(read.segments.len());

@@ -26,6 +26,12 @@ impl Base {
         Some(Self(self.0.join(playlist).ok()?))
     }
 
+    /// Whether an address is one that players read.
+    pub(crate) fn is_read(&self, address: &str) -> bool {
+        let url = self.0.join(address.trim()).ok();
+        url.is_none_or(|url| matches!(url.scheme(), "http" | "https" | "data"))
+    }
+
     /// A whole address; one that cannot be joined stays as it is written.
     pub(crate) fn whole(&self, address: &str) -> String {
         let Ok(joined) = self.0.join(address.trim()) else { return address.trim().to_owned() };

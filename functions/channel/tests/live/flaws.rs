@@ -78,6 +78,11 @@ fn a_programme_that_cannot_be_played_is_refused_with_every_reason() {
             "v1/main.m3u8: segment 2 is encrypted with keys that only a DRM system gives",
         ),
         (
+            "a segment that no player reads",
+            ladder(video(), video().replace("s1.ts", "ftp://a.example/s1.ts"), audio()),
+            "v1/main.m3u8: segment 2 is at an address that is neither of http nor of https",
+        ),
+        (
             "sound with a discontinuity elsewhere",
             ladder(
                 media("s", "ts", &[1_000, 1_000, -1_000]),
