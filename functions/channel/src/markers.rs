@@ -42,7 +42,9 @@ impl Marks<'_> {
         if let Some(spot) = self.item.returns.filter(|_| begins) {
             if has(Marker::Daterange) {
                 let section = scte35::hexadecimal(&scte35::splice(&spot, false));
-                write_break(text, &spot, &format!(",SCTE35-IN={section}"))?;
+                // A break that is cut is shorter than it was announced to be.
+                let duration = self.item.start.since(spot.start);
+                write_break(text, &spot, &format!(",DURATION={duration},SCTE35-IN={section}"))?;
             }
             if has(Marker::Cue) {
                 text.push_str("#EXT-X-CUE-IN\n");

@@ -190,6 +190,20 @@ fn a_programme_is_cut_where_its_break_begins_and_nothing_is_left_of_the_break() 
 }
 
 #[test]
+fn a_break_that_is_cut_short_says_at_its_end_how_long_it_was() {
+    let mut world = world();
+    world.channel.markers = [Marker::Daterange].into();
+    let pause = Break { at: Micros::from_secs(4), duration: Micros::from_secs(9), ads: Vec::new() };
+    let wanted = Wish { breaks: vec![pause], ..world.wish(SHOW) };
+    assert!(world.change(Edit::Replace(4, vec![wanted]), 0));
+    assert!(world.change(Edit::From(moment(33_000), vec![world.wish(SHOW)]), 26_000));
+    let list = world.channel.media_playlist(&world.items(), &world.indexes, moment(36_000), 0);
+    let text = list.unwrap().text;
+    let ends: Vec<&str> = text.lines().filter(|line| line.contains("SCTE35-IN")).collect();
+    assert!(ends[0].contains(",PLANNED-DURATION=9,DURATION=3,SCTE35-IN"), "{ends:?}");
+}
+
+#[test]
 fn a_programme_that_was_cut_stays_as_it_is_left_whatever_is_edited_before_it() {
     let pause = |at, duration| Break {
         at: Micros::from_secs(at),
