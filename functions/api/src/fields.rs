@@ -137,14 +137,19 @@ impl Object {
 
     /// The length of time in a field, in seconds with or without decimals.
     pub fn seconds(&mut self, name: &str, errors: &mut Errors) -> Option<Micros> {
-        let seconds = match self.take(name)? {
+        self.decimal(name, "must be a number of seconds", errors)
+    }
+
+    /// The number in a field, with or without decimals, in millionths; what it must be is said where it is none.
+    pub fn decimal(&mut self, name: &str, must: &str, errors: &mut Errors) -> Option<Micros> {
+        let number = match self.take(name)? {
             Value::Number(number) => hls::duration(&number.to_string()),
             _ => None,
         };
-        if seconds.is_none() {
-            errors.add(self.field(name), "must be a number of seconds");
+        if number.is_none() {
+            errors.add(self.field(name), must);
         }
-        seconds
+        number
     }
 
     /// The moment in a field, as RFC 3339 writes it.

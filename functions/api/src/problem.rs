@@ -56,8 +56,12 @@ impl Problem {
         let detail = match errors.as_slice() {
             [one] => format!("{} {}", one.field, one.detail),
             several => {
-                let names: Vec<_> = several.iter().map(|error| error.field.as_str()).collect();
-                format!("{} fields are wrong: {}", several.len(), names.join(", "))
+                let mut names: Vec<_> = several.iter().map(|error| error.field.as_str()).collect();
+                names.dedup();
+                match names.as_slice() {
+                    [one] => format!("{one} is wrong for {} reasons", several.len()),
+                    _ => format!("{} fields are wrong: {}", names.len(), names.join(", ")),
+                }
             }
         };
         let mut problem = Self::new(status, detail);

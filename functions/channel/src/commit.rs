@@ -78,6 +78,16 @@ pub enum Why {
     /// There is nothing to fill a break with.
     #[error("needs ads, of its own or the channel's, or a slate")]
     NoAds,
+    /// An entry behind cannot be as it is.
+    #[error("would move entry {entry}, whose {field} {why}")]
+    Behind {
+        /// The entry.
+        entry: u64,
+        /// The field of its wish.
+        field: String,
+        /// What would be wrong with it.
+        why: Box<Why>,
+    },
     /// There is no such entry, or it is what stands in where nothing was asked for.
     #[error("is no programme of the schedule")]
     NoEntry,

@@ -67,6 +67,7 @@ pub fn edit(
         log.iter().skip(from).filter_map(moved).collect()
     };
     let is_cut = matches!(edit, Edit::From(..));
+    let asked = if matches!(edit, Edit::Remove(_)) { "entries" } else { "items" };
     let (at, mut wishes): (Timestamp, Vec<(Option<u64>, Wish)>) = match edit {
         Edit::Append(wishes) => (Timestamp(u64::MAX), fresh(wishes).collect()),
         Edit::From(at, _) if at < frozen => return Err(refuse("from", Why::Frozen(frozen))),
@@ -127,7 +128,18 @@ pub fn edit(
     {
         first.start = first.start.or(Some(at));
     }
-    let written = write(channel, &log, next_id, &wishes, indexes, now)?;
+    let written = write(channel, &log, next_id, &wishes, indexes, now);
+    // What is behind is no field of what was asked for.
+    let of_asked = |refusal: Refusal| match wishes.get(refusal.wish) {
+        Some((Some(entry), _)) if refusal.why != Why::Full => {
+            let Refusal { wish, field, why } = refusal;
+            let why = Why::Behind { entry: *entry, field, why: Box::new(why) };
+            Refusal { wish, field: asked.to_owned(), why }
+        }
+        Some(_) | None => refusal,
+    };
+    let written =
+        written.map_err(|refusals| refusals.into_iter().map(of_asked).collect::<Vec<_>>())?;
     Ok(Change { kept, entries: cut.into_iter().chain(written).collect() })
 }
 

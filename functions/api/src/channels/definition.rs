@@ -186,12 +186,17 @@ fn ladder(fields: &mut Object, errors: &mut Errors) -> Option<String> {
         if !all.is_empty() && variants.is_empty() {
             errors.add(fields.field(name), "is taken with a ladder that is described only");
         }
+        let mut titles: Vec<String> = Vec::new();
         for (place, (path, value)) in all.into_iter().enumerate().take(MAX_RENDITIONS) {
             let Some(mut of) = Object::of(&path, value, errors) else { continue };
             of.only(&RENDITION_FIELDS, errors);
             let language = quoted(&mut of, "language", errors);
             let title = quoted(&mut of, "name", errors).or(language.clone());
             let title = title.unwrap_or_else(|| format!("{name} {}", place + 1));
+            if titles.contains(&title) {
+                errors.add(of.field("name"), "is that of another: players tell them apart by it");
+            }
+            titles.push(title.clone());
             let default = if place == 0 && kind == "AUDIO" { "YES" } else { "NO" };
             let language = language.map_or_else(String::new, |it| format!(",LANGUAGE=\"{it}\""));
             writeln!(
@@ -211,21 +216,23 @@ fn ladder(fields: &mut Object, errors: &mut Errors) -> Option<String> {
     for (place, (path, value)) in variants.into_iter().enumerate().take(MAX_RENDITIONS) {
         let Some(mut of) = Object::of(&path, value, errors) else { continue };
         of.only(&VARIANT_FIELDS, errors);
-        let bandwidth = of.number("bandwidth", errors).unwrap_or(0);
-        if bandwidth == 0 {
-            errors.add(of.field("bandwidth"), "is required: bits per second at most");
+        let bandwidth = of.number("bandwidth", errors);
+        match bandwidth {
+            None => errors.add(of.field("bandwidth"), "is required: bits per second at most"),
+            Some(0) => errors.add(of.field("bandwidth"), "must be at least 1: bits per second"),
+            Some(_) => {}
         }
+        let bandwidth = bandwidth.unwrap_or_default();
         let codecs = quoted(&mut of, "codecs", errors).map(|it| format!(",CODECS=\"{it}\""));
         let resolution = quoted(&mut of, "resolution", errors).map(|it| {
-            let sides = it
-                .split_once('x')
-                .map(|(w, h)| w.parse::<u16>().is_ok() && h.parse::<u16>().is_ok());
-            if sides != Some(true) {
+            let is_side = |side: &str| side.parse::<u16>().is_ok_and(|pixels| pixels > 0);
+            if !it.split_once('x').is_some_and(|(w, h)| is_side(w) && is_side(h)) {
                 errors.add(of.field("resolution"), "must be like 1280x720");
             }
             format!(",RESOLUTION={it}")
         });
-        let rate = of.seconds("frame_rate", errors).map(|it| format!(",FRAME-RATE={it}"));
+        let rate = of.decimal("frame_rate", "must be a number of frames a second", errors);
+        let rate = rate.map(|it| format!(",FRAME-RATE={it}"));
         let (codecs, resolution) = (codecs.unwrap_or_default(), resolution.unwrap_or_default());
         let rate = rate.unwrap_or_default();
         writeln!(

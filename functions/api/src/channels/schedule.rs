@@ -56,11 +56,14 @@ pub async fn show<H: Shelf, V: Vods, C: Clock>(
             errors.add(&*name, "must be a moment such as 2026-11-21T20:15:00Z");
         }
     }
+    let from = from.unwrap_or_else(|| channels.clock.now());
+    let to = to.unwrap_or(from + DAY);
+    if to < from {
+        errors.add("to", "must not be before from, which is now unless it is said");
+    }
     if !errors.0.is_empty() {
         return Err(Problem::fields(StatusCode::BAD_REQUEST, errors.0));
     }
-    let from = from.unwrap_or_else(|| channels.clock.now());
-    let to = to.unwrap_or(from + DAY);
     let log = channels.shelf.log(&id, from, to).await.map_err(|error| failed(&error))?;
     let names = Names::read(&*channels.shelf).await.map_err(|error| failed(&error))?;
     let within = log.iter().filter(|entry| entry.end() > from && entry.start() < to);

@@ -168,6 +168,18 @@ fn what_was_announced_of_a_programme_stays_when_it_is_cut() {
 }
 
 #[test]
+fn what_is_in_the_way_of_an_edit_behind_it_is_named_by_its_entry() {
+    let mut world = world();
+    let late = Wish { start: Some(moment(40_000)), ..world.wish(SHOW) };
+    assert!(world.change(Edit::Append(vec![late]), 0));
+    let entry = world.log.last().unwrap().id;
+    let refusals = edited(&world, Edit::Insert(4, vec![world.wish(SHOW)]), 0).unwrap_err();
+    let why = Box::new(Why::Overlaps(moment(46_000)));
+    let why = Why::Behind { entry, field: "start".to_owned(), why };
+    assert_eq!(refusals, [Refusal { wish: 2, field: "items".to_owned(), why }]);
+}
+
+#[test]
 fn a_programme_of_which_a_cut_takes_nothing_stays_as_it_is() {
     let world = world();
     let wanted = Edit::From(moment(25_999), vec![world.wish(OTHER)]);
