@@ -149,6 +149,55 @@ fn a_rendition_keeps_its_name_whatever_is_stated_of_it_later() {
 }
 
 #[test]
+fn renditions_keep_their_names_where_each_reader_is_given_other_addresses_and_bandwidths() {
+    let main = |ms: u64| {
+        let of = |size: &str, bandwidth: u64| {
+            let bandwidth = bandwidth + ms % 1_000;
+            let stated = format!("BANDWIDTH={bandwidth},RESOLUTION={size}");
+            format!("#EXT-X-STREAM-INF:{stated}\nchunks_{size}_w{ms}.m3u8\n")
+        };
+        format!("#EXTM3U\n{}{}", of("1280x720", 300_000), of("640x360", 100_000))
+    };
+    for again in [None, Some(90_000)] {
+        let scene = Scene { until: 200_000, again, ..Scene::default() };
+        let noted = scene.carry(move |what, ms| match what {
+            "get a/main.m3u8" => (10, Ok(main(ms))),
+            // One of them lasts until it is not read any more, and the other for a while.
+            "get a/chunks_640x360_w0.m3u8" if ms > 130_000 => (10, Err("404")),
+            _ => steady(what, ms),
+        });
+        let names: Vec<_> = noted.stored.keys().map(String::as_str).collect();
+        let playlists = ["video-100000", "video-300000"];
+        let expected = playlists.map(|name| format!("0 channel_{name}.m3u8"));
+        assert_eq!(names[1..], expected, "{again:?}");
+        for name in playlists {
+            assert!(noted.moments(&format!("put 0 {name}.m3u8")).last() > Some(&195_000), "{name}");
+        }
+        let multivariant = &noted.stored["0 channel.m3u8"];
+        assert!(multivariant.contains("=1280x720\nchannel_video-300000.m3u8"), "{multivariant}");
+        // Twice more at most: the first and another run begin with it, and it is where the other address is told.
+        let reads = noted.moments("get a/main.m3u8");
+        assert!(reads.len() <= 6, "{again:?}: {reads:?}");
+    }
+}
+
+#[test]
+fn nothing_is_missed_where_another_has_come_for_what_has_gone() {
+    let scene = Scene { until: 100_000, ..Scene::default() };
+    let noted = scene.carry(|what, ms| match what {
+        "get a/main.m3u8" if ms < 50_000 => (10, Ok(variants(&["v", "w"]))),
+        "get a/main.m3u8" => {
+            let other = "=10,RESOLUTION=640x360\nx";
+            (10, Ok(variants(&["v", "w"]).replace("=10\nw", other).replace("=10", "=11")))
+        }
+        _ => steady(what, ms),
+    });
+    assert_eq!(noted.moments("get a/main.m3u8"), [0, 60_010]);
+    assert!(noted.stored["0 channel.m3u8"].contains("channel_video-11.m3u8"));
+    assert!(noted.moments("put 0 video-10.m3u8").last() < Some(&61_000));
+}
+
+#[test]
 fn a_rendition_that_goes_takes_what_is_on_its_way_with_it() {
     let scene = Scene { until: 70_000, ..Scene::default() };
     let noted = scene.carry(|what, ms| match what {

@@ -352,6 +352,8 @@ pub fn take_up(
             continues: None,
             source: 0,
             place: None,
+            alike: None,
+            unlisted: false,
             former: None,
             doubted: None,
             newest: entry,

@@ -61,6 +61,12 @@ pub struct Rendition {
     /// that was noted.
     #[serde(rename = "y", default, skip_serializing_if = "Option::is_none")]
     pub place: Option<u32>,
+    /// Tells what it is like, as [`Listed::alike`](crate::layout::Listed::alike) does; absent before that was noted.
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    pub alike: Option<u32>,
+    /// Whether the multivariant playlist does not name it any more.
+    #[serde(rename = "g", default, skip_serializing_if = "std::ops::Not::not")]
+    pub unlisted: bool,
     /// The newest segment that the source has listed.
     #[serde(rename = "s", with = "number")]
     pub newest: MediaSequence,

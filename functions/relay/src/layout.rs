@@ -3,8 +3,9 @@
 use crate::abilities::{self, Facet, Protection, Role, protection};
 use crate::anchor::hash;
 use crate::cursor::Rendition;
+use crate::keep::kept;
 use crate::names::{RenditionName, Stem};
-use crate::redundant::{Elsewhere, GROUP_ATTRIBUTES, fold};
+use crate::redundant::{Elsewhere, GROUP_ATTRIBUTES, fold, lasting};
 use crate::select::{Filter, Unwanted};
 use hls::{AttributeList, Line, Media, MediaKind, MultivariantPlaylist};
 use std::cmp::Reverse;
@@ -26,7 +27,7 @@ pub struct Layout {
 }
 
 /// A rendition as the multivariant playlist lists it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listed {
     /// Where its media playlist is read; from the second on, where it is read when that fails.
     pub urls: Vec<Url>,
@@ -34,6 +35,8 @@ pub struct Listed {
     pub role: Role,
     /// The codecs that are stated for it.
     pub codecs: BTreeSet<String>,
+    /// Tells what it is like: by what is stated of it that is neither measured nor of one reader.
+    pub alike: u32,
 }
 
 /// A line, and the rendition whose address it holds.
@@ -123,7 +126,8 @@ impl Layout {
     fn folded(folded: Vec<Line>, mut others: Elsewhere, base: &Url) -> Result<Self, LayoutError> {
         let mut lines = Vec::with_capacity(folded.len());
         let mut listed: BTreeMap<Url, (RenditionName, Listed)> = BTreeMap::new();
-        for line in folded {
+        let lasting = lasting(&folded);
+        for (line, alike) in folded.into_iter().zip(lasting) {
             let Some(Described { name, uri, role, codecs }) = described(&line) else {
                 lines.extend(elsewhere(line, base).map(|line| (line, None)));
                 continue;
@@ -132,10 +136,11 @@ impl Layout {
             let known = listed.entry(url.clone()).or_insert_with(|| {
                 let mut urls = vec![url.clone()];
                 urls.extend(others.remove(&url).unwrap_or_default());
-                (name.clone(), Listed { urls, role, codecs })
+                (name.clone(), Listed { urls, role, codecs, alike })
             });
             // The smallest name of an address does not depend on the order of lines.
             known.0 = known.0.clone().min(name);
+            known.1.alike = known.1.alike.min(alike);
             lines.push((line, Some(url)));
         }
         if !lines.iter().any(|(line, _)| matches!(line, Line::Variant(_))) {
@@ -158,26 +163,10 @@ impl Layout {
         Ok(Self { lines, renditions: listed.into_values().collect() })
     }
 
-    /// Keeps the names of renditions whose media playlists lie where they lay, whatever the attributes say by now that
-    /// their names are made of: some sources state the bandwidth that they measure.
-    pub fn keep_names(&mut self, known: &BTreeMap<RenditionName, Rendition>) {
-        let is_new = |(name, _): &(&RenditionName, &Listed)| !known.contains_key(*name);
-        let of = |(name, listed): (&RenditionName, &Listed)| (place(&listed.urls[0]), name.clone());
-        let new: Vec<(u32, RenditionName)> =
-            self.renditions.iter().filter(is_new).map(of).collect();
-        let gone = |name: &RenditionName| !self.renditions.contains_key(name);
-        let mut renamed = BTreeMap::new();
-        for (place, name) in &new {
-            let lay = |(known, mark): &(&RenditionName, &Rendition)| {
-                mark.place == Some(*place) && known.is_kind_of(name) && gone(known)
-            };
-            let mut there = known.iter().filter(lay).map(|(known, _)| known);
-            let alone = new.iter().filter(|(other, _)| other == place).count() == 1;
-            if let (Some(known), None, true) = (there.next(), there.next(), alone) {
-                renamed.insert(name.clone(), known.clone());
-            }
-        }
-        self.rename(&renamed);
+    /// Keeps the names of renditions that are known, whatever the attributes say by now that names are made of. The
+    /// source of this number is carried.
+    pub fn keep_names(&mut self, known: &BTreeMap<RenditionName, Rendition>, source: usize) {
+        self.rename(&kept(&self.renditions, known, source));
     }
 
     fn rename(&mut self, renamed: &BTreeMap<RenditionName, RenditionName>) {
@@ -286,7 +275,7 @@ impl Layout {
         let other = |text: &str| Placed { line: Line::Other(text.to_owned()), rendition: None };
         let variant = Placed { line: Line::Variant(variant), rendition: Some(name.clone()) };
         let lines = vec![other("#EXTM3U"), other("#EXT-X-VERSION:3"), variant];
-        let listed = Listed { urls: vec![url], role: Role::Variant, codecs: BTreeSet::new() };
+        let listed = Listed { urls: vec![url], ..Listed::default() };
         Self { lines, renditions: BTreeMap::from([(name, listed)]) }
     }
 

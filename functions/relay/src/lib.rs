@@ -9,6 +9,7 @@ pub mod cadence;
 pub mod cause;
 pub mod crypt;
 pub mod cursor;
+mod keep;
 pub mod layout;
 pub mod look;
 pub mod names;

@@ -16,9 +16,11 @@ const LONGEST_PART: usize = 32;
 const DEFAULT_STEM: &str = "channel";
 
 /// What the names of renditions begin with.
-const KINDS: [&str; 6] = ["angle", "audio", "captions", "iframes", "subtitles", VARIANT];
+const KINDS: [&str; 6] = ["angle", "audio", "captions", IFRAMES, "subtitles", VARIANT];
 /// What those of variants begin with.
 const VARIANT: &str = "video";
+/// What those of I-frame playlists begin with.
+const IFRAMES: &str = "iframes";
 
 /// Names a rendition or variant within a session.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -48,9 +50,11 @@ impl RenditionName {
         self.0.split('-').next() == Some(VARIANT)
     }
 
-    /// The bandwidth in the name of a variant, in bits a second.
+    /// The bandwidth in the name of a variant, or of its I-frames, in bits a second.
     pub(crate) fn bandwidth(&self) -> Option<u64> {
-        self.0.strip_prefix("video-")?.split('-').next()?.parse().ok()
+        let (kind, rest) = self.0.split_once('-')?;
+        let stated = rest.split('-').next().filter(|_| matches!(kind, VARIANT | IFRAMES));
+        stated?.parse().ok()
     }
 
     /// Whether it is of the kind of `other`, such as a variant.

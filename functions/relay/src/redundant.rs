@@ -4,6 +4,7 @@
 //! pathway (draft-pantos-hls-rfc8216bis section 4.4.6.6), whose groups have other names: one is carried, and
 //! the others are read when it fails.
 
+use crate::anchor::hash;
 use hls::{AttributeList, Line, Media, MediaKind};
 use std::collections::{BTreeMap, BTreeSet};
 use url::Url;
@@ -65,6 +66,33 @@ pub(crate) fn fold(lines: Vec<Line>, base: &Url) -> (Vec<Line>, Elsewhere) {
     }
     let kept = |(index, line)| (!copies.contains_key(&index)).then_some(line);
     (lines.into_iter().enumerate().filter_map(kept).collect(), elsewhere)
+}
+
+/// What a variant is told by that no measurement changes.
+const LASTING_ATTRIBUTES: [&str; 6] =
+    ["CODECS", "SUPPLEMENTAL-CODECS", "RESOLUTION", "FRAME-RATE", "VIDEO-RANGE", "NAME"];
+
+/// What each line says of its stream that stays the same when addresses, names of groups and what is measured do not.
+pub(crate) fn lasting(lines: &[Line]) -> impl Iterator<Item = u32> + use<> {
+    let groups = described(lines);
+    let of = |line: &Line| {
+        let (what, attributes) = match line {
+            Line::Variant(variant) => ("V", &variant.attributes),
+            Line::IFrame(attributes) => ("I", attributes),
+            Line::Media(media) => return bare(media),
+            Line::Other(_) => return String::new(),
+        };
+        let value = |name: &&str| attributes.get(name).unwrap_or_default();
+        let stated = LASTING_ATTRIBUTES.iter().map(value).map(str::to_owned);
+        let played = groups_of(line).map(|((_, attribute), group)| {
+            let what = groups.get(&group).map(|what| what.join("\u{0}")).unwrap_or_default();
+            format!("{attribute}={what}")
+        });
+        let all: Vec<String> = [what.to_owned()].into_iter().chain(stated).chain(played).collect();
+        all.join("\u{1}")
+    };
+    let told: Vec<u32> = lines.iter().map(|line| hash(of(line).bytes())).collect();
+    told.into_iter()
 }
 
 /// What a line says of a stream of its own, however its groups are called; absent where it is no such line.

@@ -141,7 +141,7 @@ where
         let layout = layout.map_err(|error| error.to_string());
         match layout.and_then(|layout| self.fit(layout)) {
             Ok(mut layout) => {
-                layout.keep_names(&self.working.renditions);
+                layout.keep_names(&self.working.renditions, self.working.source);
                 if self.sources.are_several() {
                     layout.go_on_as(self.working.renditions.keys());
                 }
@@ -166,10 +166,20 @@ where
     fn follow(&mut self, layout: &Layout, now: Timestamp) {
         let endpoints = self.outlets.len();
         let gone = self.watches.keys().filter(|name| !layout.renditions.contains_key(*name));
-        self.master.missed.extend(gone.map(|name| (name.clone(), now + MISSED_FOR)));
+        let fewer = |name: &RenditionName| {
+            let alike = |it: &&RenditionName| it.is_kind_of(name);
+            layout.renditions.keys().filter(alike).count()
+                < self.watches.keys().filter(alike).count()
+        };
+        // Nothing is missed that another has come for.
+        let missed = gone.filter(|name| fewer(name));
+        self.master.missed.extend(missed.map(|name| (name.clone(), now + MISSED_FOR)));
         self.master.missed.retain(|name, _| !layout.renditions.contains_key(name));
         self.watches.retain(|name, _| layout.renditions.contains_key(name));
         self.unfit.retain(|name, _| layout.renditions.contains_key(name));
+        for (name, mark) in &mut self.working.renditions {
+            mark.unlisted = !layout.renditions.contains_key(name);
+        }
         for (name, listed) in &layout.renditions {
             let new = || Watch::new(listed, self.committed.renditions.get(name), endpoints);
             let watch = self.watches.entry(name.clone()).or_insert_with(new);

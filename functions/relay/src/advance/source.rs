@@ -194,7 +194,11 @@ where
                 watch.looks.found_nothing(sent);
                 return self.schedule(name, now);
             }
-            (Some(mark), _) => Rendition { source, place: Some(place(watch.url())), ..mark },
+            (Some(mark), _) => {
+                let listed = self.layout.as_ref().and_then(|(it, _)| it.renditions.get(name));
+                let (place, alike) = (Some(place(watch.url())), listed.map(|listed| listed.alike));
+                Rendition { source, place, alike, ..mark }
+            }
         };
         let known = before.map(|before| (before.epoch, before.newest));
         watch.learn(known, &mark, &playlist, sent, now);

@@ -13,7 +13,7 @@ use crate::ports::Validators;
 use crate::session::Start;
 use crate::settle::Offered;
 use hls::{MediaPlaylist, MediaSequence, Micros, Seconds, Timestamp};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use url::Url;
 
@@ -140,8 +140,8 @@ impl Watch {
 
     /// Looks at it anew, as a new run does.
     pub(super) fn forget(&mut self, lasted: Option<&Rendition>, endpoints: usize) {
-        let (urls, role) = (self.urls.clone(), self.role);
-        let new = Self::new(&Listed { urls, role, codecs: BTreeSet::new() }, lasted, endpoints);
+        let listed = Listed { urls: self.urls.clone(), role: self.role, ..Listed::default() };
+        let new = Self::new(&listed, lasted, endpoints);
         let Self { looks, fates, .. } = std::mem::replace(self, new);
         // What is on its way is not sent again: it would come after it was listed.
         self.looks.under_way = looks.under_way;

@@ -28,6 +28,8 @@ fn cursor(renditions: usize, endpoints: usize) -> Cursor {
         former: None,
         doubted: None,
         place: Some(0xffff_fff0),
+        alike: Some(0xffff_fff0),
+        unlisted: false,
         newest: MediaSequence(1_794_999_010),
         fingerprints: vec![0xffff_fff0; 4],
         target_duration: Seconds(6),

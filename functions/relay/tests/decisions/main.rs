@@ -7,6 +7,7 @@ mod carried;
 mod crypt;
 mod cursors;
 mod jumps;
+mod kept;
 mod looks;
 mod outputs;
 mod playlists;

@@ -427,6 +427,8 @@ fn a_rendition_keeps_its_name_where_it_alone_lies_where_it_lay() {
     for (before, now, expected) in [
         (&[(1, "a")][..], &[(3, "a")][..], &["video-1"][..]),
         (&[(1, "a"), (2, "b")], &[(3, "b"), (4, "a")], &["video-1", "video-2"]),
+        // The name of what lies elsewhere does not count.
+        (&[(1, "a"), (2, "b")], &[(1, "b"), (3, "a")], &["video-1", "video-2"]),
         (&[(1, "a")], &[(3, "a"), (4, "b"), (5, "c")], &["video-1", "video-4", "video-5"]),
         (&[(1, "a?1")], &[(3, "http://b.example/live/a?2")], &["video-1"]),
         (&[(1, "a")], &[(3, "b")], &["video-3"]),
@@ -444,7 +446,7 @@ fn a_rendition_keeps_its_name_where_it_alone_lies_where_it_lay() {
             (name, Rendition { place, ..mark.clone() })
         });
         let mut next = source(now);
-        next.keep_names(&marked.collect());
+        next.keep_names(&marked.collect(), 0);
         let told: Vec<&str> = next.renditions.keys().map(AsRef::as_ref).collect();
         assert_eq!(told, expected, "{before:?} {now:?}");
     }

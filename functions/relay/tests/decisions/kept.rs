@@ -1,0 +1,170 @@
+//! Which renditions keep their names when what they are told by changes.
+
+use super::{NOW, live};
+use hls::{Limits, Playlist};
+use relay::anchor::{Anchor, take_up};
+use relay::cursor::Rendition;
+use relay::layout::{Layout, place};
+use relay::names::{Epoch, RenditionName};
+use std::collections::BTreeMap;
+use url::Url;
+
+/// The layout of lines in which `V` is a variant, `I` its I-frames, and `A` a sound.
+fn source(lines: &[&str]) -> Layout {
+    let of = |line: &&str| {
+        let (told, uri) = line.rsplit_once(' ').unwrap();
+        let (kind, rest) = told.split_at(1);
+        match kind {
+            "V" => format!("#EXT-X-STREAM-INF:BANDWIDTH={rest}\n{uri}\n"),
+            "I" => format!("#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH={rest},URI=\"{uri}\"\n"),
+            _ => format!("#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID={rest},URI=\"{uri}\"\n"),
+        }
+    };
+    let text = format!("#EXTM3U\n{}", lines.iter().map(of).collect::<String>());
+    let Playlist::Multivariant(playlist) = hls::parse(text.as_bytes(), &Limits::default()).unwrap()
+    else {
+        panic!("a media playlist")
+    };
+    Layout::of(playlist, &Url::parse("http://a.example/").unwrap()).unwrap()
+}
+
+/// What is known of them, of which some are of another source, or not listed any more.
+fn known(layout: Layout, elsewhere: &[&str], gone: &[&str]) -> BTreeMap<RenditionName, Rendition> {
+    let seen = live(10, 13, "a");
+    let entry = Anchor::Joined(hls::MediaSequence(10));
+    let mark = take_up(None, &seen, entry, Epoch(1), 1, NOW).unwrap();
+    let of = |(name, listed): (RenditionName, relay::layout::Listed)| {
+        let (place, alike) = (Some(place(&listed.urls[0])), Some(listed.alike));
+        let source = usize::from(elsewhere.contains(&name.as_ref()));
+        let unlisted = gone.contains(&name.as_ref());
+        (name, Rendition { place, alike, source, unlisted, ..mark.clone() })
+    };
+    layout.renditions.into_iter().map(of).collect()
+}
+
+/// Where the renditions of `now` lie, by the names that they have after `known`.
+fn named(now: &[&str], known: &BTreeMap<RenditionName, Rendition>) -> String {
+    let mut now = source(now);
+    now.keep_names(known, 0);
+    let told = now.renditions.iter().map(|(name, it)| format!("{name}{}", it.urls[0].path()));
+    told.collect::<Vec<_>>().join(" ")
+}
+
+const HD: &str = "RESOLUTION=1280x720,CODECS=\"avc1.64001f\"";
+const SD: &str = "RESOLUTION=640x360,CODECS=\"avc1.64001f\"";
+
+#[test]
+fn a_rendition_of_which_address_and_bandwidth_change_keeps_its_name() {
+    let of = |lines: &[&str]| -> Vec<String> {
+        lines.iter().map(|line| line.replace("HD", HD).replace("SD", SD)).collect()
+    };
+    for (before, now, expected) in [
+        (
+            &["V300,HD a", "V100,SD b"][..],
+            &["V103,SD d", "V309,HD c"][..],
+            "video-100/d video-300/c",
+        ),
+        // However far: what is like it is the only one.
+        (&["V300,HD a", "V100,SD b"], &["V99,HD c", "V101,SD d"], "video-100/d video-300/c"),
+        // Of those that are alike the largest is the largest.
+        (
+            &["V300,HD a", "V200,HD b", "V100,SD x"],
+            &["V205,HD d", "V308,HD c", "V101,SD e"],
+            "video-100/e video-200/d video-300/c",
+        ),
+        // One that is known by its address, or by its name, leaves the other.
+        (&["V300,HD a", "V200,HD b"], &["V100,HD a", "V250,HD c"], "video-200/c video-300/a"),
+        (&["V300,HD a", "V200,HD b"], &["V200,HD c", "V305,HD d"], "video-200/c video-300/d"),
+        // What is measured goes past another, and the addresses tell.
+        (&["V300,HD a", "V290,HD b"], &["V290,HD a", "V300,HD b"], "video-290/b video-300/a"),
+        (
+            &["V300,HD a", "V290,HD b", "V1,HD c"],
+            &["V290,HD a", "V1,HD b", "V4,HD c"],
+            "video-1/c video-290/b video-300/a",
+        ),
+        // A ladder that changes: another resolution, one more, one less.
+        (&["V300,HD a", "V100,SD b"], &["V305,HD c", "V101 d"], "video-101/d video-300/c"),
+        (&["V300,HD a"], &["V305,HD c", "V101,SD d"], "video-101/d video-300/c"),
+        (&["V300,HD a", "V100,SD b"], &["V305,HD c"], "video-300/c"),
+        // Which of them it is cannot be told.
+        (&["V300,HD a"], &["V305,HD c", "V200,HD d"], "video-200/d video-305/c"),
+        (&["V300,HD a", "V200,HD b"], &["V305,HD c"], "video-305/c"),
+        // What they play with is another.
+        (
+            &["A\"g\",NAME=\"n\",LANGUAGE=\"en\" s", "V300,AUDIO=\"g\" a", "V200 b"],
+            &["A\"h\",NAME=\"n\",LANGUAGE=\"en\" t", "V201 d", "V190,AUDIO=\"h\" c"],
+            "audio-g-en-n/t video-200/d video-300/c",
+        ),
+        (
+            &[
+                "A\"g\",NAME=\"n\" s",
+                "A\"i\",NAME=\"n\" t",
+                "V3,HD,AUDIO=\"g\" a",
+                "V2,SD,AUDIO=\"i\" b",
+            ],
+            &[
+                "A\"g\",NAME=\"n\" u",
+                "A\"j\",NAME=\"n\" v",
+                "V3,HD,AUDIO=\"g\" a",
+                "V2,SD,AUDIO=\"j\" b",
+            ],
+            "audio-g-n/u audio-i-n/v video-2/b video-3/a",
+        ),
+        (
+            &[
+                "A\"g\",NAME=\"n\" s",
+                "A\"i\",NAME=\"n\" t",
+                "V3,HD,AUDIO=\"g\" a",
+                "V2,SD,AUDIO=\"i\" b",
+            ],
+            &[
+                "A\"h\",NAME=\"n\" u",
+                "A\"j\",NAME=\"n\" v",
+                "V3,HD,AUDIO=\"h\" a",
+                "V2,SD,AUDIO=\"j\" b",
+            ],
+            "audio-h-n/u audio-j-n/v video-2/b video-3/a",
+        ),
+        // I-frames are no variant.
+        (&["V300,HD a", "I30,HD i"], &["I31,HD j", "V305,HD c"], "iframes-30/j video-300/c"),
+        (&["V300,HD a", "I30,HD i"], &["V305,HD c", "V290,HD d"], "video-290/d video-305/c"),
+    ] {
+        let (before, now) = (of(before), of(now));
+        let before: Vec<&str> = before.iter().map(String::as_str).collect();
+        let now: Vec<&str> = now.iter().map(String::as_str).collect();
+        assert_eq!(named(&now, &known(source(&before), &[], &[])), expected, "{before:?} {now:?}");
+    }
+}
+
+#[test]
+fn what_went_before_is_gone_on_from_only_where_what_was_carried_until_now_does_not_tell() {
+    let before = || source(&["V300 a", "V200 b", "V100 c"]);
+    for (elsewhere, gone, now, expected) in [
+        (&[][..], &["video-200", "video-100"][..], &["V120 d"][..], "video-300/d"),
+        (&[], &["video-200"], &["V120 d", "V310 e"], "video-100/d video-300/e"),
+        // It is there again.
+        (
+            &[],
+            &["video-200"],
+            &["V300 a", "V100 c", "V210 e"],
+            "video-100/c video-200/e video-300/a",
+        ),
+        (
+            &[],
+            &["video-200"],
+            &["V320 f", "V110 d", "V210 e"],
+            "video-100/d video-200/e video-300/f",
+        ),
+        (&[], &["video-200", "video-100"], &["V300 a", "V210 e"], "video-210/e video-300/a"),
+        // What was of another source goes on otherwise.
+        (&["video-300", "video-200"], &[], &["V120 d"], "video-100/d"),
+        (&["video-300", "video-200", "video-100"], &[], &["V120 d"], "video-120/d"),
+    ] {
+        let known = known(before(), elsewhere, gone);
+        assert_eq!(named(now, &known), expected, "{elsewhere:?} {gone:?} {now:?}");
+    }
+    // Before it was noted what they are like.
+    let mut known = known(before(), &[], &[]);
+    known.values_mut().for_each(|mark| mark.alike = None);
+    assert_eq!(named(&["V120 d"], &known), "video-120/d");
+}
