@@ -145,14 +145,6 @@ pub enum Flaw {
         /// Those of the channel.
         expected: String,
     },
-    /// A playlist of a live source has nothing that tells which of its segments go with those of the first variant.
-    #[error("{playlist}: has neither dates nor numbers in common with {like}")]
-    Apart {
-        /// Its address in the multivariant playlist.
-        playlist: String,
-        /// The address of the first variant.
-        like: String,
-    },
     /// The place of the multivariant playlist is no address.
     #[error("the address of the multivariant playlist cannot be read")]
     Base,

@@ -24,6 +24,8 @@ pub struct Gap {
     pub start: Timestamp,
     /// When the source is to be looked at first.
     pub due: Timestamp,
+    /// When nothing more can be put there: the next programme's turn.
+    pub closes: Timestamp,
     /// Whether something else plays between it and the piece before, or there is none.
     pub is_hole: bool,
 }
@@ -45,6 +47,7 @@ pub fn gap(log: &[Entry], now: Timestamp) -> Option<Gap> {
     Some(Gap {
         entry: entry.id,
         due: if event.seen.is_some() { Timestamp(0) } else { due },
+        closes: Timestamp(event.end.min(entry.end()).0.saturating_sub(FREEZE.0)),
         event,
         start,
         is_hole: !follows || entry.start() < frozen,

@@ -5,7 +5,9 @@ use super::look::Looked;
 use super::{Channels, Vods, overtaken};
 use crate::problem::Problem;
 use channel::ports::{Shelf, ShelfError};
-use channel::{Edit, Event, FREEZE, Gap, Piece, Source, append, gap};
+use channel::{
+    Channel, Edit, Event, FREEZE, Gap, Heard, Piece, Source, append, gap, media_playlists,
+};
 use futures_util::future::{Either, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use hls::{Micros, Timestamp};
@@ -24,11 +26,34 @@ const AGAIN: Micros = Micros::from_secs(2);
 /// How often a piece is tried to be written that others overtake.
 const TRIES: usize = 5;
 
+/// How long a multivariant playlist is not read again at most, while something it names is silent.
+const SELDOM: Micros = Micros::from_secs(60);
+
 /// What is known of a source while it is followed.
 #[derive(Default)]
 struct Known {
+    /// For which entry it plays, and where it lies.
+    of: Option<(u64, String)>,
     multivariant: Option<Multivariant>,
+    heard: Heard,
+    /// When the multivariant playlist was read last.
+    read: Timestamp,
+    /// After how long it is read again where not all that it names is to be had; absent where all is.
+    pause: Option<Micros>,
     trouble: Option<String>,
+}
+
+impl Known {
+    fn of(gap: &Gap) -> Self {
+        Self { of: Some((gap.entry, gap.event.url.clone())), ..Self::default() }
+    }
+}
+
+/// What a live source shows at a moment.
+struct Shown {
+    source: Source,
+    /// What of it is not to be had.
+    lacks: Vec<String>,
 }
 
 impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
@@ -130,27 +155,38 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
             self.air.trouble(id, None);
             return Ok(None);
         };
-        if now < gap.due {
-            return Ok(Some(gap.due.min(now + SCAN)));
+        // Of one source nothing is known by another.
+        let of = (gap.entry, &gap.event.url);
+        if known.of.as_ref().is_none_or(|(entry, url)| (*entry, url) != of) {
+            *known = Known::of(&gap);
+            self.air.trouble(id, None);
         }
-        let source = match self.read_event(known, &gap.event, channel).await {
-            Ok(source) => source,
+        if now < gap.due {
+            // Something else may be scheduled before it.
+            return Ok(Some(gap.due.min(now + AGAIN)));
+        }
+        let Shown { source, lacks } = match self.read_event(known, &gap.event, channel).await {
+            Ok(shown) => shown,
             Err(trouble) => {
-                known.multivariant = None;
-                if known.trouble.as_ref() != Some(&trouble) {
-                    tracing::warn!(channel = id, reason = %trouble, "a live source cannot be played: the slate plays");
-                }
-                self.air.trouble(id, Some(trouble.clone()));
-                known.trouble = Some(trouble);
+                known.pause.get_or_insert(AGAIN);
+                self.told(id, known, Some(trouble));
                 return Ok(Some(self.clock.now() + AGAIN));
             }
         };
-        if known.trouble.take().is_some() {
-            tracing::info!(channel = id, "a live source can be played again");
-        }
-        self.air.trouble(id, None);
         let longest = source.longest();
-        let (pause, ended) = match source.next(gap.event.seen.as_ref(), gap.is_hole) {
+        let next = source.next(gap.event.seen.as_ref(), gap.is_hole, known.heard.slides());
+        let silent = known.heard.silent_since();
+        let trouble = match (&next, silent) {
+            (Err(flaw), _) => Some(flaw.to_string()),
+            (Ok(None), Some(since)) => Some(format!("lists nothing new since {since}")),
+            (Ok(None), None) if gap.is_hole => {
+                Some("lists too little to begin with, or not in all renditions".to_owned())
+            }
+            (Ok(_), _) if lacks.is_empty() => None,
+            (Ok(_), _) => Some(format!("{}: something else stands in", lacks.join("; "))),
+        };
+        self.told(id, known, trouble);
+        let (pause, ended) = match next {
             Ok(Some(piece)) => {
                 if let Err(problem) = self.play(id, &gap, &piece).await {
                     tracing::warn!(
@@ -164,10 +200,7 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
             }
             // One that had ended before is about to begin anew, maybe.
             Ok(None) => (Micros(longest.0 / 2), source.has_ended() && gap.event.seen.is_some()),
-            Err(flaw) => {
-                tracing::warn!(channel = id, reason = %flaw, "a live source cannot be played now");
-                (AGAIN, false)
-            }
+            Err(_) => (AGAIN, false),
         };
         if ended {
             // What comes next follows at once, unless it has a time of its own.
@@ -178,31 +211,82 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
                 "a live source has ended"
             );
         }
-        Ok(Some(self.clock.now() + pause.clamp(NOTICE, Micros::from_secs(10))))
+        let now = self.clock.now();
+        let due = now + pause.clamp(NOTICE, Micros::from_secs(10));
+        // The next programme has its turn at once.
+        Ok(Some(if gap.closes > now { due.min(gap.closes) } else { due }))
     }
 
+    /// Tells what is wrong with a source, once in the log.
+    fn told(&self, id: &str, known: &mut Known, trouble: Option<String>) {
+        match (&known.trouble, &trouble) {
+            (before, Some(now)) if before.as_ref() != Some(now) => {
+                tracing::warn!(channel = id, reason = %now, "a live source cannot be played, or not whole");
+            }
+            (Some(_), None) => tracing::info!(channel = id, "a live source can be played again"),
+            (_, _) => {}
+        }
+        self.air.trouble(id, trouble.clone());
+        known.trouble = trouble;
+    }
+
+    /// Reads what a source lists. Where not all of it is to be had, its multivariant playlist may name other addresses.
     async fn read_event(
         &self,
         known: &mut Known,
         event: &Event,
-        channel: &channel::Channel,
-    ) -> Result<Source, String> {
-        if known.multivariant.is_none() {
-            let url = Url::parse(&event.url).map_err(|error| error.to_string())?;
-            known.multivariant = Some(Multivariant::read(&*self.vods, &url).await?);
-        }
-        let Some(multivariant) = &known.multivariant else { return Err(String::new()) };
+        channel: &Channel,
+    ) -> Result<Shown, String> {
+        let now = self.clock.now();
+        let is_due = known.pause.is_some_and(|pause| now.since(known.read) >= pause);
+        let again = known.multivariant.take_if(|_| is_due);
+        let multivariant = match known.multivariant.take() {
+            Some(multivariant) => multivariant,
+            None => {
+                let url = Url::parse(&event.url).map_err(|error| error.to_string())?;
+                known.read = now;
+                let longer = |pause: Micros| Micros(pause.0 * 2).min(SELDOM);
+                known.pause = known.pause.filter(|_| again.is_some()).map(longer);
+                match (Multivariant::read(&*self.vods, &url).await, again) {
+                    (Ok(read), _) => read,
+                    // What it named may still be there.
+                    (Err(_), Some(again)) => again,
+                    (Err(trouble), None) => return Err(trouble),
+                }
+            }
+        };
         let (media, reasons) = multivariant.media(&*self.vods).await;
-        if !reasons.is_empty() {
-            return Err(reasons.join("; "));
+        let wanted = media_playlists(&multivariant.playlist);
+        known.heard.look(&wanted, &media, self.clock.now());
+        let out = known.heard.out();
+        let is_read = |it: &&&str| media.get(**it).is_some_and(|it| !it.segments.is_empty());
+        let mut lacks = reasons;
+        for playlist in wanted.iter().filter(|it| media.contains_key(**it)) {
+            if !is_read(&playlist) {
+                lacks.push(format!("{playlist}: lists nothing"));
+            } else if out.contains(*playlist) {
+                lacks.push(format!("{playlist}: lists nothing new"));
+            }
         }
-        let (ladder, target) = (&channel.ladder, channel.target_duration);
-        let read =
-            Source::read(multivariant.url.as_str(), &multivariant.playlist, &media, ladder, target);
-        read.map_err(|flaws| {
-            let words: Vec<String> = flaws.iter().map(ToString::to_string).collect();
-            words.join("; ")
-        })
+        let waits = wanted.iter().any(|it| !is_read(&it) && !out.contains(*it));
+        let whole = lacks.is_empty() && known.heard.silent_since().is_none();
+        known.pause = if whole { None } else { known.pause.or(Some(AGAIN)) };
+        let read = || {
+            let (base, of) =
+                (multivariant.url.as_str(), (&channel.ladder, channel.target_duration));
+            let after = event.seen.as_ref();
+            Source::read(base, &multivariant.playlist, &media, &out, of, after)
+        };
+        let read = if waits { Err(Vec::new()) } else { read() };
+        known.multivariant = Some(multivariant);
+        match read {
+            Ok(source) => Ok(Shown { source, lacks }),
+            Err(_) if !lacks.is_empty() => Err(lacks.join("; ")),
+            Err(flaws) => {
+                let words: Vec<String> = flaws.iter().map(ToString::to_string).collect();
+                Err(words.join("; "))
+            }
+        }
     }
 
     /// Writes a piece down, unless somebody else did.

@@ -8,6 +8,7 @@ mod described;
 mod fetcher;
 mod fill;
 mod limits;
+mod lives;
 mod secrets;
 mod sessions;
 mod tend;

@@ -11,6 +11,7 @@ use url::Url;
 /// VODs at `https://vod.example/<name>/main.m3u8`: two variants of as many 2 s segments as the name says. What is
 /// called `poor..` has one, the segments of `slow..` take 12 s, and `huge..` has as many renditions of 8 MiB. Each is
 /// at `again.m3u8` as well. What is called `rich..` has one of 7 Mbit/s, and `beside..` has its sound beside it, in AAC. Those of `locked..` are encrypted, and have a map. Those of `signed..` are signed anew each time that they are asked for.
+/// What is called `open..` has no end, and names other playlists where it was packaged anew.
 #[derive(Default)]
 pub struct MadeUp {
     /// The names of those that are gone.
@@ -99,6 +100,16 @@ impl Vods for MadeUp {
             "a0.m3u8" if name.starts_with("beside") => {
                 let segments: String = (0..segments).map(|n| format!("#EXTINF:2,\n{n}.aac\n")).collect();
                 format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n{segments}#EXT-X-ENDLIST\n")
+            }
+            "main.m3u8" if name.starts_with("open") && anew.is_some() => {
+                "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=900000,RESOLUTION=640x360\nw1.m3u8\n\
+                 #EXT-X-STREAM-INF:BANDWIDTH=400000,RESOLUTION=320x180\nw0.m3u8\n"
+                    .to_owned()
+            }
+            "v0.m3u8" | "v1.m3u8" | "w0.m3u8" | "w1.m3u8" if name.starts_with("open") => {
+                let run = &file[..1];
+                let lines = (0..segments).map(|n| format!("#EXTINF:2,\n{run}{n}.ts\n"));
+                format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n{}", lines.collect::<String>())
             }
             "main.m3u8" | "again.m3u8" => {
                 "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=900000,RESOLUTION=640x360\nv1.m3u8\n\

@@ -4,8 +4,8 @@ use crate::vod::{
     EPOCH, LADDER, Programme, Told, media, millis, moment, programme, purged, read_media, told,
 };
 use channel::{
-    AssetHash, Change, Channel, Edit, Entry, Event, Gap, Item, Library, Slate, Source, Unread,
-    Wish, append, edit, gap,
+    AssetHash, Change, Channel, Cursor, Edit, Entry, Event, Gap, Item, Library, Slate, Source,
+    Unread, Wish, append, edit, gap,
 };
 use hls::{Limits, MediaPlaylist, Micros, Playlist, Seconds};
 use proptest::collection::vec;
@@ -107,7 +107,7 @@ impl Stage {
         read_media(&text)
     }
 
-    pub fn read(&self, now: i64, channel: &Channel) -> Option<Source> {
+    pub fn read(&self, now: i64, channel: &Channel, after: Option<&Cursor>) -> Option<Source> {
         let multivariant = match hls::parse(LADDER.as_bytes(), &Limits::default()) {
             Ok(Playlist::Multivariant(multivariant)) => multivariant,
             other => panic!("{other:?}"),
@@ -115,7 +115,8 @@ impl Stage {
         let media = ["v0", "v1", "en"].map(|it| (format!("{it}/main.m3u8"), self.list(now, it)));
         let media: BTreeMap<String, MediaPlaylist> = media.into_iter().collect();
         let base = "https://live.example/main.m3u8";
-        Source::read(base, &multivariant, &media, &channel.ladder, Seconds(2)).ok()
+        let of = (&channel.ladder, Seconds(2));
+        Source::read(base, &multivariant, &media, &BTreeSet::new(), of, after).ok()
     }
 }
 
@@ -169,13 +170,15 @@ impl World {
         if moment(now) < gap.due {
             return false;
         }
-        let Some(source) = stage.read(now, &self.channel) else { return false };
-        self.follow(&source, &gap, now)
+        let Some(source) = stage.read(now, &self.channel, gap.event.seen.as_ref()) else {
+            return false;
+        };
+        self.follow(&source, &gap, now, false)
     }
 
     /// Plays what is new at a source; whether a piece was written.
-    pub fn follow(&mut self, source: &Source, gap: &Gap, now: i64) -> bool {
-        let piece = match source.next(gap.event.seen.as_ref(), gap.is_hole) {
+    pub fn follow(&mut self, source: &Source, gap: &Gap, now: i64, slides: bool) -> bool {
+        let piece = match source.next(gap.event.seen.as_ref(), gap.is_hole, slides) {
             Ok(Some(piece)) => piece,
             Ok(None) | Err(_) => return false,
         };
@@ -434,7 +437,7 @@ fn a_live_programme_is_made_longer_while_it_plays_and_nothing_of_it_is_twice() {
 fn a_source_that_the_channel_cannot_play_is_told_apart() {
     let world = World::new(&[Programme { video: vec![2_000], shift: 0, audio: vec![2_000] }]);
     let long = Stage { video: vec![2_600], ..even() };
-    assert!(long.read(20_000, &world.channel).is_none(), "segments are too long");
-    assert!(even().read(20_000, &world.channel).is_some());
+    assert!(long.read(20_000, &world.channel, None).is_none(), "segments are too long");
+    assert!(even().read(20_000, &world.channel, None).is_some());
     assert!(media("s", "ts", &[1]).contains("s0.ts"));
 }

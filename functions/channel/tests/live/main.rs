@@ -15,6 +15,7 @@ mod rungs;
 mod schedules;
 mod sounds;
 mod sources;
+mod standins;
 mod subtitles;
 mod vod;
 mod walks;

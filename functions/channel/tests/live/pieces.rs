@@ -167,10 +167,13 @@ fn a_piece_that_comes_late_follows_the_slate_that_was_settled_meanwhile() {
     let mut world = world();
     let wishes = vec![world.event(Some(10_000), 60_000), world.wish(1)];
     assert!(world.change(Edit::Append(wishes), 0));
-    let source = |now: i64, world: &World| even().read(now, &world.channel).unwrap();
+    let source = |now: i64, world: &World| {
+        let gap = gap(&world.log, moment(now)).unwrap();
+        even().read(now, &world.channel, gap.event.seen.as_ref()).unwrap()
+    };
     let piece = |now: i64, world: &World| {
         let gap = gap(&world.log, moment(now)).unwrap();
-        let piece = source(now, world).next(gap.event.seen.as_ref(), gap.is_hole).unwrap();
+        let piece = source(now, world).next(gap.event.seen.as_ref(), gap.is_hole, false).unwrap();
         piece.unwrap()
     };
     let put = |piece, now: i64, world: &mut World| {
