@@ -183,7 +183,7 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
                 Some("lists too little to begin with, or not in all renditions".to_owned())
             }
             (Ok(_), _) if lacks.is_empty() => None,
-            (Ok(_), _) => Some(format!("{}: something else stands in", lacks.join("; "))),
+            (Ok(_), _) => Some(lacks.join("; ")),
         };
         self.told(id, known, trouble);
         let (pause, ended) = match next {
@@ -265,7 +265,7 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
             if !is_read(&playlist) {
                 lacks.push(format!("{playlist}: lists nothing"));
             } else if out.contains(*playlist) {
-                lacks.push(format!("{playlist}: lists nothing new"));
+                lacks.push(format!("{playlist}: stood still"));
             }
         }
         let waits = wanted.iter().any(|it| !is_read(&it) && !out.contains(*it));
