@@ -17,6 +17,7 @@ pub mod parts;
 pub mod plan;
 pub mod ports;
 pub mod progress;
+mod ranges;
 pub(crate) mod redundant;
 pub mod render;
 pub mod select;

@@ -3,6 +3,8 @@
 use crate::cursor::{Rendition, Track};
 use crate::names::{Epoch, Extension, RenditionName, Stem};
 use crate::parts::{Keys, Needs, Stated};
+use crate::plan::Key;
+use crate::ranges::{gather, is_range, ranges, state_once};
 use crate::settle::{Style, dated};
 use hls::{
     AttributeList, DiscontinuitySequence, MediaPlaylist, MediaSequence, Micros, PlaylistType,
@@ -108,9 +110,10 @@ pub fn render(
         }
         _ => return None,
     };
+    let keys: Vec<Key> = listed.iter().map(|(_, row, _)| (row.epoch, row.sequence)).collect();
     let mut tags = 0;
     let mut stated = Stated::default();
-    let segments = listed
+    let mut segments: Vec<Segment> = listed
         .into_iter()
         .map(|(number, row, between)| {
             let marked = track.marks(row.epoch, row.sequence);
@@ -128,6 +131,15 @@ pub fn render(
             segment
         })
         .collect();
+    let mut trailer = whole_segment_lines(&seen.trailer);
+    trailer.retain(|line| complete || is_range(line));
+    let ranges: Vec<(Key, &String)> =
+        ranges(seen).map(|(sequence, line)| ((rendition.epoch, sequence), line)).collect();
+    let lines = keys.into_iter().zip(segments.iter_mut().map(|segment| &mut segment.lines));
+    gather(&mut lines.collect::<Vec<_>>(), &ranges);
+    if style.window.is_some() {
+        state_once(segments.iter_mut().map(|segment| &mut segment.lines), &trailer);
+    }
     let discontinuity_sequence =
         DiscontinuitySequence(track.discontinuities.0.saturating_sub(tags));
     let playlist = MediaPlaylist {
@@ -137,7 +149,7 @@ pub fn render(
         discontinuity_sequence,
         playlist_type: playlist_type(seen, style, complete, track),
         segments,
-        trailer: if complete { whole_segment_lines(&seen.trailer) } else { Vec::new() },
+        trailer,
         ended: seen.ended && complete,
     };
     let (text, ended) = (playlist.to_string(), playlist.ended);

@@ -3,6 +3,8 @@
 use crate::cursor::{Kept, Parts, Rendition, Stretch, Track};
 use crate::names::{Epoch, Extension};
 use crate::parts::{Along, Keys, PartId};
+use crate::plan::Key;
+use crate::ranges::{gather, is_range, ranges};
 use crate::render::{Row, rows};
 use hls::{DiscontinuitySequence, MediaPlaylist, MediaSequence, Micros, Segment, Timestamp};
 
@@ -299,6 +301,25 @@ fn keep(
     };
     let droppable = next.kept.iter().take(outside).take_while(|kept| !unlisted(kept)).count();
     next.kept.drain(..droppable);
+    keep_ranges(next, seen);
+}
+
+/// Keeps the date ranges that the source lists at what was kept before it listed them, and beside its segments.
+fn keep_ranges(next: &mut Rendition, seen: &MediaPlaylist) {
+    let key = |kept: &Kept| (kept.epoch, kept.sequence);
+    let (Some(first), Some(last)) = (next.kept.first().map(key), next.kept.last().map(key)) else {
+        return;
+    };
+    // Those that stand before the window are listed as long as the source lists them, and there may be any number
+    // of them. But at its first segment a source may list all that matter.
+    let matters =
+        |key: Key| (first..=last).contains(&key) || (key.1 == seen.media_sequence && key < first);
+    let standing = ranges(seen).map(|(sequence, line)| ((next.epoch, sequence), line));
+    let after = seen.trailer.iter().filter(|line| is_range(line)).map(|line| (last, line));
+    let listed: Vec<(Key, &String)> =
+        standing.filter(|(key, _)| matters(*key)).chain(after).collect();
+    let rows = next.kept.iter_mut().map(|kept| (key(kept), &mut kept.lines));
+    gather(&mut rows.collect::<Vec<_>>(), &listed);
 }
 
 /// The attributes of keys, without the addresses of those that were stored: they may hold a secret.

@@ -117,12 +117,7 @@ impl Judgement {
                 }
                 self.misses(order.get(from..place).unwrap_or_default());
             }
-            self.compare_lines(
-                name,
-                heard,
-                &order[place],
-                order.get(from..place).unwrap_or_default(),
-            );
+            self.compare_lines(name, heard, &order[..=place], from);
             self.lags.push((order[place].at, heard.at));
             before = Some((number, place, *discontinuities));
             self.listed += 1;
@@ -139,13 +134,18 @@ impl Judgement {
     }
 
     /// A segment has its lines as the source wrote them. Before them may be what marks a place where segments were
-    /// left out, and the date of the first.
-    fn compare_lines(&mut self, name: &str, heard: &Heard, is: &Segment, left_out: &[Segment]) {
+    /// left out from the place `from` on, date ranges of any segment before, and the date of the first.
+    fn compare_lines(&mut self, name: &str, heard: &Heard, order: &[Segment], from: usize) {
+        let Some((is, earlier)) = order.split_last() else { return };
         let Some(before) = heard.lines.strip_suffix(&is.lines[..]) else {
             let (lines, body, own) = (&heard.lines, &is.body, &is.lines);
             return self.violations.push(format!("{name}: {body} has {lines:?}, and had {own:?}"));
         };
-        let known = |line: &String| left_out.iter().any(|s| s.lines.contains(line));
+        let known = |line: &String| {
+            let bound = !line.starts_with("#EXT-X-DATERANGE:");
+            let of = if bound { earlier.get(from..).unwrap_or_default() } else { earlier };
+            of.iter().any(|s| s.lines.contains(line))
+        };
         let date = |line: &str| heard.dated && line.starts_with("#EXT-X-PROGRAM-DATE-TIME:");
         if let Some(line) = before.iter().find(|line| !known(line) && !date(line)) {
             self.violations.push(format!("{name}: {} has {line}, which is not its own", is.body));

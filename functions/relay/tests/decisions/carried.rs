@@ -30,12 +30,12 @@ fn along(segment: &Segment, keys: Keys) -> Along {
     }
 }
 
-fn name() -> RenditionName {
+pub fn name() -> RenditionName {
     serde_json::from_str("\"v\"").unwrap()
 }
 
 /// The mark of a source after `text`, all of which landed but for the segments that are `gone`.
-fn mark(before: Option<Rendition>, text: &str, gone: &[u64], style: Style) -> Rendition {
+pub fn mark(before: Option<Rendition>, text: &str, gone: &[u64], style: Style) -> Rendition {
     let seen = media(text);
     let how = anchor(before.as_ref(), &History::default(), &seen, true, Start::Window, NOW);
     let mark = take_up(before.as_ref(), &seen, how, Epoch(7), 1, NOW).unwrap();
@@ -57,7 +57,7 @@ fn listed(mark: &Rendition, text: &str, style: Style) -> String {
     shown
 }
 
-fn style(window: Option<u64>, keys: Keys) -> Style {
+pub fn style(window: Option<u64>, keys: Keys) -> Style {
     Style { window: window.map(Micros::from_secs), deletes: false, keys }
 }
 
@@ -67,7 +67,7 @@ fn shown(text: &str, gone: &[u64], keys: Keys) -> String {
 }
 
 /// A source whose segments come with these lines, a string each.
-fn source(first: u64, segments: &[&str]) -> String {
+pub fn source(first: u64, segments: &[&str]) -> String {
     let head = format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:{first}\n");
     let segment = |(number, lines): (u64, &&str)| format!("{lines}#EXTINF:2,\n{number}.m4s\n");
     head + &(first..).zip(segments).map(segment).collect::<String>()

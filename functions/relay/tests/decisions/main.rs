@@ -11,6 +11,7 @@ mod kept;
 mod looks;
 mod outputs;
 mod playlists;
+mod ranges;
 mod settling;
 
 use hls::{Limits, MediaPlaylist, Playlist};
