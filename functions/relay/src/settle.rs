@@ -322,6 +322,21 @@ fn keep_ranges(next: &mut Rendition, seen: &MediaPlaylist) {
     gather(&mut rows.collect::<Vec<_>>(), &listed);
 }
 
+/// Notes that what a source lists again whose list has begun as late as at `furthest` was not left out by us: what
+/// marks a place there was given.
+pub(crate) fn pass_over(mark: &mut Rendition, seen: &MediaPlaylist, furthest: MediaSequence) {
+    if seen.media_sequence >= furthest {
+        return;
+    }
+    let epoch = mark.epoch;
+    for track in &mut mark.tracks {
+        let begins = track.listed().iter().find(|it| it.epoch == epoch).map(|it| it.from);
+        let begins = begins.or(track.landed(epoch).map(|landed| landed.after(1)));
+        let before = begins.and_then(|begins| begins.min(furthest).0.checked_sub(1));
+        track.past = before.map(|before| (epoch, before)).max(track.past);
+    }
+}
+
 /// The attributes of keys, without the addresses of those that were stored: they may hold a secret.
 fn without_addresses(keys: &[hls::AttributeList], ids: &[Option<PartId>]) -> Vec<String> {
     let text = |(index, key): (usize, &hls::AttributeList)| {

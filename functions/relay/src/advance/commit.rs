@@ -163,7 +163,7 @@ pub(super) fn differs(old: &Rendition, new: &Rendition) -> News {
     let landed = |mark: &Rendition| {
         let ends = |track: &Track| {
             let stretches = track.stretches.last().map(|stretch| (stretch.epoch, stretch.to));
-            (stretches, track.discontinuities, track.broken)
+            (stretches, track.discontinuities, track.broken, track.past)
         };
         let ends: Vec<_> = mark.tracks.iter().map(ends).collect();
         (mark.epoch, mark.entry, mark.target_duration, mark.doubted, ends)

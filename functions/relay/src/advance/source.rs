@@ -11,6 +11,7 @@ use crate::look::read;
 use crate::names::RenditionName;
 use crate::ports::{Clock, Fetched, Ingest, Origin, OriginError, Sessions, Validators};
 use crate::progress::Status;
+use crate::settle::pass_over;
 use hls::{AttributeList, MediaPlaylist, Micros, Playlist, Seconds, Timestamp};
 use std::sync::Arc;
 use url::Url;
@@ -184,7 +185,7 @@ where
         let source = self.working.source;
         let anchor = watch.anchor(before, &playlist, source, self.session.start, now);
         let mark = take_up(before, &playlist, anchor, first_epoch, endpoints, now);
-        let mark = match (mark, anchor) {
+        let mut mark = match (mark, anchor) {
             (Some(mark), Anchor::Doubtful) => {
                 watch.looks.found_nothing(sent);
                 self.working.renditions.insert(name.clone(), mark);
@@ -200,6 +201,8 @@ where
                 Rendition { source, place, alike, ..mark }
             }
         };
+        let furthest = watch.furthest((mark.epoch, playlist.media_sequence));
+        pass_over(&mut mark, &playlist, furthest);
         let known = before.map(|before| (before.epoch, before.newest));
         watch.learn(known, &mark, &playlist, sent, now);
         watch.looks.known = Some(validators);

@@ -69,6 +69,8 @@ pub(super) struct Watch {
     /// The version in which that last changed.
     pub(super) version: Version,
     pub(super) history: History,
+    /// The latest segment that its list has begun with.
+    furthest: Option<Key>,
     /// When it last listed something new.
     pub(super) grew: Timestamp,
     /// When it was last read.
@@ -117,6 +119,7 @@ impl Watch {
             seen: None,
             version: Version::default(),
             history: History::default(),
+            furthest: None,
             grew: Timestamp::default(),
             looked: Timestamp::default(),
             stale_since: None,
@@ -406,6 +409,12 @@ impl Watch {
             (None, Anchor::Restarted) => switched(seen),
             (None, _) => by_numbers,
         }
+    }
+
+    /// The latest segment that its list has begun with in this numbering, where it begins with `first` now: servers of
+    /// one source may list more and less.
+    pub(super) fn furthest(&mut self, first: Key) -> MediaSequence {
+        self.furthest.insert(self.furthest.map_or(first, |before| before.max(first))).1
     }
 
     /// Learns from a playlist that goes on what was known: how the source numbers, and when it publishes.
