@@ -70,3 +70,70 @@ fn markers_of_segments_that_were_listed_before_do_not_move_when_the_source_lists
         }
     }
 }
+
+#[test]
+fn a_gap_that_was_listed_stays_one_when_the_source_fills_it() {
+    let gap = |filled: bool| {
+        move |number| match number {
+            4 | 5 | 7 if !filled => "#EXT-X-BITRATE:9\n#EXT-X-GAP\n".to_owned(),
+            4 | 5 | 7 => "#EXT-X-BITRATE:9\n".to_owned(),
+            _ => String::new(),
+        }
+    };
+    for (window, again, dead) in [
+        (None, None, false),
+        (None, Some(5_500), false),
+        (None, None, true),
+        (Some(60), None, true),
+    ] {
+        let case = format!("{window:?} {again:?} {dead}");
+        let scene = Scene { endpoints: 2, until: 17_000, again, ..Scene::default() };
+        let scene = match window {
+            None => {
+                Scene { of: |it| (it.start, it.window_seconds) = (Start::Window, None), ..scene }
+            }
+            Some(_) => {
+                let of: fn(&mut _) = |it: &mut relay::session::Session| {
+                    (it.start, it.window_seconds) = (Start::Window, Some(60));
+                };
+                Scene { of, ..scene }
+            }
+        };
+        let noted = scene.carry(move |what, ms| match what {
+            "get a/v.m3u8" => listed(2, 14.min(9 + ms / 2_000), gap(ms >= 5_500)),
+            what if dead && what.starts_with("put 1") && ms < 8_000 => (10, Err("503")),
+            _ => steady(what, ms),
+        });
+        for endpoint in [0, 1] {
+            let segments = lines(&noted, endpoint);
+            assert_eq!(segments.len(), 13, "{case}: {segments:?}");
+            for (number, lines) in segments {
+                let name = format!("put {endpoint} video-9_1800000000_{number}.ts");
+                let stored = noted.requests.iter().any(|(_, what)| *what == name);
+                let is_gap = lines.contains(&"#EXT-X-GAP");
+                assert_eq!(stored, !is_gap, "{case}: {number} at {endpoint}");
+                assert_eq!(is_gap, matches!(number, 4 | 5 | 7), "{case}: {number} at {endpoint}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_gap_that_is_filled_before_any_endpoint_has_passed_it_is_carried() {
+    let gap = |filled: bool| {
+        move |number| if number == 4 && !filled { "#EXT-X-GAP\n".to_owned() } else { String::new() }
+    };
+    let scene = Scene {
+        until: 9_000,
+        of: |it| (it.start, it.window_seconds) = (Start::Window, None),
+        ..Scene::default()
+    };
+    let noted = scene.carry(move |what, ms| match what {
+        "get a/v.m3u8" => listed(2, 9, gap(ms >= 5_000)),
+        "get a/3.ts" if ms < 6_000 => (10, Err("503")),
+        _ => steady(what, ms),
+    });
+    let segments = lines(&noted, 0);
+    assert!(segments.iter().all(|(_, lines)| !lines.contains(&"#EXT-X-GAP")), "{segments:?}");
+    assert_eq!(noted.moments("put 0 video-9_1800000000_4.ts").len(), 1);
+}

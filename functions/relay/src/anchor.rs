@@ -362,6 +362,7 @@ pub fn take_up(
             extension: Extension::default(),
             tracks: vec![Track::default(); endpoints],
             parts: Vec::new(),
+            gaps: Vec::new(),
             kept: Vec::new(),
         },
         (Some(before), Anchor::Restarted) => afresh(before, seen.media_sequence, None, patience),

@@ -85,9 +85,26 @@ pub struct Rendition {
     /// What segments have beside themselves, oldest first; empty where they have nothing.
     #[serde(rename = "i", default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Parts>,
+    /// What was passed as a gap at an endpoint and can still be listed there.
+    #[serde(rename = "g", default, skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<Gaps>,
     /// Lines that the output lists on its own account, oldest first.
     #[serde(rename = "k", default, skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<Kept>,
+}
+
+/// Consecutive segments for which nothing is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gaps {
+    /// The epoch.
+    #[serde(rename = "e")]
+    pub epoch: Epoch,
+    /// The source's number of the first.
+    #[serde(rename = "f", with = "number")]
+    pub from: MediaSequence,
+    /// The source's number of the last.
+    #[serde(rename = "t", with = "number")]
+    pub to: MediaSequence,
 }
 
 /// What segments have beside themselves, from one on up to the next that has something else.
@@ -219,6 +236,14 @@ pub struct Kept {
     /// When it was made, where the source says so.
     #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
     pub program_date_time: Option<Timestamp>,
+}
+
+impl Gaps {
+    /// Whether a segment is one of these.
+    #[must_use]
+    pub fn has(&self, epoch: Epoch, sequence: MediaSequence) -> bool {
+        self.epoch == epoch && self.from <= sequence && sequence <= self.to
+    }
 }
 
 impl Stretch {

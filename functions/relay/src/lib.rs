@@ -9,6 +9,7 @@ pub mod cadence;
 pub mod cause;
 pub mod crypt;
 pub mod cursor;
+mod gaps;
 mod keep;
 pub mod layout;
 pub mod look;

@@ -1,6 +1,7 @@
 //! Moves a rendition past what landed.
 
-use crate::cursor::{Kept, Parts, Rendition, Stretch, Track};
+use crate::cursor::{Gaps, Kept, Parts, Rendition, Stretch, Track};
+use crate::gaps;
 use crate::names::{Epoch, Extension};
 use crate::parts::{Along, Keys, PartId};
 use crate::plan::Key;
@@ -68,10 +69,10 @@ pub fn settle(
     beside: impl Fn(usize) -> Beside,
 ) -> Rendition {
     let before = next.landed().map_or(next.entry, |landed| landed.after(1));
-    let mut tracks = std::mem::take(&mut next.tracks);
+    let (mut tracks, mut gaps) = (std::mem::take(&mut next.tracks), std::mem::take(&mut next.gaps));
     for (endpoint, track) in tracks.iter_mut().enumerate() {
         let fate = |sequence| fate(endpoint, sequence);
-        extend(track, &next, seen, style.deletes, &beside(endpoint), fate);
+        extend(track, &mut gaps, &next, seen, style.deletes, &beside(endpoint), fate);
     }
     let landed = tracks.iter().filter_map(|track| track.landed(next.epoch)).max();
     if let Some(landed) = landed {
@@ -97,7 +98,8 @@ pub fn settle(
     let head = rows.first().map(|head| (head.epoch, head.sequence));
     drop(rows);
     forget(&mut next.parts, head, &tracks);
-    next.tracks = tracks;
+    gaps::forget(&mut gaps, &tracks);
+    (next.tracks, next.gaps) = (tracks, gaps);
     next
 }
 
@@ -133,6 +135,7 @@ fn forget(parts: &mut Vec<Parts>, head: Option<(Epoch, MediaSequence)>, tracks: 
 /// Moves one endpoint up to its first segment that waits.
 fn extend(
     track: &mut Track,
+    gaps: &mut Vec<Gaps>,
     rendition: &Rendition,
     seen: &MediaPlaylist,
     deletes: bool,
@@ -141,13 +144,14 @@ fn extend(
 ) {
     let first = rendition.wanted_from(track);
     for (sequence, segment) in segments_from(seen, first) {
-        // A gap is listed, and there is nothing to store (RFC 8216bis section 4.4.4.7).
-        let fate = if segment.gap { Fate::Landed } else { fate(sequence) };
-        match fate {
-            Fate::Landed => append(track, rendition, seen, deletes, beside, (sequence, segment)),
-            Fate::Gone => {}
-            Fate::Waiting => break,
+        match (fate(sequence), segment.gap) {
+            // A gap is listed, and there is nothing to store.
+            (Fate::Gone | Fate::Waiting, true) => gaps::note(gaps, rendition.epoch, sequence),
+            (Fate::Landed, _) => {}
+            (Fate::Gone, false) => continue,
+            (Fate::Waiting, false) => break,
         }
+        append(track, rendition, seen, deletes, beside, (sequence, segment));
     }
 }
 

@@ -6,6 +6,7 @@ use super::{Carrier, Done, Event, Lost};
 use crate::anchor::{Anchor, take_up};
 use crate::cause::Cause;
 use crate::cursor::Rendition;
+use crate::gaps;
 use crate::layout::place;
 use crate::look::read;
 use crate::names::RenditionName;
@@ -203,6 +204,7 @@ where
         };
         let furthest = watch.furthest((mark.epoch, playlist.media_sequence));
         pass_over(&mut mark, &playlist, furthest);
+        gaps::restore(&mark, &mut playlist);
         let known = before.map(|before| (before.epoch, before.newest));
         watch.learn(known, &mark, &playlist, sent, now);
         watch.looks.known = Some(validators);

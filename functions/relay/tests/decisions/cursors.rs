@@ -1,7 +1,7 @@
 use hls::{DiscontinuitySequence, MediaSequence, Micros, Seconds};
 use proptest::prelude::*;
 use proptest::sample::Index;
-use relay::cursor::{Cursor, Kept, Parts, Rendition, Stretch, Track, decode, encode};
+use relay::cursor::{Cursor, Gaps, Kept, Parts, Rendition, Stretch, Track, decode, encode};
 use relay::names::{Epoch, Extension};
 use relay::parts::{Along, PartId};
 use std::collections::BTreeMap;
@@ -36,6 +36,7 @@ fn cursor(renditions: usize, endpoints: usize) -> Cursor {
         extension: Extension::Ts,
         tracks: vec![track; endpoints],
         parts: Vec::new(),
+        gaps: Vec::new(),
         kept: Vec::new(),
     };
     let layout: String = (0..renditions)
@@ -102,6 +103,7 @@ fn what_is_as_usual_takes_no_room() {
     let mut cursor = cursor(1, 2);
     let rendition = stored(&cursor);
     assert_eq!((rendition.get("u"), &rendition["a"]["n"]), (None, &serde_json::json!(2)));
+    assert_eq!(rendition.get("g"), None);
     let track = &rendition["a"]["t"];
     let none = ["j", "m", "n", "w", "l", "u"].map(|field| track.get(field));
     assert_eq!(none, [None; 6], "{track}");
@@ -109,7 +111,9 @@ fn what_is_as_usual_takes_no_room() {
     let mark = cursor.renditions.values_mut().next().unwrap();
     mark.source = 3;
     (mark.tracks[1].jumps, mark.tracks[1].missed) = (1, 2);
+    mark.gaps = vec![Gaps { epoch: Epoch(7), from: MediaSequence(3), to: MediaSequence(5) }];
     let rendition = stored(&cursor);
+    assert_eq!(rendition["g"], serde_json::json!([{"e": 7, "f": 3, "t": 5}]));
     assert_eq!((&rendition["u"], &rendition["a"][1]["j"]), (&3.into(), &1.into()));
     cursor.renditions.values_mut().next().unwrap().tracks.truncate(1);
     assert!(stored(&cursor)["a"].is_array(), "one is not several");
@@ -133,6 +137,7 @@ fn a_new_reader_reads_what_the_first_version_wrote() {
     assert_eq!(rendition.tracks.len(), 2);
     assert_eq!(rendition.tracks[1].landed(Epoch(7)), Some(MediaSequence(9)));
     assert_eq!((cursor.segments, cursor.bytes), (7, 70));
+    assert_eq!(rendition.gaps, []);
 }
 
 #[test]
