@@ -86,7 +86,7 @@ pub struct Rendition {
     #[serde(rename = "i", default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Parts>,
     /// What was passed as a gap at an endpoint and can still be listed there.
-    #[serde(rename = "g", default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(rename = "l", default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<Gaps>,
     /// Lines that the output lists on its own account, oldest first.
     #[serde(rename = "k", default, skip_serializing_if = "Vec::is_empty")]
