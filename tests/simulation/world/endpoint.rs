@@ -137,15 +137,17 @@ impl Judgement {
     /// left out from the place `from` on, date ranges of any segment before, and the date of the first.
     fn compare_lines(&mut self, name: &str, heard: &Heard, order: &[Segment], from: usize) {
         let Some((is, earlier)) = order.split_last() else { return };
-        let Some(before) = heard.lines.strip_suffix(&is.lines[..]) else {
-            let (lines, body, own) = (&heard.lines, &is.body, &is.lines);
+        let moved = |line: &String| {
+            let of_earlier = || earlier.iter().any(|s| s.lines.contains(line));
+            line.starts_with("#EXT-X-DATERANGE:") && !is.lines.contains(line) && of_earlier()
+        };
+        let lines: Vec<String> = heard.lines.iter().filter(|line| !moved(line)).cloned().collect();
+        let Some(before) = lines.strip_suffix(&is.lines[..]) else {
+            let (body, own) = (&is.body, &is.lines);
             return self.violations.push(format!("{name}: {body} has {lines:?}, and had {own:?}"));
         };
-        let known = |line: &String| {
-            let bound = !line.starts_with("#EXT-X-DATERANGE:");
-            let of = if bound { earlier.get(from..).unwrap_or_default() } else { earlier };
-            of.iter().any(|s| s.lines.contains(line))
-        };
+        let left_out = earlier.get(from..).unwrap_or_default();
+        let known = |line: &String| left_out.iter().any(|s| s.lines.contains(line));
         let date = |line: &str| heard.dated && line.starts_with("#EXT-X-PROGRAM-DATE-TIME:");
         if let Some(line) = before.iter().find(|line| !known(line) && !date(line)) {
             self.violations.push(format!("{name}: {} has {line}, which is not its own", is.body));
