@@ -387,6 +387,8 @@ fn an_output_says_every_reason_why_it_does_not_take_a_source() {
     let map = LIVE.replace("#EXTINF:2.0,\n7", "#EXT-X-MAP:URI=\"m\"\n#EXTINF:2.0,\n7");
     let key =
         LIVE.replace("#EXTINF:2.0,\n7", "#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n#EXTINF:2.0,\n7");
+    let locked = Watched { failures: vec!["its key".into()], ..watched("v.m3u8", &[&key]) };
+    let gaps = LIVE.replace("#EXTINF", "#EXT-X-GAP\n#EXTINF");
     let range = LIVE.replace("#EXTINF:2.0,\n7", "#EXT-X-BYTERANGE:9@0\n#EXTINF:2.0,\n7");
     let variants: String = (1..=21)
         .map(|bandwidth| {
@@ -405,6 +407,8 @@ fn an_output_says_every_reason_why_it_does_not_take_a_source() {
             vec!["segments are fMP4, and only TS is taken: video-800000"],
         ),
         ("AES-128", MAIN.to_owned(), vec![watched("v.m3u8", &[&key])], vec![]),
+        ("no key", MAIN.to_owned(), vec![locked], vec!["no segment could be read: video-800000"]),
+        ("gaps", MAIN.to_owned(), vec![watched("v.m3u8", &[&gaps])], vec![]),
         (
             "SAMPLE-AES",
             MAIN.to_owned(),

@@ -2,7 +2,7 @@
 
 use super::report::{Rendition, Report, Verdict};
 use hls::Micros;
-use relay::abilities::{self, Container, Facet, Role, TABLE, on_average};
+use relay::abilities::{self, Container, Facet, Protection, Role, TABLE, on_average};
 use std::collections::BTreeSet;
 
 /// What every output says.
@@ -63,9 +63,14 @@ fn unread(report: &Report) -> Vec<String> {
         return vec!["no media playlist could be read".to_owned()];
     }
     let names: BTreeSet<&str> = media()
-        .filter(|(_, media)| {
-            let known = media.maps || media.byte_ranges || !media.encryption.is_empty();
-            media.container.is_none() && !known
+        .filter(|(rendition, media)| {
+            let opened = media.protections.iter().all(|it| *it == Protection::Aes128);
+            let locked =
+                !media.encryption.is_empty() && !(opened && !rendition.failures.is_empty());
+            let known = media.maps || media.byte_ranges || locked;
+            // Of gaps there is nothing to read.
+            let is_gap = media.gaps > 0 && media.gaps == media.segments;
+            media.container.is_none() && !known && !is_gap
         })
         .map(|(rendition, _)| rendition.name.as_str())
         .collect();
