@@ -4,6 +4,7 @@
 
 mod again;
 mod backlog;
+mod contents;
 mod dry;
 mod elsewhere;
 mod endings;

@@ -427,7 +427,7 @@ fn a_media_playlist_alone_gets_the_bandwidth_of_its_first_segment() {
     let scene = Scene { sources: vec!["http://a/v.m3u8"], until: 7_000, ..Scene::default() };
     let noted = scene.carry(|what, ms| match what {
         what if what.starts_with("get") && what.ends_with(".ts") => {
-            (10, Ok("x".repeat(2_001 + usize::try_from(ms).unwrap())))
+            (10, Ok("G".repeat(2_001 + usize::try_from(ms).unwrap())))
         }
         _ => steady(what, ms),
     });

@@ -1,7 +1,6 @@
 //! `ferry check`: what a source holds, and whether it can be carried.
 
 mod analysis;
-mod container;
 mod read;
 mod report;
 mod rules;

@@ -7,6 +7,7 @@ pub mod advance;
 pub mod anchor;
 pub mod cadence;
 pub mod cause;
+pub mod contents;
 pub mod crypt;
 pub mod cursor;
 mod gaps;

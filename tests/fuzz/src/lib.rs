@@ -5,8 +5,6 @@
 #![expect(clippy::unwrap_used, reason = "a target that meets the unexpected fails")]
 
 mod asked;
-#[path = "../../../functions/ferry/src/check/container.rs"]
-mod container;
 mod decided;
 mod played;
 mod read;

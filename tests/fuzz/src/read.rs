@@ -1,8 +1,8 @@
 //! What sources and endpoints send.
 
-use crate::container::contents;
 use hls::{AttributeList, Limits, Playlist, Timestamp, Variables, duration, is_low_latency, parse};
 use http::header::{HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use relay::contents::contents;
 use relay::crypt::{Opener, read_iv};
 use relay::session::Credentials;
 use web::challenge::{Challenge, Signed};

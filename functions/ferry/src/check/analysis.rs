@@ -1,6 +1,5 @@
 //! From what was read to what is found out. Pure: the same playlists give the same report.
 
-use super::container::{Container, contents};
 use super::report::{
     DateTime, Finding, Kind, Media, Publishing, Rendition, Report, Severity, Spread,
 };
@@ -11,7 +10,8 @@ use hls::{
     Line, MediaKind, MediaPlaylist, MediaSequence, MultivariantPlaylist, Playlist, PlaylistType,
     Timestamp, is_low_latency, parse,
 };
-use relay::abilities::{self, Role};
+use relay::abilities::{self, Container, Role};
+use relay::contents::contents;
 use relay::layout::Layout;
 use relay::layout::tracks;
 use relay::session::Address;

@@ -204,7 +204,7 @@ impl<O: Origin, C: Clock> Reader<'_, O, C> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::sample::SAMPLE_BYTES;
+    use relay::contents::SAMPLE_BYTES;
     use relay::ports::Slice;
     use std::sync::atomic::{AtomicU64, Ordering};
 

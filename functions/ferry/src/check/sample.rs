@@ -3,14 +3,12 @@
 use bytes::Bytes;
 use hls::{AttributeList, ByteRange, MediaPlaylist, MediaSequence, Segment};
 use relay::abilities::{Protection, protection};
+use relay::contents::SAMPLE_BYTES;
 use relay::crypt::{CryptError, KEY_BYTES, Opener};
 use relay::parts::{Keys, Lock, recipe};
 use relay::ports::{Origin, Slice};
 use std::collections::BTreeMap;
 use url::Url;
-
-/// What is kept of a segment: the tables of a transport stream are in it, behind any ID3 tag.
-pub const SAMPLE_BYTES: usize = 64 << 10;
 
 /// The beginning of the newest segment of a playlist that came from `base`; absent where it says nothing, being encrypted
 /// in a way that cannot be opened.

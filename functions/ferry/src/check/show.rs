@@ -1,6 +1,5 @@
 //! A report as people read it.
 
-use super::container::Container;
 use super::report::{Kind, Media, Rendition, Report, Severity, Spread};
 use relay::abilities::Role;
 use std::fmt::{Display, Formatter, Result};

@@ -146,6 +146,7 @@ where
                 return self.not_read(&rendition, key, &error, now);
             }
         };
+        self.look_into(&rendition, key, &body);
         if let Some(watch) = self.watches.get_mut(&rendition) {
             watch.fates.failed.remove(&key);
             watch.fates.along.insert(key, along);

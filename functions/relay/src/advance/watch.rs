@@ -3,8 +3,9 @@
 use super::Version;
 use super::looks::Looks;
 use super::source::UNKNOWN_TARGET;
-use crate::abilities::Role;
+use crate::abilities::{Container, Role};
 use crate::anchor::{Anchor, History, anchor, stale_patience, switched};
+use crate::contents::Contents;
 use crate::cursor::Rendition;
 use crate::layout::Listed;
 use crate::names::RenditionName;
@@ -47,6 +48,9 @@ const LONGEST_HELD: Micros = Micros::from_secs(20);
 /// A server that held its answer in vain is asked as any other for this long; twice as long after
 /// each further time.
 const UNHELD: Micros = Micros::from_secs(60);
+
+/// So many segments are looked into.
+const SAMPLES: usize = 2;
 
 /// A look at a media playlist that is under way.
 pub(super) struct Asked {
@@ -102,6 +106,8 @@ pub(super) struct Watch {
     pub(super) offered: Vec<Offered>,
     /// Whether something is being deleted, per endpoint.
     pub(super) deleting: Vec<bool>,
+    /// What its first segments are.
+    sampled: Vec<Contents>,
 }
 
 impl Watch {
@@ -138,6 +144,38 @@ impl Watch {
             listed_at: BTreeMap::new(),
             offered: (0..endpoints).map(|endpoint| offered(last(endpoint))).collect(),
             deleting: vec![false; endpoints],
+            sampled: Vec::new(),
+        }
+    }
+
+    /// Whether what its segments are is still to be told: not of one that was carried before, for that was taken, nor
+    /// of one that a session can do without.
+    pub(super) fn is_sampled_next(&self) -> bool {
+        let carried = self.offered.iter().any(|offered| offered.taken_over.is_some());
+        let matters = matches!(self.role, Role::Variant | Role::Audio | Role::Video);
+        matters && !carried && self.sampled.len() < SAMPLES
+    }
+
+    /// Whether the first segment of which that is to be told is on its way.
+    pub(super) fn is_sampling(&self) -> bool {
+        let reading = self.fates.under_way.iter().any(|under_way| !under_way.is_empty());
+        reading && self.sampled.is_empty() && self.is_sampled_next()
+    }
+
+    /// Notes what one of its first segments is.
+    pub(super) fn sample(&mut self, contents: Contents) {
+        self.sampled.push(contents);
+    }
+
+    /// What its segments are, where that is sure: the tables of a transport stream tell, and else two that are alike. One
+    /// that is damaged tells nothing.
+    pub(super) fn contents(&self) -> Option<&Contents> {
+        match self.sampled.as_slice() {
+            [first, ..] if first.container == Container::Ts && !first.codecs.is_empty() => {
+                Some(first)
+            }
+            [first, next] if first.container == next.container => Some(first),
+            _ => None,
         }
     }
 

@@ -1,20 +1,25 @@
 //! What a segment is, from its first bytes.
 
-pub use relay::abilities::Container;
+use crate::abilities::Container;
 use std::collections::BTreeSet;
 
 /// A segment's container and the codecs that it names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contents {
+    /// Its container.
     pub container: Container,
-    /// Such as `H.264`.
+    /// Its codecs by name, such as `H.264`.
     pub codecs: BTreeSet<&'static str>,
 }
+
+/// As much of a segment is looked at: the tables of a transport stream are in it, behind any ID3 tag.
+pub const SAMPLE_BYTES: usize = 64 << 10;
 
 /// The length of a packet of a transport stream.
 const PACKET: usize = 188;
 
 /// Tells a segment's container and codecs from its beginning.
+#[must_use]
 pub fn contents(head: &[u8]) -> Contents {
     let (container, codecs) = match after_id3(head) {
         // Of all files only subtitles may be empty: where nothing is said.
@@ -160,8 +165,8 @@ mod tests {
 
     #[test]
     fn a_transport_stream_names_its_codecs() {
-        let video = include_bytes!("../../../../tests/fixtures/library/bars/180p/000.ts");
-        let audio = include_bytes!("../../../../tests/fixtures/library/bars/audio/000.ts");
+        let video = include_bytes!("../../../tests/fixtures/library/bars/180p/000.ts");
+        let audio = include_bytes!("../../../tests/fixtures/library/bars/audio/000.ts");
         for (name, head, codecs) in [
             ("video", video.as_slice(), vec!["H.264"]),
             ("audio", audio, vec!["AAC"]),
