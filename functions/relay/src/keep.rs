@@ -3,6 +3,7 @@
 use crate::cursor::Rendition;
 use crate::layout::{Listed, place};
 use crate::names::RenditionName;
+use crate::redundant::NOTHING;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,32 +11,32 @@ use std::collections::{BTreeMap, BTreeSet};
 /// source of this number is carried.
 ///
 /// A rendition is told by where its media playlist lies, then by its name: some sources state the bandwidth that they
-/// measure, and some give each reader addresses of its own. Where neither tells, it is what is like it and not there
-/// any more: of several as many must have come as have gone, and the largest goes on as the largest.
+/// measure, and some give each reader addresses of its own. Where neither tells, it is what is like it and was listed
+/// until now: of several as many must have come as have gone, and the largest goes on as the largest. Where nothing
+/// is stated that lasts, one may have gone and another come.
 pub(crate) fn kept(
     listed: &BTreeMap<RenditionName, Listed>,
     known: &BTreeMap<RenditionName, Rendition>,
     source: usize,
 ) -> BTreeMap<RenditionName, RenditionName> {
     let mut kept = where_they_lay(listed, known);
-    // What went a while ago matters only where what was carried until now does not tell.
-    for earlier in [false, true] {
-        let used = names(listed, &kept);
-        let is_gone = |(name, mark): &(&RenditionName, &Rendition)| {
-            !used.contains(name) && mark.source == source && (earlier || !mark.unlisted)
-        };
-        let mut alike: BTreeMap<u32, Alike<'_>> = BTreeMap::new();
-        let gone = known.iter().filter(is_gone);
-        for (name, told) in gone.filter_map(|(name, mark)| Some((name, mark.alike?))) {
-            alike.entry(told).or_default().gone.push(name);
-        }
-        let is_new = |name: &RenditionName| !kept.contains_key(name) && !known.contains_key(name);
-        for (name, listed) in listed.iter().filter(|(name, _)| is_new(name)) {
-            alike.entry(listed.alike).or_default().new.push(name);
-        }
-        let pairs: Vec<_> = alike.into_values().flat_map(Alike::pairs).collect();
-        kept.extend(pairs);
+    let used: BTreeSet<_> = listed.keys().map(|name| kept.get(name).unwrap_or(name)).collect();
+    let is_gone = |(name, mark): &(&RenditionName, &Rendition)| {
+        !used.contains(name) && mark.source == source && !mark.unlisted
+    };
+    let is_new = |name: &RenditionName| !kept.contains_key(name) && !known.contains_key(name);
+    let mut alike: BTreeMap<u32, Alike<'_>> = BTreeMap::new();
+    for (name, mark) in known.iter().filter(is_gone) {
+        let told = mark.alike.map(|told| alike.entry(told).or_default());
+        told.into_iter().for_each(|told| told.gone.push(name));
     }
+    for (name, listed) in listed.iter().filter(|(name, _)| is_new(name)) {
+        let told = listed.alike.filter(|told| *told != NOTHING);
+        let told = told.map(|told| alike.entry(told).or_default());
+        told.into_iter().for_each(|told| told.new.push(name));
+    }
+    let pairs: Vec<_> = alike.into_values().flat_map(Alike::pairs).collect();
+    kept.extend(pairs);
     kept
 }
 
@@ -57,14 +58,6 @@ impl Alike<'_> {
         self.gone.sort_by_key(|name| Reverse(name.bandwidth()));
         self.new.into_iter().cloned().zip(self.gone.into_iter().cloned()).collect()
     }
-}
-
-/// The names that renditions have then.
-fn names<'a>(
-    listed: &'a BTreeMap<RenditionName, Listed>,
-    kept: &'a BTreeMap<RenditionName, RenditionName>,
-) -> BTreeSet<&'a RenditionName> {
-    listed.keys().map(|name| kept.get(name).unwrap_or(name)).collect()
 }
 
 /// The renditions whose media playlists alone lie where just one lay of those that are known.

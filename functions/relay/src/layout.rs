@@ -35,8 +35,9 @@ pub struct Listed {
     pub role: Role,
     /// The codecs that are stated for it.
     pub codecs: BTreeSet<String>,
-    /// Tells what it is like: by what is stated of it that is neither measured nor of one reader.
-    pub alike: u32,
+    /// Tells what it is like: by what is stated of it that is neither measured nor of one reader. Absent where there is no
+    /// multivariant playlist.
+    pub alike: Option<u32>,
 }
 
 /// A line, and the rendition whose address it holds.
@@ -136,11 +137,11 @@ impl Layout {
             let known = listed.entry(url.clone()).or_insert_with(|| {
                 let mut urls = vec![url.clone()];
                 urls.extend(others.remove(&url).unwrap_or_default());
-                (name.clone(), Listed { urls, role, codecs, alike })
+                (name.clone(), Listed { urls, role, codecs, alike: Some(alike) })
             });
             // The smallest name of an address does not depend on the order of lines.
             known.0 = known.0.clone().min(name);
-            known.1.alike = known.1.alike.min(alike);
+            known.1.alike = known.1.alike.min(Some(alike));
             lines.push((line, Some(url)));
         }
         if !lines.iter().any(|(line, _)| matches!(line, Line::Variant(_))) {

@@ -72,6 +72,9 @@ pub(crate) fn fold(lines: Vec<Line>, base: &Url) -> (Vec<Line>, Elsewhere) {
 const LASTING_ATTRIBUTES: [&str; 6] =
     ["CODECS", "SUPPLEMENTAL-CODECS", "RESOLUTION", "FRAME-RATE", "VIDEO-RANGE", "NAME"];
 
+/// What a line is told by that states none of these.
+pub(crate) const NOTHING: u32 = 0;
+
 /// What each line says of its stream that stays the same when addresses, names of groups and what is measured do not.
 pub(crate) fn lasting(lines: &[Line]) -> impl Iterator<Item = u32> + use<> {
     let groups = described(lines);
@@ -79,9 +82,10 @@ pub(crate) fn lasting(lines: &[Line]) -> impl Iterator<Item = u32> + use<> {
         let (what, attributes) = match line {
             Line::Variant(variant) => ("V", &variant.attributes),
             Line::IFrame(attributes) => ("I", attributes),
-            Line::Media(media) => return bare(media),
-            Line::Other(_) => return String::new(),
+            Line::Media(media) => return Some(bare(media)),
+            Line::Other(_) => return None,
         };
+        LASTING_ATTRIBUTES.iter().find(|name| attributes.get(name).is_some())?;
         let value = |name: &&str| attributes.get(name).unwrap_or_default();
         let stated = LASTING_ATTRIBUTES.iter().map(value).map(str::to_owned);
         let played = groups_of(line).map(|((_, attribute), group)| {
@@ -89,9 +93,10 @@ pub(crate) fn lasting(lines: &[Line]) -> impl Iterator<Item = u32> + use<> {
             format!("{attribute}={what}")
         });
         let all: Vec<String> = [what.to_owned()].into_iter().chain(stated).chain(played).collect();
-        all.join("\u{1}")
+        Some(all.join("\u{1}"))
     };
-    let told: Vec<u32> = lines.iter().map(|line| hash(of(line).bytes())).collect();
+    let told: Vec<u32> =
+        lines.iter().map(|line| of(line).map_or(NOTHING, |told| hash(told.bytes()))).collect();
     told.into_iter()
 }
 

@@ -1,7 +1,7 @@
 //! A report as people read it.
 
 use super::report::{Kind, Media, Rendition, Report, Severity, Spread};
-use relay::abilities::Role;
+use relay::abilities::{Container, Role};
 use std::fmt::{Display, Formatter, Result};
 
 /// Shows a report in lines of text.

@@ -65,8 +65,7 @@ fn unread(report: &Report) -> Vec<String> {
     let names: BTreeSet<&str> = media()
         .filter(|(rendition, media)| {
             let opened = media.protections.iter().all(|it| *it == Protection::Aes128);
-            let locked =
-                !media.encryption.is_empty() && !(opened && !rendition.failures.is_empty());
+            let locked = !media.encryption.is_empty() && (!opened || rendition.failures.is_empty());
             let known = media.maps || media.byte_ranges || locked;
             // Of gaps there is nothing to read.
             let is_gap = media.gaps > 0 && media.gaps == media.segments;

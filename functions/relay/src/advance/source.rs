@@ -198,7 +198,8 @@ where
             }
             (Some(mark), _) => {
                 let listed = self.layout.as_ref().and_then(|(it, _)| it.renditions.get(name));
-                let (place, alike) = (Some(place(watch.url())), listed.map(|listed| listed.alike));
+                let (place, alike) =
+                    (Some(place(watch.url())), listed.and_then(|listed| listed.alike));
                 Rendition { source, place, alike, ..mark }
             }
         };

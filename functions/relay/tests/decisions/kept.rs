@@ -34,7 +34,7 @@ fn known(layout: Layout, elsewhere: &[&str], gone: &[&str]) -> BTreeMap<Renditio
     let entry = Anchor::Joined(hls::MediaSequence(10));
     let mark = take_up(None, &seen, entry, Epoch(1), 1, NOW).unwrap();
     let of = |(name, listed): (RenditionName, relay::layout::Listed)| {
-        let (place, alike) = (Some(place(&listed.urls[0])), Some(listed.alike));
+        let (place, alike) = (Some(place(&listed.urls[0])), listed.alike);
         let source = usize::from(elsewhere.contains(&name.as_ref()));
         let unlisted = gone.contains(&name.as_ref());
         (name, Rendition { place, alike, source, unlisted, ..mark.clone() })
@@ -91,8 +91,8 @@ fn a_rendition_of_which_address_and_bandwidth_change_keeps_its_name() {
         (&["V300,HD a", "V200,HD b"], &["V305,HD c"], "video-305/c"),
         // What they play with is another.
         (
-            &["A\"g\",NAME=\"n\",LANGUAGE=\"en\" s", "V300,AUDIO=\"g\" a", "V200 b"],
-            &["A\"h\",NAME=\"n\",LANGUAGE=\"en\" t", "V201 d", "V190,AUDIO=\"h\" c"],
+            &["A\"g\",NAME=\"n\",LANGUAGE=\"en\" s", "V300,HD,AUDIO=\"g\" a", "V200,HD b"],
+            &["A\"h\",NAME=\"n\",LANGUAGE=\"en\" t", "V201,HD d", "V190,HD,AUDIO=\"h\" c"],
             "audio-g-en-n/t video-200/d video-300/c",
         ),
         (
@@ -137,34 +137,45 @@ fn a_rendition_of_which_address_and_bandwidth_change_keeps_its_name() {
 }
 
 #[test]
-fn what_went_before_is_gone_on_from_only_where_what_was_carried_until_now_does_not_tell() {
-    let before = || source(&["V300 a", "V200 b", "V100 c"]);
-    for (elsewhere, gone, now, expected) in [
-        (&[][..], &["video-200", "video-100"][..], &["V120 d"][..], "video-300/d"),
-        (&[], &["video-200"], &["V120 d", "V310 e"], "video-100/d video-300/e"),
-        // It is there again.
+fn what_is_not_known_to_last_or_was_not_carried_until_now_is_not_gone_on_from() {
+    let lines =
+        ["V300,HD a", "V200,HD b", "V100,SD c"].map(|it| it.replace("HD", HD).replace("SD", SD));
+    let stated: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let (plain, stated) = (source(&["V300 a", "V200 b", "V100 c"]), source(&stated));
+    for (before, elsewhere, gone, now, expected) in [
         (
+            &stated,
+            &[][..],
+            &["video-200"][..],
+            &["V310,HD d", "V110,SD e"][..],
+            "video-100/e video-300/d",
+        ),
+        // It is there again, and was not carried for a while.
+        (
+            &stated,
             &[],
             &["video-200"],
-            &["V300 a", "V100 c", "V210 e"],
-            "video-100/c video-200/e video-300/a",
+            &["V300,HD a", "V100,SD c", "V210,HD e"],
+            "video-100/c video-210/e video-300/a",
         ),
-        (
-            &[],
-            &["video-200"],
-            &["V320 f", "V110 d", "V210 e"],
-            "video-100/d video-200/e video-300/f",
-        ),
-        (&[], &["video-200", "video-100"], &["V300 a", "V210 e"], "video-210/e video-300/a"),
-        // What was of another source goes on otherwise.
-        (&["video-300", "video-200"], &[], &["V120 d"], "video-100/d"),
-        (&["video-300", "video-200", "video-100"], &[], &["V120 d"], "video-120/d"),
+        (&stated, &["video-300"], &[], &["V310,HD d"], "video-200/d"),
+        (&stated, &["video-300", "video-200"], &[], &["V310,HD d"], "video-310/d"),
+        (&plain, &[], &[], &["V310 d", "V110 e", "V210 f"], "video-110/e video-210/f video-310/d"),
+        // One went, and another came.
+        (&plain, &[], &[], &["V300 a", "V200 b", "V110 e"], "video-110/e video-200/b video-300/a"),
+        (&plain, &[], &[], &["V300 d", "V200 e", "V110 f"], "video-110/f video-200/e video-300/d"),
     ] {
-        let known = known(before(), elsewhere, gone);
-        assert_eq!(named(now, &known), expected, "{elsewhere:?} {gone:?} {now:?}");
+        let known = known(before.clone(), elsewhere, gone);
+        let now: Vec<String> =
+            now.iter().map(|it| it.replace("HD", HD).replace("SD", SD)).collect();
+        let now: Vec<&str> = now.iter().map(String::as_str).collect();
+        assert_eq!(named(&now, &known), expected, "{elsewhere:?} {gone:?} {now:?}");
     }
     // Before it was noted what they are like.
-    let mut known = known(before(), &[], &[]);
+    let mut known = known(plain, &[], &[]);
     known.values_mut().for_each(|mark| mark.alike = None);
-    assert_eq!(named(&["V120 d"], &known), "video-120/d");
+    assert_eq!(
+        named(&["V120 d", "V210 e", "V310 f"], &known),
+        "video-120/d video-210/e video-310/f"
+    );
 }
