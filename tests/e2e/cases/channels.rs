@@ -242,7 +242,9 @@ async fn a_live_source_plays_between_programmes_and_the_slate_where_it_fails() {
     let (_, playing) = stage.ferry.ask(Method::GET, "/channels/ts/now", None).await;
     assert_eq!(playing["playing"]["title"], "Match", "{playing:#}");
     // Its playlists fail for longer than what is known of it lasts.
-    stage.origin.break_down("live/high/index.m3u8", Fault::Status(503));
+    for variant in ["high", "low"] {
+        stage.origin.break_down(&format!("live/{variant}/index.m3u8"), Fault::Status(503));
+    }
     watch(&mut watchers, until(18)).await;
     let (_, failing) = stage.ferry.ask(Method::GET, "/channels/ts/now", None).await;
     assert_eq!(failing["playing"]["role"], "slate", "{failing:#}");
