@@ -62,6 +62,8 @@ pub struct Noted {
     pub progress: Progress,
     /// The playlists that were stored, by endpoint and name: `0 v.m3u8`.
     pub stored: BTreeMap<String, String>,
+    /// When a playlist was asked for without a condition.
+    pub afresh: Vec<u64>,
     /// How many playlists were rendered.
     pub renderings: u64,
     /// When it was over.
@@ -88,6 +90,7 @@ struct Notes {
     clock: Hands,
     noted: Arc<Mutex<Vec<(u64, String)>>>,
     stored: Arc<Mutex<BTreeMap<String, String>>>,
+    afresh: Arc<Mutex<Vec<u64>>>,
 }
 
 impl Notes {
@@ -118,7 +121,14 @@ fn failed(reason: &str) -> OriginError {
 }
 
 impl Origin for Notes {
-    async fn playlist(&self, url: &Url, _: Option<&Validators>) -> Result<Fetched, OriginError> {
+    async fn playlist(
+        &self,
+        url: &Url,
+        known: Option<&Validators>,
+    ) -> Result<Fetched, OriginError> {
+        if known.is_none() {
+            self.afresh.lock().unwrap().push(self.now());
+        }
         let (mut text, mut url) = (self.get(url).await?, url.clone());
         if let Some(to) = text.strip_prefix(b"-> ") {
             url = Url::parse(str::from_utf8(to).unwrap()).unwrap();
@@ -240,6 +250,7 @@ impl Scene {
                 clock,
                 noted: Arc::clone(&noted),
                 stored: Arc::clone(&stored),
+                afresh: Arc::default(),
             };
             let store = Store(Memory::default(), notes.clone());
             store.create(&session, &access).await.unwrap();
@@ -285,7 +296,8 @@ impl Scene {
             let stored = std::mem::take(&mut *stored.lock().unwrap());
             let progress = carrier.progress().clone();
             let (renderings, over) = (carrier.renderings(), notes.now());
-            Noted { requests, stored, first, progress, renderings, over }
+            let afresh = std::mem::take(&mut *notes.afresh.lock().unwrap());
+            Noted { requests, stored, afresh, first, progress, renderings, over }
         })
     }
 }
