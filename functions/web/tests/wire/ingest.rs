@@ -1,6 +1,6 @@
 //! What the ingest client sends, and what it makes of the answers.
 
-use crate::server::{Server, Then, answer, ingest, raw, settings};
+use crate::server::{Server, Then, answer, dead, ingest, raw, settings};
 use bytes::Bytes;
 use relay::layout::Layout;
 use relay::names::{PLAYLIST, Stem};
@@ -199,7 +199,7 @@ async fn a_connection_that_breaks_is_made_anew() {
     let address = raw(vec![Vec::new(), created], Then::Close).await;
     let url = Url::parse(&format!("http://{address}/channel")).unwrap();
     assert_eq!(ingest(settings(), &url, None).put("0.ts", TS, "x".into()).await, Ok(()));
-    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_held, dead) = dead();
     let url = Url::parse(&format!("http://u:secret@{dead}/secret/channel?k=secret")).unwrap();
     let expected = unavailable("no answer from the endpoint for 0.ts: connection refused");
     assert_eq!(ingest(settings(), &url, None).put("0.ts", TS, "x".into()).await, expected);

@@ -1,6 +1,6 @@
 //! What the origin client asks, and what it makes of the answers.
 
-use crate::server::{Server, answer, ingest, origin, settings};
+use crate::server::{Server, answer, dead, ingest, origin, settings};
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::stream;
@@ -345,7 +345,7 @@ async fn user_info_in_an_address_signs_in_there_and_is_never_shown() {
 
 #[tokio::test]
 async fn no_reason_holds_a_secret() {
-    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_held, dead) = dead();
     let hosts = [dead.to_string(), "no-such-host.invalid".into(), "10.0.0.1".into()];
     for host in hosts {
         let url = format!("http://secret1:secret2@{host}/live/v0/1.ts?token=secret3#secret4");

@@ -8,11 +8,11 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use relay::session::{Access, Credentials, Endpoint, OutputKind};
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use url::Url;
 use web::{Connector, HttpOrigin, Patience, Reach, Settings, WebDavIngest};
 
@@ -80,6 +80,14 @@ impl Server {
     pub fn connections(&self) -> usize {
         self.seen().iter().map(|it| it.peer).collect::<BTreeSet<_>>().len()
     }
+}
+
+/// A port at which nobody listens, held so that no server of another test gets it.
+pub fn dead() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let address = socket.local_addr().unwrap();
+    (socket, address)
 }
 
 /// A server that writes these bytes to each connection when a request has come: the first to the
