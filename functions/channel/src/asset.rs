@@ -268,16 +268,7 @@ impl Track {
 
     /// The first of some segments that does not begin before a time; else the one behind them.
     pub(crate) fn first_from(&self, among: &Range<usize>, time: Micros) -> usize {
-        let (mut first, mut end) = (among.start, among.end);
-        while first < end {
-            let middle = first + (end - first) / 2;
-            if self.start(middle) < time {
-                first = middle + 1;
-            } else {
-                end = middle;
-            }
-        }
-        first
+        partition(among, |place| self.start(place) < time)
     }
 
     /// The boundary nearest to a time after the start of the programme, counted in segments.
@@ -295,6 +286,20 @@ impl Track {
         let before = self.segments.partition_point(|segment| segment.end < time);
         (before + 1).min(self.segments.len())
     }
+}
+
+/// The first of some places that `is` not; else the one behind them.
+pub(crate) fn partition(among: &Range<usize>, is: impl Fn(usize) -> bool) -> usize {
+    let (mut first, mut end) = (among.start, among.end);
+    while first < end {
+        let middle = first + (end - first) / 2;
+        if is(middle) {
+            first = middle + 1;
+        } else {
+            end = middle;
+        }
+    }
+    first
 }
 
 /// What lines hold without the queries of addresses.

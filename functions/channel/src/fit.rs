@@ -4,7 +4,7 @@
 //! A VOD may have longer ones than its picture, or shorter ones, or cut them elsewhere. A segment is listed with each
 //! part of the programme that it is of: what it holds shows when the picture with its timestamps does.
 
-use crate::asset::{Segment, Track};
+use crate::asset::Track;
 use hls::Micros;
 use std::ops::Range;
 
@@ -15,9 +15,10 @@ const LEFT_OUT: Micros = Micros::from_millis(500);
 #[derive(Clone, Debug)]
 pub(crate) struct Fitted<'a> {
     track: &'a Track,
-    /// Where that lies, by the time of the first variant; without texts and states.
-    pub(crate) listed: Track,
-    tiles: Vec<Tile>,
+    /// When it begins, by the time of the first variant.
+    begin: Micros,
+    /// Its parts, and how much is listed before each.
+    spans: Vec<(usize, Span<'a>)>,
 }
 
 /// What is listed of a segment, or of nothing.
@@ -42,29 +43,43 @@ pub(crate) struct Part {
     pub(crate) whole: Micros,
 }
 
-/// How many segments are listed of a track beside a run of segments of the first variant.
-pub(crate) fn count(track: &Track, lead: &Track, run: &Range<usize>) -> usize {
-    spans(track, lead, run).map(|span| span.segments.len() + span.silent.len()).sum()
-}
-
 impl<'a> Fitted<'a> {
     pub(crate) fn new(track: &'a Track, lead: &'a Track, run: &Range<usize>) -> Self {
-        let tiles: Vec<Tile> = spans(track, lead, run).flat_map(Span::tiles).collect();
-        let segment = |tile: &Tile| Segment {
-            end: tile.end,
-            discontinuities: tile.discontinuities,
-            state: 0,
-            text: Box::default(),
+        let mut before = 0;
+        let counted = |span: Span<'a>| {
+            let first = before;
+            before += span.len();
+            (first, span)
         };
-        let (playlist, begin) = (String::new(), lead.start(run.start));
-        let segments = tiles.iter().map(segment).collect();
-        let listed = Track { playlist, begin, states: Vec::new(), segments };
-        Self { track, listed, tiles }
+        let spans = spans(track, lead, run).map(counted).collect();
+        Self { track, begin: lead.start(run.start), spans }
+    }
+
+    /// How many segments are listed.
+    pub(crate) fn len(&self) -> usize {
+        self.spans.last().map_or(0, |(before, span)| before + span.len())
+    }
+
+    /// When what is listed at a place begins, by the time of the first variant.
+    pub(crate) fn start(&self, place: usize) -> Micros {
+        let before = place.checked_sub(1).and_then(|before| self.tile(before));
+        before.map_or(self.begin, |before| before.end)
+    }
+
+    /// The discontinuities of the first variant up to and with that of a place.
+    pub(crate) fn discontinuities(&self, place: usize) -> u64 {
+        self.tile(place).map_or(0, |tile| tile.discontinuities)
+    }
+
+    fn tile(&self, place: usize) -> Option<Tile> {
+        let after = self.spans.partition_point(|(before, _)| *before <= place);
+        let (before, span) = self.spans.get(after.checked_sub(1)?)?;
+        span.tile(place - before)
     }
 
     /// The segment that is listed at a place; absent: there is nothing.
     pub(crate) fn part(&self, place: usize) -> Option<Part> {
-        let Tile { segment, start, end, whole, .. } = *self.tiles.get(place)?;
+        let Tile { segment, start, end, whole, .. } = self.tile(place)?;
         let segment = segment?;
         let stated = self.track.start(segment + 1) - self.track.start(segment);
         let lasting = Some(end - start).filter(|length| *length != stated);
@@ -77,6 +92,7 @@ impl<'a> Fitted<'a> {
 }
 
 /// A part of a run without a discontinuity inside.
+#[derive(Clone, Debug)]
 struct Span<'a> {
     track: &'a Track,
     lead: &'a Track,
@@ -143,23 +159,29 @@ impl<'a> Span<'a> {
         Self { track, lead, discontinuities, segments, silent, from, played, origin }
     }
 
-    fn tiles(self) -> Vec<Tile> {
-        let Self { track, lead, discontinuities, segments, silent, from, played, origin } = self;
-        let beside = |own: Micros| origin.1 + (own - origin.0);
-        let Range { start: first, end } = segments;
-        let seen = (first..end).map(|place| Tile {
-            segment: Some(place),
-            start: beside(if place == first { from } else { track.start(place) }),
-            end: beside(if place + 1 == end { played } else { track.start(place + 1) }),
-            whole: beside(track.start(place)),
-            discontinuities,
-        });
-        let silent = silent.map(|place| {
-            let start = lead.start(place).max(beside(played));
-            let end = lead.start(place + 1);
-            Tile { segment: None, start, end, whole: start, discontinuities }
-        });
-        seen.chain(silent).collect()
+    fn len(&self) -> usize {
+        self.segments.len() + self.silent.len()
+    }
+
+    fn tile(&self, place: usize) -> Option<Tile> {
+        let Self { track, lead, discontinuities, ref segments, ref silent, .. } = *self;
+        let beside = |own: Micros| self.origin.1 + (own - self.origin.0);
+        if place < segments.len() {
+            let at = segments.start + place;
+            let (begins, ends) = (place == 0, at + 1 == segments.end);
+            return Some(Tile {
+                segment: Some(at),
+                start: beside(if begins { self.from } else { track.start(at) }),
+                end: beside(if ends { self.played } else { track.start(at + 1) }),
+                whole: beside(track.start(at)),
+                discontinuities,
+            });
+        }
+        let at = silent.start + (place - segments.len());
+        let start = lead.start(at).max(beside(self.played));
+        let end = lead.start(at + 1);
+        let tile = Tile { segment: None, start, end, whole: start, discontinuities };
+        (at < silent.end).then_some(tile)
     }
 }
 

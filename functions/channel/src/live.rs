@@ -1,6 +1,6 @@
 //! A media playlist from what is playing: the window that ends at `now`.
 
-use crate::asset::State;
+use crate::asset::{State, partition};
 use crate::lines::formats;
 use crate::markers::Marks;
 use crate::play::Feed;
@@ -60,11 +60,11 @@ impl Showing<'_> {
     }
 
     fn starts(&self, place: usize) -> Timestamp {
-        self.at(self.feed.track().start(place))
+        self.at(self.feed.start(place))
     }
 
     fn ends(&self, place: usize) -> Timestamp {
-        self.at(self.feed.track().start(place + 1))
+        self.at(self.feed.start(place + 1))
     }
 
     /// Whether nothing of it has ended.
@@ -74,21 +74,19 @@ impl Showing<'_> {
 
     /// The first place in the run whose segment `is` not.
     fn partition(&self, is: impl Fn(Timestamp) -> bool) -> usize {
-        let segments = self.feed.track().segments.get(self.run.clone()).unwrap_or_default();
-        self.run.start + segments.partition_point(|segment| is(self.at(segment.end)))
+        partition(&self.run, |place| is(self.ends(place)))
     }
 
     fn discontinuity(&self, place: usize) -> bool {
-        let track = self.feed.track();
         if place == self.run.start {
             return !self.continues;
         }
-        track.discontinuities(place) != track.discontinuities(place - 1)
+        self.feed.discontinuities(place) != self.feed.discontinuities(place - 1)
     }
 
     fn discontinuities(&self, place: usize) -> u64 {
-        let track = self.feed.track();
-        let inside = track.discontinuities(place) - track.discontinuities(self.run.start);
+        let of = |place| self.feed.discontinuities(place);
+        let inside = of(place) - of(self.run.start);
         self.discontinuities.saturating_add(inside)
     }
 }
@@ -177,9 +175,7 @@ fn window<'a, 'b>(
     };
     let mut least = launch(shape.target_duration);
     let mut segments = listed.iter().enumerate().rev().flat_map(|(at, (showing, run))| {
-        let track = showing.feed.track();
-        let length = |place: usize| track.start(place + 1) - track.start(place);
-        run.clone().rev().map(move |place| (at, place, length(place)))
+        run.clone().rev().map(move |place| (at, place, showing.feed.length(place)))
     });
     let by_length = segments.find_map(|(at, place, length)| {
         least = least - length;

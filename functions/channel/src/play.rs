@@ -1,10 +1,10 @@
 //! A programme as a channel plays it: which segments show in which rendition.
 
 use crate::asset::{Asset, State, Track};
-use crate::fit::{self, Fitted};
+use crate::fit::Fitted;
 use crate::ladder::{Kind, Ladder};
 use crate::lines;
-use hls::Timestamp;
+use hls::{Micros, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -83,7 +83,7 @@ impl<'a> Play<'a> {
             Cut::Nearest => (Feed::Track(track), self.asset.cut(track, run)),
             Cut::Fitted => {
                 let fitted = Fitted::new(track, lead, run);
-                let all = 0..fitted.listed.segments.len();
+                let all = 0..fitted.len();
                 (Feed::Fitted(fitted, self.silence(rendition)), all)
             }
         }
@@ -94,7 +94,7 @@ impl<'a> Play<'a> {
         match (self.track(rendition), self.cut(rendition)) {
             (None, _) | (Some(_), Cut::Together) => run.len(),
             (Some(track), Cut::Nearest) => self.asset.cut(track, run).len(),
-            (Some(track), Cut::Fitted) => fit::count(track, self.asset.lead(), run),
+            (Some(track), Cut::Fitted) => Fitted::new(track, self.asset.lead(), run).len(),
         }
     }
 
@@ -145,11 +145,24 @@ impl<'a> Play<'a> {
 }
 
 impl<'a> Feed<'a> {
-    /// Where its segments lie.
-    pub(crate) fn track(&self) -> &Track {
+    /// Where a segment begins, from the start of the programme.
+    pub(crate) fn start(&self, place: usize) -> Micros {
         match self {
-            Self::Track(track) | Self::Silent(track, _) => track,
-            Self::Fitted(fitted, _) => &fitted.listed,
+            Self::Track(track) | Self::Silent(track, _) => track.start(place),
+            Self::Fitted(fitted, _) => fitted.start(place),
+        }
+    }
+
+    /// How long a segment plays.
+    pub(crate) fn length(&self, place: usize) -> Micros {
+        self.start(place + 1) - self.start(place)
+    }
+
+    /// The discontinuities from the start of the programme up to and with that of a segment.
+    pub(crate) fn discontinuities(&self, place: usize) -> u64 {
+        match self {
+            Self::Track(track) | Self::Silent(track, _) => track.discontinuities(place),
+            Self::Fitted(fitted, _) => fitted.discontinuities(place),
         }
     }
 
@@ -173,7 +186,7 @@ impl<'a> Feed<'a> {
         began: Timestamp,
     ) {
         let silent = |text: &mut String, silence: &Silence| {
-            let length = self.track().start(place + 1) - self.track().start(place);
+            let length = self.length(place);
             text.push_str(&match silence {
                 Silence::Subtitles => format!("#EXTINF:{length},\n{EMPTY_SUBTITLES}\n"),
                 Silence::Gap => format!("#EXT-X-GAP\n#EXTINF:{length},\ngap\n"),
@@ -185,7 +198,7 @@ impl<'a> Feed<'a> {
                 Some(part) => {
                     let lines = fitted.track().text(part.segment);
                     let moved = start.0.saturating_add(part.whole.0);
-                    let whole = Timestamp(moved.saturating_sub(self.track().start(place).0));
+                    let whole = Timestamp(moved.saturating_sub(self.start(place).0));
                     match part.lasting {
                         Some(length) => {
                             lines::write(text, &lines::lasting(lines, length), whole, began);
