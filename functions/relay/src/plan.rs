@@ -85,9 +85,16 @@ impl Fates {
         }
     }
 
-    /// A segment has landed, after so long.
-    pub fn arrived(&mut self, endpoint: usize, key: Key, took: Micros, seen: &MediaPlaylist) {
+    /// A segment has landed, after so long; the source's playlist may not have been read anew yet.
+    pub fn arrived(
+        &mut self,
+        endpoint: usize,
+        key: Key,
+        took: Micros,
+        seen: Option<&MediaPlaylist>,
+    ) {
         self.landed[endpoint].insert(key);
+        let Some(seen) = seen else { return };
         let takes = &mut self.takes[endpoint];
         let came_late = key.1 < seen.media_sequence || *takes > Micros(0);
         let is_slow = came_late && took >= seen.target_duration.into();

@@ -366,11 +366,9 @@ where
             self.working.bytes += bytes;
             self.measure(rendition, key, bytes);
         }
-        if let Some(watch) = self.watches.get_mut(rendition)
-            && let Some(seen) = watch.seen.as_deref()
-        {
+        if let Some(watch) = self.watches.get_mut(rendition) {
             let took = now.since(began.unwrap_or(now));
-            watch.fates.arrived(endpoint, key, took, seen);
+            watch.fates.arrived(endpoint, key, took, watch.seen.as_deref());
         }
         self.settle(rendition);
     }

@@ -146,6 +146,24 @@ fn copies_begin_with_the_oldest_of_each_rendition_in_turn() {
     assert_eq!(numbers(0, 50), [0_u64; 0]);
 }
 
+#[test]
+fn what_lands_is_landed_and_tells_how_long_an_endpoint_takes_where_it_came_late() {
+    let seen = live(10, 13, "a");
+    let target = Micros::from(seen.target_duration);
+    let mut fates = Fates::new(1);
+    let mut arrived = |number: u64, took, seen| {
+        let key = (Epoch(0), MediaSequence(number));
+        fates.arrived(0, key, took, seen);
+        assert_eq!(fates.of(0, key), Fate::Landed, "{number}");
+        fates.takes[0]
+    };
+    assert_eq!(arrived(8, target, None), Micros(0), "nobody knows what is listed");
+    assert_eq!(arrived(10, target, Some(&seen)), Micros(0), "still listed");
+    assert_eq!(arrived(9, target, Some(&seen)), target, "late");
+    assert_eq!(arrived(11, target, Some(&seen)), target, "as slow as before, though in time");
+    assert_eq!(arrived(12, target - Micros(1), Some(&seen)), Micros(0), "fast again");
+}
+
 /// What happens to a source, step by step.
 #[derive(Clone, Debug)]
 enum Turn {
