@@ -34,6 +34,8 @@ pub struct Scene {
     pub again: Option<u64>,
     /// Whether servers may hold their answers back.
     pub holding: bool,
+    /// Whether there is no room in memory for more segments.
+    pub crowded: bool,
     /// What else the session is.
     pub of: fn(&mut Session),
 }
@@ -48,6 +50,7 @@ impl Default for Scene {
             finish: None,
             again: None,
             holding: false,
+            crowded: false,
             of: |_| {},
         }
     }
@@ -91,6 +94,7 @@ struct Notes {
     noted: Arc<Mutex<Vec<(u64, String)>>>,
     stored: Arc<Mutex<BTreeMap<String, String>>>,
     afresh: Arc<Mutex<Vec<u64>>>,
+    crowded: bool,
 }
 
 impl Notes {
@@ -146,6 +150,10 @@ impl Origin for Notes {
 
     async fn segment(&self, url: &Url, _: Option<Slice>) -> Result<Bytes, OriginError> {
         self.get(url).await
+    }
+
+    fn is_crowded(&self) -> bool {
+        self.crowded
     }
 }
 
@@ -251,6 +259,7 @@ impl Scene {
                 noted: Arc::clone(&noted),
                 stored: Arc::clone(&stored),
                 afresh: Arc::default(),
+                crowded: self.crowded,
             };
             let store = Store(Memory::default(), notes.clone());
             store.create(&session, &access).await.unwrap();

@@ -359,9 +359,14 @@ fn the_lag_is_that_of_the_newest_segment() {
 
 #[test]
 fn what_is_slower_than_the_source_publishes_is_listed_all_the_same() {
-    for (slow, who) in [("get a/v/", "source is"), ("put 0 video-9_", "endpoint https")] {
+    for (slow, crowded, who) in [
+        ("get a/v/", false, "source is too slow"),
+        ("get a/v/", true, "there is no room in memory for more segments"),
+        ("put 0 video-9_", true, "endpoint https"),
+    ] {
         let of = |it: &mut Session| it.concurrency = 1;
-        let noted = Scene { until: 60_000, of, ..Scene::default() }.carry(move |what, ms| {
+        let scene = Scene { until: 60_000, crowded, of, ..Scene::default() };
+        let noted = scene.carry(move |what, ms| {
             let (after, answer) = steady(what, ms);
             let after = if what.starts_with(slow) && ms > 10_000 { 7_000 } else { after };
             (after, answer.map(|it| it.replace("EXTINF:2,\n", "EXTINF:2,\nv/")))

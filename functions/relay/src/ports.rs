@@ -52,6 +52,11 @@ pub trait Origin: Send + Sync {
             Ok(body.into())
         }
     }
+
+    /// Whether a segment would have to wait for room in memory before it is read.
+    fn is_crowded(&self) -> bool {
+        false
+    }
 }
 
 /// A part of a file; its end fits a number.

@@ -46,6 +46,11 @@ impl Budget {
         drop(take(&self.room, units(bytes).min(self.units)).await);
     }
 
+    /// Whether there is no room for so many bytes.
+    pub(crate) fn is_short(&self, bytes: usize) -> bool {
+        self.room.available_permits() < units(bytes).min(self.units) as usize
+    }
+
     /// Takes room for so many bytes, when there is. More than the whole budget is given all of it.
     pub(crate) async fn take(&self, bytes: usize) -> Room {
         let held = take(&self.room, units(bytes).min(self.units)).await;
@@ -111,7 +116,9 @@ mod tests {
         let slice = bytes.slice(5..7);
         drop(bytes);
         assert!(timeout(MOMENT, budget.take(4 * UNIT)).await.is_err());
+        assert!(budget.is_short(4 * UNIT) && !budget.is_short(2 * UNIT));
         drop(slice);
+        assert!(!budget.is_short(100 * UNIT), "what is larger passes alone");
         assert!(timeout(MOMENT, budget.take(8 * UNIT)).await.is_ok());
     }
 

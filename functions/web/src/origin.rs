@@ -268,8 +268,7 @@ impl HttpOrigin {
     ) -> Result<Bytes, OriginError> {
         let within = self.shared.settings.patience.segment;
         let limits = &self.shared.settings.limits;
-        let expected = self.segment_bytes.load(Ordering::Relaxed).min(limits.segment_bytes);
-        if timeout(within, self.shared.budget.wait(expected + READ)).await.is_err() {
+        if timeout(within, self.shared.budget.wait(self.expected_room())).await.is_err() {
             return Err(unavailable(format!(
                 "no room for {} within {} s: {} bytes of segments may be in memory at once",
                 tail(url),
@@ -286,6 +285,12 @@ impl HttpOrigin {
             extra.insert(RANGE, range.expect("digits can be in a header"));
         }
         self.persist(url, within, || self.try_segment(url, slice, &extra, opener.as_ref())).await
+    }
+
+    /// The bytes that the next segment will take, roughly.
+    fn expected_room(&self) -> usize {
+        let most = self.shared.settings.limits.segment_bytes;
+        self.segment_bytes.load(Ordering::Relaxed).min(most) + READ
     }
 
     fn stalled(&self, url: &Url) -> Failure {
@@ -354,6 +359,10 @@ impl Origin for HttpOrigin {
         opener: Opener,
     ) -> Result<Bytes, OriginError> {
         self.read_segment(url, slice, Some(opener)).await
+    }
+
+    fn is_crowded(&self) -> bool {
+        self.shared.budget.is_short(self.expected_room())
     }
 }
 

@@ -119,7 +119,7 @@ where
         }
     }
 
-    /// What an endpoint lacks that fails at nothing: it is too slow, or the source is.
+    /// What an endpoint lacks that fails at nothing: it is too slow, or the source is, or this machine is full.
     fn too_slow(&self, now: Timestamp) -> impl Iterator<Item = (Cause, String)> {
         let reading = self.reading(now);
         let endpoints = self.outlets.iter().zip(&self.progress.endpoints);
@@ -133,7 +133,11 @@ where
             let storing = outlet.puts.values().map(|&began| now.since(began)).max();
             let listed = format!("{behind} segments that are listed are not");
             let trouble = if reading > storing.max(Some(outlet.put_took)) {
-                (Cause::Segment, format!("source is too slow: {listed} at endpoint {address}"))
+                let slow = match self.origin.is_crowded() {
+                    true => "there is no room in memory for more segments",
+                    false => "source is too slow",
+                };
+                (Cause::Segment, format!("{slow}: {listed} at endpoint {address}"))
             } else {
                 let reason = format!("endpoint {address} is too slow: {listed} there{pace}");
                 (Cause::Endpoint, reason)
