@@ -234,6 +234,7 @@ mod tests {
         let (_, shown) = api::inside::ask(&after.api(), Method::GET, &path, None).await.unwrap();
         assert_eq!(shown["source"]["url"], url);
     }
+
     #[tokio::test]
     async fn what_is_damaged_of_one_session_is_named_and_keeps_no_other_from_going_on() {
         let dir = tempfile::tempdir().unwrap();
