@@ -139,7 +139,7 @@ fn is_ready(port: u16) -> bool {
 /// The first line of an answer.
 fn ask(address: &str, what: &str, headers: &str, body: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+    stream.set_read_timeout(Some(READY))?;
     let length = body.len();
     write!(
         stream,
