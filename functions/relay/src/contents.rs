@@ -44,7 +44,7 @@ pub fn contents(head: &[u8]) -> Contents {
 fn after_id3(head: &[u8]) -> &[u8] {
     match head {
         [b'I', b'D', b'3', _, _, _, a, b, c, d, rest @ ..] => {
-            let length = [a, b, c, d].iter().fold(0, |sum, byte| sum << 7 | usize::from(**byte));
+            let length = [a, b, c, d].iter().fold(0, |sum, byte| (sum << 7) + usize::from(**byte));
             rest.get(length..).unwrap_or_default()
         }
         _ => head,
@@ -145,15 +145,26 @@ mod tests {
     #[test]
     fn a_segment_is_known_by_its_first_bytes() {
         let id3 = |rest: &[u8]| [b"ID3\x04\0\0\0\0\0\x02..".as_slice(), rest].concat();
+        let long = [b"ID3\x04\0\0\0\0\x01\x02".as_slice(), &[0xFF; 130], b"\xFF\xF1"].concat();
         for (name, head, container, codecs) in [
             ("AAC", b"\xFF\xF1\x50".to_vec(), Container::Aac, vec!["AAC"]),
             ("MP3", b"\xFF\xFB\x50".to_vec(), Container::Mp3, vec!["MP3"]),
+            ("no layer", b"\xFF\xE0\x50".to_vec(), Container::Unknown, vec![]),
             ("AAC after ID3", id3(b"\xFF\xF1"), Container::Aac, vec!["AAC"]),
+            ("AAC after a long ID3", long, Container::Aac, vec!["AAC"]),
             ("AC-3 after ID3", id3(b"\x0B\x77\0\0\0\x40"), Container::Ac3, vec!["AC-3"]),
+            (
+                "AC-3 of the last version",
+                b"\x0B\x77\0\0\0\x50".to_vec(),
+                Container::Ac3,
+                vec!["AC-3"],
+            ),
             ("E-AC-3", b"\x0B\x77\0\0\0\x80".to_vec(), Container::Eac3, vec!["E-AC-3"]),
             ("WebVTT", b"\xEF\xBB\xBFWEBVTT\n".to_vec(), Container::WebVtt, vec!["WebVTT"]),
             ("styp", b"\0\0\0\x18stypmsdh".to_vec(), Container::Fmp4, vec![]),
             ("moof", b"\0\0\0\x18moof".to_vec(), Container::Fmp4, vec![]),
+            ("packets of no length", vec![0x47; PACKET + 1], Container::Ts, vec![]),
+            ("one byte of TS", [&[0x47][..], &[0; PACKET]].concat(), Container::Unknown, vec![]),
             ("HTML", b"<html>".to_vec(), Container::Unknown, vec![]),
             ("nothing", vec![], Container::WebVtt, vec!["WebVTT"]),
             ("ID3 cut short", b"ID3\x04\0\0\x7F\x7F\x7F\x7F".to_vec(), Container::Unknown, vec![]),
@@ -177,6 +188,70 @@ mod tests {
             assert_eq!(found.container, Container::Ts, "{name}");
             assert_eq!(found.codecs, codecs.into_iter().collect(), "{name}");
         }
+    }
+
+    /// A packet of a transport stream, which begins a section or not, behind so many bytes of adaptation.
+    fn packet(pid: u16, begins: bool, adaptation: Option<u8>, payload: &[u8]) -> Vec<u8> {
+        let [high, low] = pid.to_be_bytes();
+        let mut packet = vec![0x47, high | if begins { 0x40 } else { 0 }, low, 0x10];
+        if let Some(length) = adaptation {
+            packet[3] = 0x30;
+            packet.push(length);
+            packet.extend(vec![0xAA; length.into()]);
+        }
+        packet.extend(payload);
+        packet.resize(PACKET, 0xFF);
+        packet
+    }
+
+    /// A section of a table without its checksum, and what is behind it.
+    fn table(id: u8, body: &[u8]) -> Vec<u8> {
+        let length = u8::try_from(body.len() + 4).unwrap();
+        [&[id, 0xB0, length], body, &[0; 4]].concat()
+    }
+
+    #[test]
+    fn tables_are_found_wherever_they_are() {
+        // Programme 0 is the network's own table, at PID 0x10; the first programme's is at 0x1000.
+        let programmes = table(0, &[0, 1, 0xC1, 0, 0, 0, 0, 0xE0, 0x10, 0, 1, 0xF0, 0]);
+        let none = table(0, &[0, 1, 0xC1, 0, 0]);
+        // A descriptor of the programme, H.264, and a private stream whose descriptor says AC-3.
+        let streams = [0x1B, 0xE1, 0, 0xF0, 0, 0x06, 0xE1, 1, 0xF0, 3, 0x6A, 1, 0];
+        let head = [0, 1, 0xC1, 0, 0, 0xE1, 0, 0xF0, 6, 5, 4, b'H', b'D', b'M', b'V'];
+        let map = table(2, &[&head[..], &streams].concat());
+        // Another section follows it at once.
+        let beside = table(2, &[2; 20]);
+        let network = table(2, &[&[0; 9][..], &[0, 0x24, 0xE1, 0, 0xF0, 0]].concat());
+        let behind = |pointer: u8, section: &[u8]| {
+            [&[pointer][..], &vec![0xBB; pointer.into()], section].concat()
+        };
+        let stream = [
+            packet(0x1FFF, true, None, &behind(0, &none)),
+            packet(0, false, None, &behind(0, &none)),
+            packet(0, true, Some(7), &behind(0, &programmes)),
+            packet(0x10, true, None, &behind(0, &network)),
+            packet(0x1000, false, None, &behind(0, &table(2, &[0; 12]))),
+            packet(0x1000, true, Some(0), &behind(3, &[map, beside].concat())),
+        ];
+        assert_eq!(contents(&stream.concat()).codecs, ["AC-3", "H.264"].into());
+    }
+
+    #[test]
+    fn stream_types_are_those_of_the_standards() {
+        for (kinds, name) in [
+            (&[0x01, 0x02][..], "MPEG-2 video"),
+            (&[0x03, 0x04], "MPEG audio"),
+            (&[0x0F, 0x11], "AAC"),
+            (&[0x1B], "H.264"),
+            (&[0x24], "HEVC"),
+            (&[0x81], "AC-3"),
+            (&[0x87], "E-AC-3"),
+            (&[0xCF, 0xC1, 0xC2, 0xDB], "SAMPLE-AES"),
+        ] {
+            assert!(kinds.iter().all(|kind| codec(*kind, &[]) == Some(name)), "{name}");
+        }
+        assert_eq!(codec(0x06, &[0x7A, 0]), Some("E-AC-3"));
+        assert!([0x15, 0x86].iter().all(|kind| codec(*kind, &[0x6A, 0]).is_none()));
     }
 
     #[test]
