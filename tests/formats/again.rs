@@ -2,7 +2,7 @@
 
 use crate::noted::{Noted, Scene};
 use crate::timetables::{Answer, steady};
-use relay::session::Start;
+use relay::session::{OutputKind, Session, Start};
 use std::fmt::Write as _;
 
 /// A source of segments from `first` to `last`, two seconds each; `lines` go before each.
@@ -136,4 +136,68 @@ fn a_gap_that_is_filled_before_any_endpoint_has_passed_it_is_carried() {
     let segments = lines(&noted, 0);
     assert!(segments.iter().all(|(_, lines)| !lines.contains(&"#EXT-X-GAP")), "{segments:?}");
     assert_eq!(noted.moments("put 0 video-9_1800000000_4.ts").len(), 1);
+}
+
+#[test]
+fn what_one_endpoint_went_on_without_another_lists_in_its_place_when_it_can_be_read_again() {
+    // Segment 10 is the first with another key.
+    let key = |number| {
+        let key = if number < 10 { "k" } else { "l" };
+        format!("#EXT-X-KEY:METHOD=AES-128,URI=\"{key}\",IV=0x1\n#EXT-X-CUE:{number}\n")
+    };
+    let clear = |number| format!("#EXT-X-CUE:{number}\n");
+    for (output, window, is_keyed) in [
+        (OutputKind::MediaPackage, Some(25), false),
+        (OutputKind::WebDav, Some(25), false),
+        (OutputKind::WebDav, Some(25), true),
+        (OutputKind::WebDav, None, true),
+    ] {
+        let case = format!("{output:?} {window:?} {is_keyed}");
+        let of: fn(&mut Session) = match window {
+            Some(_) => |it| (it.start, it.window_seconds) = (Start::Window, Some(25)),
+            None => |it| (it.start, it.window_seconds) = (Start::Window, None),
+        };
+        // Another run finds the segment, and the endpoint that was away.
+        let scene = Scene {
+            output,
+            endpoints: 2,
+            until: 33_000,
+            again: Some(24_000),
+            of,
+            ..Scene::default()
+        };
+        let noted = scene.carry(move |what, ms| match what {
+            "get a/v.m3u8" => {
+                let last = 2 + ms / 2_000;
+                listed(last.saturating_sub(9), last, |number| {
+                    if is_keyed { key(number) } else { clear(number) }
+                })
+            }
+            "get a/k" => (10, Ok("sixteen bytes...".to_owned())),
+            "get a/l" => (10, Ok("sixteen others..".to_owned())),
+            "get a/10.ts" if ms < 24_000 => (10, Err("404")),
+            what if what.starts_with("put 1") && (14_000..24_000).contains(&ms) => (10, Err("503")),
+            _ => steady(what, ms),
+        });
+        let [left_out, whole] = [0, 1].map(|endpoint| lines(&noted, endpoint));
+        assert!(left_out.iter().all(|(number, _)| *number != 10), "{case}: {left_out:?}");
+        for (number, lines) in &whole {
+            let marks: Vec<_> = lines.iter().filter(|line| line.contains("CUE")).collect();
+            assert_eq!(marks, [&format!("#EXT-X-CUE:{number}")], "{case}: {whole:?}");
+            assert!(!lines.contains(&"#EXT-X-DISCONTINUITY"), "{case}: {whole:?}");
+            // Each has the number that it has at the source, for nothing is missing.
+            let keyed = lines.iter().any(|line| line.starts_with("#EXT-X-KEY"));
+            let first = whole[0].0;
+            assert_eq!(keyed, is_keyed && (*number == 10 || *number == first), "{case}: {whole:?}");
+        }
+        let numbers: Vec<u64> = whole.iter().map(|(number, _)| *number).collect();
+        let first = noted.stored["1 channel_video-9.m3u8"].split_once("SEQUENCE:").unwrap().1;
+        let first: u64 = first.lines().next().unwrap().parse().unwrap();
+        assert!(numbers.contains(&10) && numbers.contains(&17), "{case}: {numbers:?}");
+        assert!(
+            (first..).zip(&numbers).all(|(number, own)| number == *own),
+            "{case}: {first} {numbers:?}"
+        );
+        assert_eq!((noted.progress.missed, noted.progress.jumps), (1, 1), "{case}");
+    }
 }

@@ -68,7 +68,8 @@ pub fn settle(
     along: impl Fn(MediaSequence) -> Option<Along>,
     beside: impl Fn(usize) -> Beside,
 ) -> Rendition {
-    let before = next.landed().map_or(next.entry, |landed| landed.after(1));
+    let wanted = next.tracks.iter().map(|track| next.wanted_from(track)).min();
+    let wanted = wanted.unwrap_or(next.entry);
     let (mut tracks, mut gaps) = (std::mem::take(&mut next.tracks), std::mem::take(&mut next.gaps));
     for (endpoint, track) in tracks.iter_mut().enumerate() {
         let fate = |sequence| fate(endpoint, sequence);
@@ -77,11 +78,16 @@ pub fn settle(
     let landed = tracks.iter().filter_map(|track| track.landed(next.epoch)).max();
     if let Some(landed) = landed {
         // Numbers may jump by any distance: only what is listed can have landed.
-        let new = (before.max(seen.media_sequence).0..=landed.0).map(MediaSequence);
-        note(&mut next, new.filter_map(|sequence| Some((sequence, along(sequence)?))));
+        let new = (wanted.max(seen.media_sequence).0..=landed.0).map(MediaSequence);
+        let of = |sequence| {
+            let new = if is_held(&tracks, next.epoch, sequence) { along(sequence) } else { None };
+            Some((sequence, new.or_else(|| next.along(next.epoch, sequence).cloned())?))
+        };
+        let new: Vec<_> = new.filter_map(of).collect();
+        note(&mut next, new);
     }
     if let Some(window) = style.window {
-        keep(&mut next, &tracks, seen, window, style);
+        keep(&mut next, &tracks, (seen, wanted), window, style);
     }
     let rows = rows(&next, seen, style);
     for (endpoint, track) in tracks.iter_mut().enumerate() {
@@ -103,8 +109,16 @@ pub fn settle(
     next
 }
 
-/// Notes what segments that landed have beside themselves, where it is not what the one before has.
-fn note(next: &mut Rendition, new: impl Iterator<Item = (MediaSequence, Along)>) {
+/// Whether an endpoint has a segment that it may list.
+fn is_held(tracks: &[Track], epoch: Epoch, sequence: MediaSequence) -> bool {
+    tracks.iter().any(|track| track.number(epoch, sequence).is_some())
+}
+
+/// Notes what segments up to the newest that landed have beside themselves, where it is not what the one before has. One
+/// that others left out may land behind them.
+fn note(next: &mut Rendition, new: Vec<(MediaSequence, Along)>) {
+    let Some((first, _)) = new.first() else { return };
+    next.parts.retain(|parts| (parts.epoch, parts.from) < (next.epoch, *first));
     for (from, along) in new {
         let known = next.along(next.epoch, from);
         if known.map_or(along != Along::default(), |known| *known != along) {
@@ -246,21 +260,31 @@ pub(crate) fn discontinuities_until(
     discontinuities_before(seen, sequence.after(1))
 }
 
-/// Keeps the lines of what landed anywhere, as far back as the window goes.
+/// Keeps the lines of what landed anywhere, as far back as the window goes. What lands now was `wanted` from there on.
 fn keep(
     next: &mut Rendition,
     tracks: &[Track],
-    seen: &MediaPlaylist,
+    (seen, wanted): (&MediaPlaylist, MediaSequence),
     window: Micros,
     style: Style,
 ) {
-    let first = match next.kept.last() {
-        Some(last) if last.epoch == next.epoch => last.sequence.after(1),
-        _ => next.entry,
-    };
     let mut between: Vec<String> = Vec::new();
-    for (sequence, segment, made) in dated(seen).skip_while(|(sequence, ..)| *sequence < first) {
-        if tracks.iter().any(|track| track.number(next.epoch, sequence).is_some()) {
+    let mut came_between = false;
+    let lines_of = |segment: &Segment| {
+        let lines = segment.lines.iter().filter(|line| !hls::names_a_file(line));
+        lines.cloned().collect::<Vec<_>>()
+    };
+    for (sequence, segment, made) in dated(seen).skip_while(|(sequence, ..)| *sequence < wanted) {
+        let key = (next.epoch, sequence);
+        let place = next.kept.partition_point(|kept| (kept.epoch, kept.sequence) < key);
+        let known = next.kept.get_mut(place).filter(|kept| (kept.epoch, kept.sequence) == key);
+        if let Some(known) = known {
+            let between = std::mem::take(&mut between);
+            if std::mem::take(&mut came_between) {
+                // It had the marks of what has come now.
+                known.lines = between.into_iter().chain(lines_of(segment)).collect();
+            }
+        } else if is_held(tracks, next.epoch, sequence) {
             let along = next.along(next.epoch, sequence).cloned().unwrap_or_default();
             let none: &[hls::AttributeList] = &[];
             let (keys, map_keys) = match (style.keys, &segment.map) {
@@ -268,20 +292,19 @@ fn keep(
                 (Keys::Carried | Keys::Left, Some(map)) => (&*segment.keys, &*map.keys),
                 (Keys::Carried | Keys::Left, None) => (&*segment.keys, none),
             };
-            next.kept.push(Kept {
+            let kept = Kept {
                 epoch: next.epoch,
                 sequence,
-                lines: std::mem::take(&mut between)
-                    .into_iter()
-                    .chain(segment.lines.iter().filter(|line| !hls::names_a_file(line)).cloned())
-                    .collect(),
+                lines: std::mem::take(&mut between).into_iter().chain(lines_of(segment)).collect(),
                 keys: without_addresses(keys, &along.keys),
                 map_keys: without_addresses(map_keys, &along.map_keys),
                 duration: segment.duration,
                 discontinuity: segment.discontinuity,
                 extension: Extension::of(segment),
                 program_date_time: made,
-            });
+            };
+            next.kept.insert(place, kept);
+            came_between = true;
         } else {
             // What marks a place keeps its place when a segment is left out.
             between.extend(segment.lines.iter().filter(|line| hls::is_marker(line)).cloned());

@@ -180,7 +180,7 @@ where
     /// Whether a segment that landed elsewhere had something else beside itself: then this is not it.
     fn changed(&self, rendition: &RenditionName, key: Key, along: &Along) -> bool {
         let Some(mark) = self.working.renditions.get(rendition) else { return false };
-        let landed = mark.epoch == key.0 && mark.landed() >= Some(key.1);
+        let landed = mark.tracks.iter().any(|track| track.number(key.0, key.1).is_some());
         landed && mark.along(key.0, key.1).map_or(*along != Along::default(), |had| had != along)
     }
 
