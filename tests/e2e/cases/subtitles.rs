@@ -87,6 +87,8 @@ async fn cues_show_at_their_moments_wherever_their_programme_counts_from() {
         { "asset": "last" },
         { "asset": "one" },
         { "asset": "two" },
+        { "asset": "last" },
+        { "asset": "one" },
     ]);
     let made = ask(Method::POST, "/channels/text/schedule", json!({ "items": items })).await;
     // When each would have begun at its beginning.
@@ -120,6 +122,11 @@ async fn cues_show_at_their_moments_wherever_their_programme_counts_from() {
         shown.push(name);
     }
     shown.dedup();
-    assert!(shown.windows(3).any(|three| three == ["two", "last", "one"]), "{report:#}");
+    // A browser that takes its time joins later.
+    let in_turn = [["two", "last", "one"], ["last", "one", "two"], ["one", "two", "last"]];
+    assert!(
+        shown.windows(3).any(|three| in_turn.contains(&[three[0], three[1], three[2]])),
+        "{report:#}"
+    );
     assert!(report["cues"].as_array().unwrap().len() >= 10, "{report:#}");
 }
