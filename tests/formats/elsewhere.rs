@@ -87,25 +87,31 @@ fn a_rendition_that_was_named_a_moment_ago_is_missed_for_two_minutes() {
     assert_eq!(noted.moments("get a/main"), wanted);
 }
 
+/// A source of five segments that are dated, which it numbers from so far `ahead` and gives this `name`.
+fn dated(ms: u64, ahead: u64, name: &str) -> String {
+    let first = ms / 2_000;
+    let segment = |n: u64| {
+        let second = n * 2;
+        format!(
+            "#EXT-X-PROGRAM-DATE-TIME:2026-11-22T10:00:{second:02}Z\n#EXTINF:2,\n{name}{n}.ts\n"
+        )
+    };
+    let lines: String = (first..first + 5).map(segment).collect();
+    let first = first + ahead;
+    format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:{first}\n{lines}")
+}
+
 #[test]
 fn another_server_that_numbers_and_names_as_it_likes_goes_on_by_its_dates() {
-    let listed = |ms: u64, ahead: u64, name: &str| {
-        let first = ms / 2_000;
-        let segment = |n: u64| {
-            let second = n * 2;
-            format!(
-                "#EXT-X-PROGRAM-DATE-TIME:2026-11-22T10:00:{second:02}Z\n#EXTINF:2,\n{name}{n}.ts\n"
-            )
-        };
         let lines: String = (first..first + 5).map(segment).collect();
         let first = first + ahead;
         format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:{first}\n{lines}")
     };
-    let noted = Scene { until: 40_000, ..Scene::default() }.carry(move |what, ms| match what {
+    let noted = Scene { until: 40_000, ..Scene::default() }.carry(|what, ms| match what {
         "get a/main.m3u8" => (10, Ok(TWINS.to_owned())),
         "get a/v.m3u8" if ms > 10_000 => (10, Err("404")),
-        "get a/v.m3u8" => (10, Ok(listed(ms, 0, "a"))),
-        "get b/v.m3u8" => (10, Ok(listed(ms, 37, "b"))),
+        "get a/v.m3u8" => (10, Ok(dated(ms, 0, "a"))),
+        "get b/v.m3u8" => (10, Ok(dated(ms, 37, "b"))),
         _ => steady(what, ms),
     });
     let carried = noted.requests.iter().filter_map(|(_, what)| what.strip_suffix(".ts"));
@@ -113,6 +119,29 @@ fn another_server_that_numbers_and_names_as_it_likes_goes_on_by_its_dates() {
     let newest = |name: &str| carried.iter().filter(|it| it.starts_with(name)).count() + 2;
     let wanted = (2..newest("a/")).map(|n| format!("a/a{n}"));
     let wanted = wanted.chain((newest("a/")..24).map(|n| format!("b/b{n}")));
+    assert_eq!(carried, wanted.collect::<Vec<_>>());
+    assert_eq!((noted.progress.missed, noted.progress.jumps), (0, 0));
+}
+
+#[test]
+fn another_run_finds_by_its_dates_where_another_server_goes_on() {
+        let lines: String = (first..first + 5).map(segment).collect();
+        let first = first + ahead;
+        format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:{first}\n{lines}")
+    };
+    let scene = Scene { until: 30_000, again: Some(10_500), ..Scene::default() };
+    let noted = scene.carry(|what, ms| match what {
+        "get a/main.m3u8" => (10, Ok(TWINS.to_owned())),
+        "get a/v.m3u8" if ms > 10_000 => (10, Err("404")),
+        "get a/v.m3u8" => (10, Ok(dated(ms, 0, "a"))),
+        "get b/v.m3u8" => (10, Ok(dated(ms, 7_000, "b"))),
+        _ => steady(what, ms),
+    });
+    let carried = noted.requests.iter().filter_map(|(_, what)| what.strip_suffix(".ts"));
+    let carried: Vec<&str> = carried.filter_map(|what| what.strip_prefix("get ")).collect();
+    let newest = carried.iter().filter(|it| it.starts_with("a/")).count() as u64 + 2;
+    let wanted = (2..newest).map(|n| format!("a/a{n}"));
+    let wanted = wanted.chain((newest..19).map(|n| format!("b/b{n}")));
     assert_eq!(carried, wanted.collect::<Vec<_>>());
     assert_eq!((noted.progress.missed, noted.progress.jumps), (0, 0));
 }

@@ -98,11 +98,16 @@ impl History {
     }
 
     /// Where another server's playlist of the same stream goes on from here, however it numbers and names: by its
-    /// dates. Absent where these do not tell, or leave a hole.
+    /// dates. Absent where these do not tell, or leave a hole. A run that has seen nothing so far goes by what the one
+    /// before it saw.
     #[must_use]
-    pub fn continued_by(&self, playlist: &MediaPlaylist) -> Option<MediaSequence> {
-        let (_, &(_, newest)) = self.segments.last_key_value()?;
-        let newest = newest?;
+    pub fn continued_by(
+        &self,
+        playlist: &MediaPlaylist,
+        before: &Rendition,
+    ) -> Option<MediaSequence> {
+        let seen = self.segments.last_key_value();
+        let newest = seen.map_or(before.made, |(_, (_, newest))| *newest)?;
         let mut later =
             dated(playlist).skip_while(|(.., made)| made.is_none_or(|it| it <= newest + SAME));
         let (number, ..) = later.next()?;
@@ -154,6 +159,10 @@ pub fn anchor(
         _ => anchor,
     };
     match (anchor, &before.former) {
+        // What another run saw was made later.
+        (Anchor::Restarted, _) if history.segments.is_empty() && is_older(seen, before) => {
+            Anchor::Doubtful
+        }
         // It is further on than what was left.
         (Anchor::FellBehind(_), Some(former)) if former.newest < before.newest => anchor,
         // What does not go on from here may go on from the numbering that was left: an old copy.
@@ -175,11 +184,38 @@ pub fn anchor(
     }
 }
 
+/// When the newest segment of a playlist was made, where it is dated.
+fn made(seen: &MediaPlaylist) -> Option<Timestamp> {
+    dated(seen).last().and_then(|(.., made)| made)
+}
+
+/// Whether all of a playlist was made before what was carried.
+fn is_older(seen: &MediaPlaylist, before: &Rendition) -> bool {
+    made(seen).zip(before.made).is_some_and(|(made, carried)| made < carried)
+}
+
 /// How the first playlist of another source goes with what was carried before: its newest segments
 /// follow, as those of a source that is joined.
 #[must_use]
 pub fn switched(seen: &MediaPlaylist) -> Anchor {
     Anchor::Switched(entry(seen, Start::LiveEdge))
+}
+
+/// How the first playlist from elsewhere goes with what was carried before: another server may number and name as it
+/// likes, so that numbers tell less than dates.
+#[must_use]
+pub fn turned_to(
+    before: Option<&Rendition>,
+    history: &History,
+    seen: &MediaPlaylist,
+    by_numbers: Anchor,
+) -> Anchor {
+    let next = before.and_then(|before| history.continued_by(seen, before));
+    match (next, by_numbers) {
+        (Some(next), _) => Anchor::Switched(next),
+        (None, Anchor::Restarted) => switched(seen),
+        (None, _) => by_numbers,
+    }
 }
 
 /// Says how `seen` follows a list whose newest segments had these fingerprints.
@@ -357,6 +393,7 @@ pub fn take_up(
             former: None,
             doubted: None,
             newest: entry,
+            made: None,
             fingerprints: Vec::new(),
             target_duration: seen.target_duration,
             extension: Extension::default(),
@@ -382,6 +419,7 @@ pub fn take_up(
     next.former = next.former.filter(|former| now < former.until);
     next.doubted = None;
     next.newest = seen.last_sequence()?;
+    next.made = made(seen);
     let newest = &seen.segments[seen.segments.len().saturating_sub(FINGERPRINTS)..];
     next.fingerprints = newest.iter().map(fingerprint).collect();
     next.target_duration = next.target_duration.max(seen.target_duration);

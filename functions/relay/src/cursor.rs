@@ -70,6 +70,9 @@ pub struct Rendition {
     /// The newest segment that the source has listed.
     #[serde(rename = "s", with = "number")]
     pub newest: MediaSequence,
+    /// When that was made, where it is dated.
+    #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<Timestamp>,
     /// Fingerprints of the newest segments, the newest last.
     #[serde(rename = "h")]
     pub fingerprints: Vec<u32>,

@@ -4,7 +4,7 @@ use super::Version;
 use super::looks::Looks;
 use super::source::UNKNOWN_TARGET;
 use crate::abilities::{Container, Role};
-use crate::anchor::{Anchor, History, anchor, stale_patience, switched};
+use crate::anchor::{Anchor, History, anchor, stale_patience, switched, turned_to};
 use crate::contents::Contents;
 use crate::cursor::Rendition;
 use crate::layout::Listed;
@@ -418,7 +418,7 @@ impl Watch {
         };
         match found {
             Anchor::FellBehind(_) | Anchor::Restarted if self.elsewhere => {
-                self.turned_to(seen, found)
+                turned_to(before, &self.history, seen, found)
             }
             _ => found,
         }
@@ -437,16 +437,6 @@ impl Watch {
         let doubted = before.and_then(|before| before.doubted);
         let since = *self.stale_since.get_or_insert(doubted.unwrap_or(now));
         now.since(since) >= stale_patience(seen)
-    }
-
-    /// How the first playlist from elsewhere goes with what was carried: another server may number and name as it
-    /// likes, so that numbers tell less than dates.
-    fn turned_to(&self, seen: &MediaPlaylist, by_numbers: Anchor) -> Anchor {
-        match (self.history.continued_by(seen), by_numbers) {
-            (Some(next), _) => Anchor::Switched(next),
-            (None, Anchor::Restarted) => switched(seen),
-            (None, _) => by_numbers,
-        }
     }
 
     /// The latest segment that its list has begun with in this numbering, where it begins with `first` now: servers of

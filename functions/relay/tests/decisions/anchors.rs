@@ -372,3 +372,42 @@ fn names_that_hold_a_session_are_the_same_in_another() {
         assert_eq!(found, expected, "{session}");
     }
 }
+
+#[test]
+fn a_new_run_goes_by_the_dates_of_what_was_carried() {
+    let dated = |from: u64, to: u64, tag: &str, second: u32| {
+        let mut seen = live(from, to, tag);
+        seen.segments[0].program_date_time = Some(format!("2026-11-21T08:00:{second:02}Z"));
+        seen
+    };
+    // The newest was made ten seconds after the first.
+    let mark = joined(&dated(100, 105, "a", 20));
+    let none = History::default();
+    for (seen, expected) in [
+        // Old copies have other numbers than those that are remembered.
+        (dated(80, 85, "a", 0), Anchor::Doubtful),
+        (dated(0, 5, "b", 19), Anchor::Doubtful),
+        (dated(0, 5, "b", 20), Anchor::Restarted),
+        (dated(0, 5, "b", 40), Anchor::Restarted),
+        (live(0, 5, "b"), Anchor::Restarted),
+    ] {
+        let found = |history| anchor(Some(&mark), history, &seen, false, Start::LiveEdge, NOW);
+        assert_eq!(found(&none), expected, "{:?}", seen.segments[0]);
+        // Whoever has watched knows its old copies.
+        let watched = history(&dated(100, 105, "a", 20));
+        assert_eq!(found(&watched), Anchor::Restarted, "{:?}", seen.segments[0]);
+    }
+    // Another server goes on where it has what follows.
+    for (seen, next) in [
+        (dated(7_000, 7_005, "b", 24), Some(7_004)),
+        (dated(7_000, 7_005, "b", 34), None),
+        (live(7_000, 7_005, "b"), None),
+    ] {
+        assert_eq!(
+            none.continued_by(&seen, &mark),
+            next.map(MediaSequence),
+            "{:?}",
+            seen.segments[0]
+        );
+    }
+}

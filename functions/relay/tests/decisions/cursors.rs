@@ -31,6 +31,7 @@ fn cursor(renditions: usize, endpoints: usize) -> Cursor {
         alike: Some(0xffff_fff0),
         unlisted: false,
         newest: MediaSequence(1_794_999_010),
+        made: Some(hls::Timestamp(1_794_999_010_123_456)),
         fingerprints: vec![0xffff_fff0; 4],
         target_duration: Seconds(6),
         extension: Extension::Ts,
