@@ -130,7 +130,7 @@ impl<'a> Span<'a> {
         let origin = (own, lead.start(lead.between(discontinuities).start));
         let by_own = |place: usize| own + (lead.start(place) - origin.1);
         let (from, until) = (by_own(run.start), by_own(run.end));
-        let mut first = track.first_from(&(among.start + 1..among.end + 1), from + Micros(1)) - 1;
+        let mut first = track.first_from(&(among.start..among.end + 1), from + Micros(1)) - 1;
         let mut end = track.first_from(&among, until).max(first);
         let length = |place: usize| track.start(place + 1) - track.start(place);
         // What a channel can play it still can: no segment is stated to be longer by a second.
@@ -148,11 +148,11 @@ impl<'a> Span<'a> {
         let (mut played, mut silent) = (from, run.start);
         if first < end {
             played = if end < among.end { until } else { track.start(end).min(until) };
-            let after = origin.1 + (played - own) + Micros(1);
-            silent = lead.first_from(&(run.start + 1..run.end + 1), after) - 1;
-            let next = by_own((silent + 1).min(run.end));
+            let after = lead.first_from(&run, origin.1 + (played - own) + Micros(1));
+            let next = by_own(after);
+            silent = after - 1;
             if next - played <= LEFT_OUT && bears(end - 1, next - begins(end - 1)) {
-                (played, silent) = (next, (silent + 1).min(run.end));
+                (played, silent) = (next, after);
             }
         }
         let (segments, silent) = (first..end, silent..run.end);
