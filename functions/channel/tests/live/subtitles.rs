@@ -1,7 +1,11 @@
 //! Subtitles that are longer or shorter than the picture, or cut elsewhere, play with the picture that they are of.
 
-use crate::vod::{EPOCH, Told, index, media, moment, read_media, told};
-use channel::{Asset, AssetHash, Break, Channel, Edit, Item, Library, Slate, Wish, edit};
+use crate::events::World;
+use crate::sources::{Listed, listed};
+use crate::vod::{EPOCH, Told, index, media, moment, read_media, read_multivariant, told};
+use channel::{
+    Asset, AssetHash, Break, Channel, Edit, Item, Library, Slate, Source, Wish, edit, gap,
+};
 use hls::{Micros, Seconds};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -170,6 +174,83 @@ fn subtitles_begin_and_end_with_the_picture_that_they_are_of() {
             "| s2 6+1.994, s3 7.994+1.998, s4 9.992+2.008, | empty 12+2",
         ),
         (
+            "shorter by next to nothing",
+            &picture[..2],
+            &[2_000, 1_000, 800],
+            all,
+            "| s0 6+2, s1 8+1, s2 9+1, | empty 10+2",
+        ),
+        (
+            "short segments that play whole",
+            &picture[..2],
+            &[400, 1_600, 1_600, 400],
+            all,
+            "| s0 6+0.4, s1 6.4+1.6, s2 8+1.6, s3 9.6+0.4, | empty 10+2",
+        ),
+        (
+            "next to nothing of a first one that has none beside it",
+            &picture[..5],
+            &[6_400],
+            (0, 6_000, Some(2_000), None),
+            "| s0 6+0.4, empty 6.4+1.6, | empty 8+2",
+        ),
+        (
+            "next to nothing of a first one, and more than the next can state",
+            &picture,
+            &[10_400, 2_400, 8_000],
+            (0, 10_000, Some(4_000), None),
+            "| s0 6+0.4, s1 6.4+2.4, s2 8.8+1.2, | empty 10+2",
+        ),
+        (
+            "next to nothing of a first one, and a short one beside it",
+            &picture,
+            &[10_400, 2_000, 8_000],
+            (0, 10_000, Some(4_000), None),
+            "| s1 6+2.4, s2 8.4+1.6, | empty 10+2",
+        ),
+        (
+            "a little of a first one",
+            &picture,
+            &[2_600, 2_500, 9_000],
+            (0, 2_000, Some(4_000), None),
+            "| s0 6+0.6, s1 6.6+2.5, s2 9.1+0.9, | empty 10+2",
+        ),
+        (
+            "a little of a last one",
+            &picture,
+            &[900, 2_500, 9_000],
+            (0, 0, Some(4_000), None),
+            "| s0 6+0.9, s1 6.9+2.5, s2 9.4+0.6, | empty 10+2",
+        ),
+        (
+            "next to nothing of a last one, and more than the one before it can state",
+            &picture,
+            &[1_200, 2_400, 2_000, 2_000, 2_000, 2_000],
+            (0, 0, Some(4_000), None),
+            "| s0 6+1.2, s1 7.2+2.4, s2 9.6+0.4, | empty 10+2",
+        ),
+        (
+            "next to nothing of a last one, beside a short segment of the picture",
+            &[2_000, 2_000, 300, 2_000],
+            &[2_000, 1_900, 2_000],
+            (0, 0, Some(4_300), None),
+            "| s0 6+2, s1 8+2.3, | empty 10.3+2",
+        ),
+        (
+            "none beside a short segment of the picture",
+            &[2_000, 400, 2_000],
+            &[2_000],
+            (0, 2_000, None, None),
+            "| empty 6+0.4, empty 6.4+2, | empty 8.4+2",
+        ),
+        (
+            "shorter than a picture of which a segment takes no time",
+            &[2_000, 0, 2_000],
+            &[2_000],
+            all,
+            "| s0 6+2, empty 8+2, | empty 10+2",
+        ),
+        (
             "what is longer behind a discontinuity",
             &[2_000, 2_000, -2_000, 2_000],
             &[2_000, 5_000, -1_000],
@@ -181,6 +262,52 @@ fn subtitles_begin_and_end_with_the_picture_that_they_are_of() {
         let shown = screen.shown(60_000);
         assert!(shown.starts_with(expected), "{name}: {shown}");
     }
+}
+
+#[test]
+fn subtitles_keep_their_numbers_when_what_was_before_them_is_listed_no_more() {
+    let parts = [(0, 0, None, Some(13_000)), (0, 6_000, Some(8_000), None)];
+    let mut screen = Screen::new(vec![vod("a", &[2_000; 10], &[10_000, 4_000])], &parts);
+    let all = screen.read(1, 60_000);
+    screen.channel.window = Micros::from_secs(8);
+    let window = screen.read(1, 60_000);
+    assert!(window.len() < all.len() && all.ends_with(&window), "{window:?}");
+}
+
+#[test]
+fn subtitles_of_a_live_source_are_listed_as_it_cuts_them() {
+    let mut screen = Screen::new(vec![vod("a", &[2_000], &[2_000])], &[(0, 0, None, None)]);
+    let (channel, indexes) = (screen.channel.clone(), screen.indexes.clone());
+    let hashes = indexes.keys().cloned().collect();
+    let mut world = World { channel, hashes, indexes, log: Vec::new(), next_id: 1 };
+    let live = world.event(Some(10_000), 300_000);
+    assert!(world.change(Edit::Append(vec![live]), 0));
+    for (now, picture, text) in [(0, 0..3, 2), (3_000, 0..5, 3), (6_000, 0..6, 4)] {
+        let text = Listed { millis: vec![3_000; text], ..listed(0..0) }.text("vtt", now);
+        let media = [("v.m3u8", listed(picture).text("ts", now)), ("s.m3u8", text)];
+        let media = media.map(|(name, text)| (name.to_owned(), read_media(&text)));
+        let gap = gap(&world.log, moment(now)).unwrap();
+        let source = Source::read(
+            "https://live.example/main.m3u8",
+            &read_multivariant(TITLED),
+            &BTreeMap::from(media),
+            &BTreeSet::new(),
+            (&world.channel.ladder, Seconds(10)),
+            gap.event.seen.as_ref(),
+        );
+        assert!(world.follow(&source.unwrap(), &gap, now, false), "{now}");
+    }
+    screen.items = world.log.iter().flat_map(|entry| entry.items.clone()).collect();
+    screen.indexes = world.indexes;
+    let told = screen.read(1, 30_000);
+    let live = told.iter().filter(|it| it.address.contains("live.example"));
+    let live: Vec<(&str, i64)> = live
+        .map(|it| {
+            let name = it.address.rsplit('/').next().unwrap();
+            (name.split('.').next().unwrap(), it.end - it.start)
+        })
+        .collect();
+    assert_eq!(live, [("s0", 3_000), ("s1", 3_000), ("s2", 3_000), ("s3", 3_000)]);
 }
 
 #[test]
