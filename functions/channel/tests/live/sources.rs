@@ -1,9 +1,9 @@
 //! What is taken of a live source when it is looked at, and how that is listed.
 
 use crate::events::World;
-use crate::vod::{LADDER, Programme, moment, read_media};
+use crate::vod::{LADDER, Programme, moment, read_media, read_multivariant};
 use channel::{Edit, Entry, Flaw, Source, gap};
-use hls::{Limits, Micros, Playlist, Seconds};
+use hls::{Micros, Seconds};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A playlist of a live source at a moment.
@@ -72,21 +72,29 @@ pub fn alike(listed: &Listed) -> Looks {
 }
 
 pub fn read(world: &World, looks: &[Option<Listed>; 3], now: i64) -> Result<Source, Vec<Flaw>> {
-    let Ok(Playlist::Multivariant(multivariant)) =
-        hls::parse(LADDER.as_bytes(), &Limits::default())
-    else {
-        panic!("not a multivariant playlist");
-    };
-    let renditions = [("v0", "ts"), ("v1", "ts"), ("en", "aac")].into_iter().zip(looks);
-    let media = renditions.filter_map(|((name, extension), look)| {
+    let [v0, v1, en] = looks.clone();
+    read_of(world, LADDER, &[("v0", v0), ("v1", v1), ("en", en)], &[], now)
+}
+
+/// Reads a source with these renditions, of which some are out.
+pub fn read_of(
+    world: &World,
+    multivariant: &str,
+    looks: &[(&str, Option<Listed>)],
+    out: &[&str],
+    now: i64,
+) -> Result<Source, Vec<Flaw>> {
+    let media = looks.iter().filter_map(|(name, look)| {
+        let extension = if name.starts_with('v') { "ts" } else { "aac" };
         Some((format!("{name}/main.m3u8"), read_media(&look.as_ref()?.text(extension, now))))
     });
-    let media = BTreeMap::from_iter(media);
+    let (multivariant, media) = (read_multivariant(multivariant), BTreeMap::from_iter(media));
+    let out: BTreeSet<String> = out.iter().map(|name| format!("{name}/main.m3u8")).collect();
     let base = "https://live.example/main.m3u8";
     let of = (&world.channel.ladder, Seconds(2));
     let gap = gap(&world.log, moment(now));
     let after = gap.as_ref().and_then(|gap| gap.event.seen.as_ref());
-    Source::read(base, &multivariant, &media, &BTreeSet::new(), of, after)
+    Source::read(base, &multivariant, &media, &out, of, after)
 }
 
 /// A piece: the names of its segments in the first variant and the audio, and whether it goes on without a discontinuity.
@@ -130,9 +138,14 @@ impl Follower {
 
     /// The same, and which playlists play in the variants.
     pub fn look_at(&mut self, now: i64, looks: &[Option<Listed>; 3]) -> Option<(Taken, String)> {
-        let gap = gap(&self.world.log, moment(now)).unwrap();
         let source = read(&self.world, looks, now).unwrap();
-        let written = self.world.follow(&source, &gap, now, self.slides);
+        self.take(now, &source)
+    }
+
+    /// What is taken of a source that was read.
+    pub fn take(&mut self, now: i64, source: &Source) -> Option<(Taken, String)> {
+        let gap = gap(&self.world.log, moment(now)).unwrap();
+        let written = self.world.follow(source, &gap, now, self.slides);
         let stored = serde_json::to_string(&self.world.log).unwrap();
         assert_eq!(serde_json::from_str::<Vec<Entry>>(&stored).unwrap(), self.world.log);
         let last = self.world.log.iter().rev().find(|entry| entry.seen.is_some());
@@ -318,6 +331,23 @@ fn renditions_without_dates_go_on_by_their_durations() {
     let all: Vec<String> = (first..).take(heard.len()).map(|it| format!("s{it}")).collect();
     assert_eq!(heard, all);
     assert!(heard.len() >= 25, "{heard:?}");
+}
+
+#[test]
+fn what_a_rendition_without_dates_does_not_list_yet_is_waited_for() {
+    let undated = |numbers| Listed { begins: None, ..listed(numbers) };
+    let looks = |video, audio| {
+        let video = undated(video);
+        [video.clone(), video, undated(audio)]
+    };
+    let mut follower = Follower::new();
+    for (now, looks, expected) in [
+        (0, looks(100..106, 500..506), joined("s103 s104 s105", "s503 s504 s505")),
+        (2_000, looks(101..107, 500..506), None),
+        (2_500, looks(101..107, 501..507), goes_on("s106", "s506")),
+    ] {
+        assert_eq!(follower.look(now, &looks), expected, "{now}");
+    }
 }
 
 #[test]
