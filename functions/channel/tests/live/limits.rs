@@ -3,7 +3,7 @@
 use crate::loops;
 use crate::schedules::World;
 use crate::vod::{Programme, index, media, moment, read_media};
-use channel::{Break, Edit, Entry, Event, LONGEST_BREAK, Refusal, Role, Why, Wish, commit};
+use channel::{Break, Edit, Entry, Event, LONGEST_BREAK, Refusal, Role, Why, Wish, commit, edit};
 use hls::{Micros, Timestamp};
 
 const SHOW: usize = 1;
@@ -79,6 +79,14 @@ fn a_schedule_holds_twenty_thousand_items_at_most() {
     };
     assert!(written(&world, &live(3)).is_ok());
     assert_eq!(refused(&world, &live(2)), [full(MOST - 2)]);
+    // So may the slate that stands in for something.
+    let slate = |left: usize| {
+        let duration = Some(Micros::from_secs(4));
+        let wish = Wish { stands_in: true, duration, ..world.wish(SHOW) };
+        [wishes(MOST - left), vec![wish]].concat()
+    };
+    assert!(written(&world, &slate(3)).is_ok());
+    assert_eq!(refused(&world, &slate(2)), [full(MOST - 2)]);
     // What is there counts, and what is removed does not.
     let half = wishes(MOST / 2);
     assert!(world.change(Edit::Append(half.clone()), 0));
@@ -87,6 +95,12 @@ fn a_schedule_holds_twenty_thousand_items_at_most() {
     assert!(world.change(Edit::Remove(removed.collect()), 0));
     assert!(world.change(Edit::Append(half[..MOST / 2 - 2].to_vec()), 0));
     assert_eq!(world.items().len(), MOST - 101);
+    // What there is no room for any more is no fault of an entry behind.
+    let (behind, more) = (world.log[9].id, half[..200].to_vec());
+    let (next_id, wanted) = (world.next_id, Edit::Insert(behind, more));
+    let change = edit(&world.channel, &world.log, next_id, wanted, &world.indexes, moment(0));
+    let refusals = change.unwrap_err();
+    assert!(refusals.iter().all(|it| (it.field.as_str(), &it.why) == ("items", &Why::Full)));
 }
 
 #[test]

@@ -66,6 +66,7 @@ fn a_frame_rate_that_is_stated_is_that_of_the_fastest_programme() {
     for (own, other, expected) in [
         ("FRAME-RATE=25.000,", "FRAME-RATE=50.000,", Some("50.000")),
         ("FRAME-RATE=50.000,", "FRAME-RATE=29.970,", Some("50.000")),
+        ("FRAME-RATE=25.000,", "FRAME-RATE=25,", Some("25.000")),
         ("FRAME-RATE=25.000,", "", Some("25.000")),
         ("", "FRAME-RATE=50.000,", None),
     ] {
