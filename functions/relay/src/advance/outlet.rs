@@ -92,7 +92,6 @@ impl<I> Outlet<I> {
             (0, 0) if self.put_took < HANGS => usize::from(concurrency),
             // One connection may be lost where the others are well.
             (0, 1) => 2.min(usize::from(concurrency)),
-            (0, _) => 1,
             _ if now < self.retry_at => 0,
             _ => 1,
         };
