@@ -339,8 +339,7 @@ fn keep_ranges(next: &mut Rendition, seen: &MediaPlaylist) {
     };
     // Those that stand before the window are listed as long as the source lists them, and there may be any number
     // of them. But at its first segment a source may list all that matter.
-    let matters =
-        |key: Key| (first..=last).contains(&key) || (key.1 == seen.media_sequence && key < first);
+    let matters = |key: Key| key <= last && (key >= first || key.1 == seen.media_sequence);
     let standing = ranges(seen).map(|(sequence, line)| ((next.epoch, sequence), line));
     let after = seen.trailer.iter().filter(|line| is_range(line)).map(|line| (last, line));
     let listed: Vec<(Key, &String)> =
