@@ -111,6 +111,74 @@ fn sound_apart_is_judged_with_its_pictures() {
 }
 
 #[test]
+fn what_is_stated_of_a_variant_counts_for_the_sound_that_plays_with_it() {
+    for (stated, status) in
+        [("", Status::Failed), (",CODECS=\"avc1.64001f,mp4a.40.2\"", Status::Running)]
+    {
+        let noted =
+            Scene { until: 30_000, ..Scene::default() }.carry(move |asked, ms| match asked {
+                "get a/main.m3u8" => {
+                    let listed = "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"e\",URI=\"s.m3u8\"";
+                    let variant =
+                        format!("#EXT-X-STREAM-INF:BANDWIDTH=9,AUDIO=\"a\"{stated}\nv.m3u8");
+                    (10, Ok(format!("#EXTM3U\n{listed}\n{variant}\n")))
+                }
+                "get a/s.m3u8" => {
+                    let (after, text) = steady(asked, ms);
+                    (after, text.map(|text| text.replace(".ts", "e.ts")))
+                }
+                asked if asked.starts_with("get") && asked.ends_with("e.ts") => (10, Ok(ts(&[3]))),
+                asked if asked.starts_with("get") && asked.ends_with(".ts") => {
+                    (10, Ok(ts(&[0x1B])))
+                }
+                _ => steady(asked, ms),
+            });
+        assert_eq!(noted.progress.status, status, "{stated}: {:?}", noted.progress.reason);
+    }
+}
+
+#[test]
+fn the_tables_of_one_transport_stream_tell_and_those_of_all_renditions_are_waited_for() {
+    for (names, late, over) in [
+        // The others of its segments take eight seconds.
+        (&["v"][..], 8_000, 0..1_000),
+        (&["v", "w"], 1_500, 1_500..2_000),
+    ] {
+        let noted =
+            Scene { until: 30_000, ..Scene::default() }.carry(move |asked, ms| match asked {
+                "get a/main.m3u8" => (10, Ok(variants(names))),
+                "get a/w.m3u8" => {
+                    let (after, text) = steady(asked, ms);
+                    (after, text.map(|text| text.replace(".ts", "w.ts")))
+                }
+                "get a/2.ts" => (10, Ok(ts(&[2]))),
+                asked if asked.starts_with("get") && asked.ends_with(".ts") => (late, Ok(ts(&[2]))),
+                _ => steady(asked, ms),
+            });
+        assert_eq!(noted.progress.status, Status::Failed, "{names:?}");
+        assert!(over.contains(&noted.over), "{names:?}: {}", noted.over);
+    }
+}
+
+#[test]
+fn two_segments_that_are_none_tell_whatever_the_third_is() {
+    let noted = Scene { until: 30_000, ..Scene::default() }.carry(|asked, ms| match asked {
+        "get a/main.m3u8" => (10, Ok(variants(&["v", "w"]))),
+        "get a/w.m3u8" => {
+            let (after, text) = steady(asked, ms);
+            (after, text.map(|text| text.replace(".ts", "w.ts")))
+        }
+        "get a/2.ts" | "get a/3.ts" => (10, Ok(png())),
+        asked if asked.starts_with("get") && asked.ends_with("w.ts") => (5_000, Ok(ts(&[0x1B]))),
+        asked if asked.starts_with("get") && asked.ends_with(".ts") => (10, Ok(ts(&[0x1B]))),
+        _ => steady(asked, ms),
+    });
+    assert_eq!(noted.progress.status, Status::Failed);
+    let reason = noted.progress.reason.unwrap();
+    assert!(reason.ends_with("segments are not TS, packed audio or WebVTT: video-9"), "{reason}");
+}
+
+#[test]
 fn a_session_that_was_carried_goes_on_whatever_another_run_finds_first() {
     for finds in [ts(&[0x02]), png()] {
         let scene = Scene { until: 60_000, again: Some(20_000), ..Scene::default() };
