@@ -226,6 +226,48 @@ fn a_slate_that_comes_again_is_not_taken_for_other_numbers_of_what_was_carried()
 }
 
 #[test]
+fn only_the_number_of_a_reader_in_a_name_does_not_make_another_segment() {
+    let named = |part: &str| live(10, 15, &format!("media_{part}_"));
+    for (before, after, expected) in [
+        ("w162", "w98", Anchor::Contiguous),
+        ("wide", "wise", Anchor::Restarted),
+        ("w16x", "w98x", Anchor::Restarted),
+        ("w", "", Anchor::Restarted),
+    ] {
+        let mark = joined(&named(before));
+        let seen = named(after);
+        let found = anchor(Some(&mark), &History::default(), &seen, false, Start::LiveEdge, NOW);
+        assert_eq!(found, expected, "{before} {after}");
+    }
+}
+
+#[test]
+fn another_server_goes_on_by_its_dates_where_these_leave_no_hole() {
+    let dated = |first: u64, tag: &str, dates: &[(usize, u32)]| {
+        let mut seen = live(first, first + 5, tag);
+        for (place, second) in dates {
+            let date = format!("2026-11-21T08:00:{second:02}Z");
+            seen.segments[*place].program_date_time = Some(date);
+        }
+        seen
+    };
+    // The newest is of 10 s.
+    let before = dated(10, "a", &[(0, 0)]);
+    let (mark, history) = (joined(&before), history(&before));
+    for (dates, expected) in [
+        (&[(0, 4)][..], Some(104)),
+        (&[(0, 10)], Some(101)),
+        (&[(0, 20)], None),
+        (&[(0, 0), (3, 20)], None),
+        (&[(0, 0)], None),
+        (&[], None),
+    ] {
+        let found = history.continued_by(&dated(100, "b", dates), &mark);
+        assert_eq!(found, expected.map(MediaSequence), "{dates:?}");
+    }
+}
+
+#[test]
 fn tokens_and_servers_in_addresses_do_not_make_another_segment() {
     let mark = joined(&live(10, 15, "a"));
     let mut seen = live(10, 15, "a");

@@ -82,6 +82,8 @@ fn a_rendition_of_which_address_and_bandwidth_change_keeps_its_name() {
             &["V290,HD a", "V1,HD b", "V4,HD c"],
             "video-1/c video-290/b video-300/a",
         ),
+        // Of two that lay there one is elsewhere by now.
+        (&["V300 a?1", "V200 a?2"], &["V300 b", "V205 a?3"], "video-200/a video-300/b"),
         // A ladder that changes: another resolution, one more, one less.
         (&["V300,HD a", "V100,SD b"], &["V305,HD c", "V101 d"], "video-101/d video-300/c"),
         (&["V300,HD a"], &["V305,HD c", "V101,SD d"], "video-101/d video-300/c"),

@@ -99,6 +99,31 @@ fn what_is_added_to_one_comes_after_it() {
 }
 
 #[test]
+fn one_that_moves_stands_before_the_other_lines_of_a_segment_and_behind_a_discontinuity() {
+    let (style, stem) =
+        (style(FOLLOW, Keys::Carried), Address::of(&Url::parse("https://a/c").unwrap()));
+    for (lines, expected) in [
+        ("#EXT-X-CUE-OUT:9\n", "ad #EXT-X-CUE-OUT:9 #EXTINF:2,"),
+        (
+            "#EXT-X-DISCONTINUITY\n#EXT-X-CUE-OUT:9\n",
+            "#EXT-X-DISCONTINUITY ad #EXT-X-CUE-OUT:9 #EXTINF:2,",
+        ),
+    ] {
+        let text = source(10, &[&range("a"), "", lines, ""]);
+        let mut mark = mark(None, &text, &[10, 11], style);
+        mark.entry = MediaSequence(12);
+        let (seen, track) = (media(&text), &mark.tracks[0]);
+        let told = render(&name(), &mark, track, &seen, style, &Stem::of(&stem), true).unwrap();
+        let all: Vec<&str> = told.text.lines().collect();
+        let end = all.iter().position(|line| !line.starts_with('#')).unwrap();
+        let of = |line: &&str| if line.contains("DATERANGE") { "ad" } else { *line }.to_owned();
+        let before: Vec<String> = all[..end].iter().map(of).collect();
+        assert!(before.join(" ").ends_with(expected), "{before:?}");
+        assert_eq!(before.iter().filter(|line| line.contains("ad")).count(), 1, "{before:?}");
+    }
+}
+
+#[test]
 fn those_before_what_is_listed_stand_at_its_first_segment() {
     let ranges: Vec<String> = (10..20).map(|n| range(&n.to_string())).collect();
     let text = source(10, &ranges.iter().map(String::as_str).collect::<Vec<_>>());

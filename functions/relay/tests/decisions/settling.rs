@@ -164,6 +164,71 @@ fn what_lands_is_landed_and_tells_how_long_an_endpoint_takes_where_it_came_late(
     assert_eq!(arrived(12, target - Micros(1), Some(&seen)), Micros(0), "fast again");
 }
 
+#[test]
+fn what_takes_too_long_to_be_listed_when_it_has_landed_is_tried_last_and_alone() {
+    let (key, seconds) = (|number| (Epoch(0), MediaSequence(number)), hls::Micros::from_secs);
+    let seen = live(10, 15, "a");
+    let mark = take(None, &seen);
+    let layout = relay::layout::Layout::of_media(Url::parse("http://a.example/").unwrap());
+    let name = layout.renditions.keys().next().unwrap();
+    let numbers = |seen: &MediaPlaylist, takes, landed: &[u64], under_way: &[u64]| -> Vec<u64> {
+        let mut fates = Fates::new(1);
+        fates.takes[0] = takes;
+        fates.landed[0].extend(landed.iter().map(|number| key(*number)));
+        fates.under_way[0].extend(under_way.iter().map(|number| (key(*number), NOW)));
+        let view = View { name, mark: &mark, seen, fates: &fates };
+        plan(&[view], vec![9], NOW).iter().map(|copy| copy.key.1.0).collect()
+    };
+    // In four seconds two are dropped, and in three as well, each some time after the look.
+    for (name, takes, landed, under_way, expected) in [
+        ("not known to be slow", 0, &[][..], &[][..], &[10, 11, 12, 13, 14, 15][..]),
+        ("two seconds", 2, &[], &[], &[11, 12, 13, 14, 15]),
+        ("three seconds", 3, &[], &[], &[12, 13, 14, 15]),
+        ("four seconds", 4, &[], &[], &[12, 13, 14, 15]),
+        ("some are under way", 4, &[12], &[13, 14], &[15]),
+        ("all that is in time is under way", 4, &[12, 13], &[14, 15], &[]),
+        ("all that is in time is there", 4, &[12, 13, 14, 15], &[], &[11]),
+        ("one that is late is under way", 4, &[12, 13, 14, 15], &[11], &[]),
+        ("one that is late is there", 4, &[11, 12, 13, 14, 15], &[], &[10]),
+    ] {
+        let found = numbers(&seen, seconds(takes), landed, under_way);
+        assert_eq!(found, expected, "{name}");
+    }
+    // What drops nothing is carried from its beginning.
+    let ended = MediaPlaylist { ended: true, ..seen.clone() };
+    let event = MediaPlaylist { playlist_type: Some(hls::PlaylistType::Event), ..seen };
+    for stays in [ended, event] {
+        assert_eq!(numbers(&stays, seconds(4), &[], &[]), [10, 11, 12, 13, 14, 15]);
+    }
+}
+
+#[test]
+fn gaps_are_remembered_as_stretches_as_long_as_they_can_be_listed() {
+    let gaps = |first: u64, last: u64| {
+        let mut seen = live(first, last, "a");
+        for (number, segment) in (first..).zip(&mut seen.segments) {
+            segment.gap = [4, 5, 7].contains(&number);
+        }
+        seen
+    };
+    let waits = |number| if [4, 5, 7].contains(&number) { Fate::Waiting } else { Fate::Landed };
+    let known = |mark: &Rendition| -> Vec<(u64, u64)> {
+        mark.gaps.iter().map(|gaps| (gaps.from.0, gaps.to.0)).collect()
+    };
+    let seen = gaps(2, 9);
+    let mark = moved(take(None, &seen), &seen, waits);
+    assert_eq!(known(&mark), [(4, 5), (7, 7)]);
+    let seen = gaps(5, 10);
+    let mark = moved(take(Some(&mark), &seen), &seen, waits);
+    assert_eq!(known(&mark), [(4, 5), (7, 7)]);
+    let seen = gaps(7, 12);
+    let mark = moved(take(Some(&mark), &seen), &seen, waits);
+    assert_eq!(known(&mark), [(7, 7)]);
+    let seen = gaps(9, 14);
+    let mark = moved(take(Some(&mark), &seen), &seen, waits);
+    assert_eq!(known(&mark), []);
+}
+
 /// What happens to a source, step by step.
 #[derive(Clone, Debug)]
 enum Turn {
