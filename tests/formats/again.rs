@@ -67,6 +67,11 @@ fn markers_of_segments_that_were_listed_before_do_not_move_when_the_source_lists
         if dead {
             let all: Vec<u64> = lines(&noted, 1).iter().map(|(number, _)| *number).collect();
             assert_eq!(all, [3, 4, 6, 7, 8, 9, 10, 11, 12, 13], "{case}");
+            // What is missing has its place in what is listed.
+            let segments = lines(&noted, 1);
+            let marks = segments[2].1.iter().filter(|line| line.contains("CUE"));
+            let marks: Vec<&str> = marks.copied().collect();
+            assert_eq!(marks, ["#EXT-X-CUE-OUT:5", "#EXT-X-CUE-OUT:6"], "{case}: {segments:?}");
         }
     }
 }

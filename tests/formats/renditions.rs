@@ -258,6 +258,24 @@ fn subtitles_that_are_never_there_are_gone_without() {
 }
 
 #[test]
+fn subtitles_that_are_gone_when_another_run_came_between_are_gone_without() {
+    let scene = Scene { until: 60_000, of: |it| it.start = Start::Window, ..Scene::default() };
+    let noted = scene.carry(|what, ms| match what {
+        "get a/main.m3u8" => {
+            let listed = "#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"s\",NAME=\"s\",URI=\"s.m3u8\"\n\
+                #EXT-X-STREAM-INF:BANDWIDTH=9,SUBTITLES=\"s\"\nv.m3u8\n";
+            (10, Ok(format!("#EXTM3U\n{listed}")))
+        }
+        "commit" if (2_060..2_100).contains(&ms) => (10, Err("conflict")),
+        "get a/s.m3u8" if ms > 2_060 => (10, Err("404")),
+        "get a/v.m3u8" if ms > 4_000 => (10, Ok(recording(9, ""))),
+        _ => steady(what, ms),
+    });
+    assert!(noted.moments("commit").iter().any(|at| (2_060..2_100).contains(at)));
+    assert_eq!(noted.progress.status, Status::Ended, "{:?}", noted.progress.reason);
+}
+
+#[test]
 fn what_an_output_does_not_take_is_told_of_all_renditions_once_all_were_looked_at() {
     for (late, wanted) in [("answers", "video-10, video-9"), ("fails", "video-9")] {
         let scene = Scene { until: 10_000, ..Scene::default() };

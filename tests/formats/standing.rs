@@ -382,6 +382,50 @@ fn what_is_slower_than_the_source_publishes_is_listed_all_the_same() {
 }
 
 #[test]
+fn a_source_that_hangs_is_told_and_not_the_endpoint_that_waits_for_it() {
+    let noted = Scene { until: 40_000, ..Scene::default() }.carry(|what, ms| match what {
+        what if ms > 10_000 && what.starts_with("get") && what.ends_with(".ts") => {
+            (90_000, Err("nothing for 90 s"))
+        }
+        _ => steady(what, ms),
+    });
+    let reason = noted.progress.reason.unwrap();
+    assert!(reason.starts_with("source is too slow"), "{reason}");
+}
+
+#[test]
+fn an_endpoint_is_not_too_slow_while_nothing_is_sent_to_it() {
+    let noted = Scene { until: 60_000, ..Scene::default() }.carry(|what, ms| match what {
+        "commit" if ms < 1_000 => (8_000, Ok(String::new())),
+        what if what.starts_with("put") && what.ends_with(".ts") => (90_000, Ok(String::new())),
+        _ => steady(what, ms),
+    });
+    let told = noted.moments("say session is degraded: endpoint");
+    assert!(told[0] >= 20_000, "{told:?}");
+}
+
+#[test]
+fn an_old_copy_is_one_for_however_long_it_comes_where_dates_say_so() {
+    let listed = |last: u64, dated: bool| {
+        let date = |n: u64| match dated {
+            true => format!("#EXT-X-PROGRAM-DATE-TIME:2026-11-21T08:00:{:02}Z\n", n * 2),
+            false => String::new(),
+        };
+        let of = |n| format!("{}#EXTINF:2,\n{n}.ts\n", date(n));
+        let all: String = (0..=last).map(of).collect();
+        format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n{all}")
+    };
+    for (dated, anew) in [(true, 0), (false, 1)] {
+        let noted = Scene { until: 50_000, ..Scene::default() }.carry(move |what, ms| match what {
+            "get a/v.m3u8" if (10_000..40_000).contains(&ms) => (10, Ok(listed(3, dated))),
+            "get a/v.m3u8" => (10, Ok(listed(4 + ms / 2_000, dated))),
+            _ => steady(what, ms),
+        });
+        assert_eq!(noted.moments("afresh").len(), anew, "{dated}: {}", noted.only(&["say"]));
+    }
+}
+
+#[test]
 fn one_request_that_hangs_holds_up_nothing_else() {
     let scene = Scene { until: 40_000, ..Scene::default() };
     let noted = scene.carry(|what, ms| match what {
