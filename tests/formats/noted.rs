@@ -32,6 +32,8 @@ pub struct Scene {
     pub finish: Option<u64>,
     /// When another run takes it up, in milliseconds.
     pub again: Option<u64>,
+    /// When the clock is set, and by how much.
+    pub set: Option<(Micros, Micros)>,
     /// Whether servers may hold their answers back.
     pub holding: bool,
     /// Whether there is no room in memory for more segments.
@@ -49,6 +51,7 @@ impl Default for Scene {
             until: 5_000,
             finish: None,
             again: None,
+            set: None,
             holding: false,
             crowded: false,
             of: |_| {},
@@ -251,7 +254,7 @@ impl Scene {
             (session.created, session.output) = (BEGIN, self.output);
             session.start = Start::LiveEdge;
             (self.of)(&mut session);
-            let clock = Hands(Instant::now(), None);
+            let clock = Hands(Instant::now(), self.set);
             let (noted, stored) = (Arc::<Mutex<Vec<_>>>::default(), Arc::default());
             let notes = Notes {
                 script: Arc::new(script),

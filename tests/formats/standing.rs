@@ -2,6 +2,7 @@
 
 use crate::noted::Scene;
 use crate::timetables::{is, steady, variants};
+use hls::Micros;
 use relay::cause::Cause;
 use relay::progress::Status;
 use relay::session::{OutputKind, Session, Start};
@@ -402,6 +403,18 @@ fn an_endpoint_is_not_too_slow_while_nothing_is_sent_to_it() {
     });
     let told = noted.moments("say session is degraded: endpoint");
     assert!(told[0] >= 20_000, "{told:?}");
+}
+
+#[test]
+fn a_source_is_excused_for_four_seconds_when_the_clock_was_set() {
+    let set = Some((Micros::from_secs(10), Micros::from_secs(3_600)));
+    let scene = Scene { until: 40_000, set, ..Scene::default() };
+    let noted = scene.carry(|what, ms| match what {
+        what if what.ends_with(".m3u8") && what.starts_with("get") => steady(what, ms.min(9_000)),
+        _ => steady(what, ms),
+    });
+    let noticed = noted.requests.iter().find(|(at, _)| *at > 3_600_000).unwrap().0;
+    assert_eq!(noted.moments("report degraded"), [noticed + 4_000], "{}", noted.only(&["say"]));
 }
 
 #[test]
