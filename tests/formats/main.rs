@@ -18,3 +18,4 @@ mod scripted;
 mod sources;
 mod standing;
 mod timetables;
+mod versions;

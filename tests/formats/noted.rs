@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use url::Url;
 
 /// What is answered to a request (`get a/v.m3u8`, `put 0 v.m3u8`, `commit`) that is made at a millisecond, and after
-/// how many.
+/// how many. Before a playlist may stand what tells its version: `etag 1: #EXTM3U`.
 pub type Script = dyn Fn(&str, u64) -> (u64, Result<String, &'static str>) + Send + Sync;
 
 /// A session, and for how long it is carried.
@@ -141,7 +141,16 @@ impl Origin for Notes {
             url = Url::parse(str::from_utf8(to).unwrap()).unwrap();
             text = self.get(&url).await?;
         }
-        Ok(Fetched::Changed { text, url, validators: Validators::default() })
+        let mut validators = Validators::default();
+        let told = str::from_utf8(&text).unwrap().strip_prefix("etag ");
+        if let Some((etag, rest)) = told.and_then(|told| told.split_once(": ")) {
+            validators.etag = Some(etag.to_owned());
+            if known == Some(&validators) {
+                return Ok(Fetched::Unchanged);
+            }
+            text = Bytes::copy_from_slice(rest.as_bytes());
+        }
+        Ok(Fetched::Changed { text, url, validators })
     }
 
     async fn held(&self, url: &Url, within: Micros) -> Result<Fetched, OriginError> {

@@ -77,6 +77,18 @@ pub struct Validators {
     pub last_modified: Option<String>,
 }
 
+impl Validators {
+    /// Whether a server that goes by these would take `other` for the same version: it heeds `Last-Modified` only
+    /// where there is no `ETag` (RFC 9110 section 13.2.2).
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (&self.etag, &other.etag) {
+            (Some(etag), Some(other)) => etag == other,
+            _ => self.last_modified.is_some() && self.last_modified == other.last_modified,
+        }
+    }
+}
+
 /// The answer to a conditional request for a playlist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fetched {

@@ -12,6 +12,10 @@ pub(super) struct Looks {
     pub(super) moved: Option<Url>,
     /// What the newest version is told by.
     pub(super) known: Option<Validators>,
+    /// The same, also where the next look is not to go by it.
+    told: Option<Validators>,
+    /// Whether that tells nothing here: another version came with the same.
+    blind: bool,
     pub(super) due: Timestamp,
     pub(super) under_way: bool,
     pub(super) cadence: Cadence,
@@ -27,7 +31,22 @@ impl Looks {
     /// Begins one, and says what is known.
     pub(super) fn begin(&mut self) -> Option<Validators> {
         self.under_way = true;
-        self.known.clone()
+        self.known.clone().filter(|_| !self.blind)
+    }
+
+    /// A version came with these; says of it whether it is another than the one before.
+    ///
+    /// Where another came with the same, a server would say for ever that nothing has changed: from then on it is
+    /// asked without a condition.
+    pub(super) fn told(&mut self, validators: Validators, other: bool) {
+        self.blind |= other && self.told.as_ref().is_some_and(|told| told.is_same(&validators));
+        self.told = Some(validators.clone());
+        self.known = Some(validators);
+    }
+
+    /// Forgets what was learned of an address: from now on another is asked.
+    pub(super) fn leave(&mut self) {
+        (self.moved, self.known, self.told, self.blind) = (None, None, None, false);
     }
 
     /// One has ended.

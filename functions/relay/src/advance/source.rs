@@ -208,9 +208,10 @@ where
         gaps::restore(&mark, &mut playlist);
         let known = before.map(|before| (before.epoch, before.newest));
         watch.learn(known, &mark, &playlist, sent, now);
-        watch.looks.known = Some(validators);
+        let other = watch.seen.as_deref() != Some(&playlist);
+        watch.looks.told(validators, other);
         watch.base = base;
-        if watch.seen.as_deref() != Some(&playlist) {
+        if other {
             watch.seen = Some(Arc::new(playlist));
             watch.version = self.newest.next();
         }

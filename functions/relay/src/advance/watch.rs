@@ -256,7 +256,7 @@ impl Watch {
         self.turned = now;
         self.elsewhere = true;
         self.urls.rotate_left(1);
-        (self.looks.known, self.looks.moved) = (None, None);
+        self.looks.leave();
     }
 
     /// A segment was read.
@@ -327,7 +327,7 @@ impl Watch {
         if (self.looks.error.is_some() || self.is_idle()) && !same {
             self.urls = urls.to_vec();
             self.elsewhere = true;
-            (self.looks.known, self.looks.moved) = (None, None);
+            self.looks.leave();
             self.looks.due = now;
         }
     }
