@@ -120,6 +120,16 @@ pub enum Flaw {
         /// The first such segment.
         segment: usize,
     },
+    /// An initialisation section is encrypted with a key that does not say its IV (RFC 8216 section 4.3.2.5).
+    #[error(
+        "{playlist}: segment {segment} has an EXT-X-MAP that is encrypted with AES-128 by an EXT-X-KEY without IV"
+    )]
+    Map {
+        /// Its address in the multivariant playlist.
+        playlist: String,
+        /// The first segment that needs it.
+        segment: usize,
+    },
     /// The programme has nothing that could play in a rendition of the channel.
     #[error("has nothing to play as {rendition}")]
     Lacks {

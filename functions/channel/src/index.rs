@@ -160,6 +160,9 @@ pub(crate) fn track(
         let (playlist, what) = (playlist.to_owned(), Unsupported::Scheme);
         return Err(Flaw::Unsupported { playlist, segment: place + 1, what });
     }
+    if let Some(place) = read.segments.iter().position(lines::needs_iv) {
+        return Err(Flaw::Map { playlist: playlist.to_owned(), segment: place + 1 });
+    }
     let (mut end, mut discontinuities) = (Micros(0), 0);
     let mut states: Vec<State> = Vec::new();
     let mut segments = Vec::with_capacity(read.segments.len());

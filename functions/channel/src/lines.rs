@@ -43,22 +43,28 @@ impl Base {
 /// What must come before a segment that has this number in the VOD.
 ///
 /// A key without `IV` means the segment's number, which is another one on the channel: it is
-/// written out (RFC 8216 section 5.2).
+/// written out (RFC 8216 section 5.2). An initialisation section has no number, so its keys stay as they are.
 pub(crate) fn state(segment: &Segment, number: u64, base: &Base) -> State {
-    let key = |key: &AttributeList| match key.get("IV") {
-        None if is_identity(key) => {
-            format!("{KEY}{},IV=0x{number:032X}\n", whole(key, base))
-        }
-        _ => format!("{KEY}{}\n", whole(key, base)),
+    let stated = |key: &AttributeList| format!("{KEY}{}\n", whole(key, base));
+    let numbered = |key: &AttributeList| match key.get("IV") {
+        None if is_identity(key) => format!("{KEY}{},IV=0x{number:032X}\n", whole(key, base)),
+        _ => stated(key),
     };
-    let keys = |keys: &[AttributeList]| keys.iter().map(key).collect();
     let map = segment.map.as_deref();
     let map_line = |map: &Map| format!("#EXT-X-MAP:{}\n", whole(&map.attributes, base));
     State {
-        map_keys: map.map_or_else(String::new, |map| keys(&map.keys)),
+        map_keys: map.map_or_else(String::new, |map| map.keys.iter().map(stated).collect()),
         map: map.map_or_else(String::new, map_line),
-        keys: keys(&segment.keys),
+        keys: segment.keys.iter().map(numbered).collect(),
     }
+}
+
+/// Whether the initialisation section of a segment is encrypted with a key whose `IV` is not stated (RFC 8216 section
+/// 4.3.2.5: "the IV attribute of the EXT-X-KEY tag that applies to the EXT-X-MAP is REQUIRED").
+pub(crate) fn needs_iv(segment: &Segment) -> bool {
+    let lacks =
+        |key: &AttributeList| key.get("METHOD") == Some("AES-128") && key.get("IV").is_none();
+    segment.map.as_ref().is_some_and(|map| map.keys.iter().any(lacks))
 }
 
 /// Whether a key is given as it is, and not by a DRM system.

@@ -78,6 +78,20 @@ fn a_programme_that_cannot_be_played_is_refused_with_every_reason() {
             "v1/main.m3u8: segment 2 is encrypted with keys that only a DRM system gives",
         ),
         (
+            "an encrypted initialisation section whose key has no IV, from its second segment on",
+            ladder(
+                video(),
+                video().replacen(
+                    "s0.ts\n",
+                    "s0.ts\n#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n#EXT-X-MAP:URI=\"i.mp4\"\n",
+                    1,
+                ),
+                audio(),
+            ),
+            "v1/main.m3u8: segment 2 is fmp4 where ts came before\n\
+             v1/main.m3u8: segment 2 has an EXT-X-MAP that is encrypted with AES-128 by an EXT-X-KEY without IV",
+        ),
+        (
             "a segment that no player reads",
             ladder(video(), video().replace("s1.ts", "ftp://a.example/s1.ts"), audio()),
             "v1/main.m3u8: segment 2 is at an address that is neither of http nor of https",

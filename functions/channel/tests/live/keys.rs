@@ -1,7 +1,7 @@
 //! What a segment needs is stated before it, wherever a playlist begins.
 
 use crate::vod::{index, media, read_media};
-use channel::{Loop, Settings};
+use channel::{Flaw, Loop, Settings};
 use hls::{AttributeList, Micros, Seconds, Segment, Timestamp};
 use std::sync::Arc;
 
@@ -163,4 +163,30 @@ fn a_key_is_stated_again_behind_a_discontinuity() {
     });
     let expected = "key s0.ts discontinuity key s1.ts s2.ts discontinuity key s0.ts";
     assert_eq!(kinds.collect::<Vec<_>>().join(" "), expected);
+}
+
+#[test]
+fn the_key_of_a_map_is_never_given_the_number_of_a_segment() {
+    let multivariant = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=400000\nv.m3u8\n";
+    let vod = |key: &str| {
+        let needs = format!("#EXT-X-KEY:{key}\n#EXT-X-MAP:URI=\"/i\"\n#EXTINF");
+        let vod = media("s", "mp4", &[2_000, 2_000]).replacen("#EXTINF", &needs, 1);
+        index("/", multivariant, &[("v.m3u8", vod)])
+    };
+    let refused = vod("METHOD=AES-128,URI=\"/k\"").unwrap_err();
+    assert_eq!(refused, [Flaw::Map { playlist: "v.m3u8".to_owned(), segment: 1 }]);
+    let settings =
+        Settings { epoch: Timestamp(0), target_duration: Seconds(2), window: Micros::from_secs(4) };
+    for (key, before_the_segment) in [
+        ("METHOD=AES-128,URI=\"/k\",IV=0x7", ""),
+        ("METHOD=SAMPLE-AES,URI=\"/k\"", ",IV=0x00000000000000000000000000000000"),
+    ] {
+        let channel = Loop::new(settings.clone(), vec![Arc::new(vod(key).unwrap())]).unwrap();
+        let text = channel.media_playlist(0, Timestamp(6_000_000), None).text;
+        let stated = text.lines().find(|line| line.starts_with("#EXT-X-KEY"));
+        assert_eq!(stated, Some(format!("#EXT-X-KEY:{key}").as_str()), "{text}");
+        let own = text.split("#EXT-X-MAP:URI=\"/i\"\n").nth(1).unwrap();
+        let own = own.strip_prefix(&format!("#EXT-X-KEY:{key}{before_the_segment}\n"));
+        assert_eq!(own.is_some(), !before_the_segment.is_empty(), "{text}");
+    }
 }
