@@ -1,6 +1,7 @@
 //! The index of a VOD: what a channel needs to know of a programme, checked once.
 
 use crate::ladder::Ladder;
+use crate::window::TOLERANCE;
 use hls::{Media, Micros, MultivariantPlaylist};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -192,6 +193,17 @@ impl Asset {
             track.nearest_end(lead, run.end)
         };
         begin..end.max(begin + 1).min(track.segments.len())
+    }
+
+    /// The segments of a track of a live source that begin before a run of segments of the first variant ends.
+    pub(crate) fn cover(&self, track: &Track, run: &Range<usize>) -> Range<usize> {
+        let (lead, all) = (self.lead(), 0..track.segments.len());
+        if run.end >= lead.segments.len() {
+            return all;
+        }
+        // What is hardly begun is of what comes next, as it is between two pieces.
+        let until = Micros(lead.start(run.end).0.saturating_sub(TOLERANCE));
+        0..track.first_from(&all, until).max(1).min(all.end)
     }
 }
 

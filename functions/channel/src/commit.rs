@@ -375,7 +375,8 @@ impl<'a> Writer<'a> {
         let (role, title, first) = (Role::Slate, wish.title.as_deref(), 0);
         let mut item =
             self.push(start, Part { role, hash, title, asset, tracks, first, end, passes });
-        item.live = Some(Live { began: item.start, until: event.end, continues: false });
+        item.live =
+            Some(Live { began: item.start, until: event.end, continues: false, covered: false });
         self.last = Some(item.clone());
         let id = id.unwrap_or_else(|| self.take_id());
         let wish = Some(wish.clone());

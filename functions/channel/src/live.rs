@@ -34,6 +34,8 @@ pub(crate) struct Showing<'a> {
     pub(crate) discontinuities: u64,
     /// Whether it follows what comes before it without a discontinuity.
     pub(crate) continues: bool,
+    /// When it is over, whatever it has: there begins what comes behind a discontinuity.
+    pub(crate) until: Option<Timestamp>,
     /// What is said of it beside its segments.
     pub(crate) marks: Option<Marks<'a>>,
 }
@@ -53,6 +55,12 @@ impl Showing<'_> {
         Timestamp(self.start.0.saturating_add(place.0).saturating_sub(self.offset.0))
     }
 
+    /// The same for what may be over before.
+    fn by(&self, place: Micros) -> Timestamp {
+        let at = self.at(place);
+        self.until.map_or(at, |until| at.min(until))
+    }
+
     /// When what it is a part of began.
     fn began(&self) -> Timestamp {
         let live = self.marks.as_ref().and_then(|marks| marks.item.live);
@@ -60,11 +68,21 @@ impl Showing<'_> {
     }
 
     fn starts(&self, place: usize) -> Timestamp {
-        self.at(self.feed.start(place))
+        self.by(self.feed.start(place))
     }
 
     fn ends(&self, place: usize) -> Timestamp {
-        self.at(self.feed.start(place + 1))
+        self.by(self.feed.start(place + 1))
+    }
+
+    fn length(&self, place: usize) -> Micros {
+        self.ends(place).since(self.starts(place))
+    }
+
+    /// How long a segment plays, where that is less than all of it.
+    fn lasting(&self, place: usize) -> Option<Micros> {
+        let whole = self.at(self.feed.start(place + 1));
+        (self.ends(place) < whole).then(|| self.length(place))
     }
 
     /// Whether nothing of it has ended.
@@ -130,10 +148,25 @@ pub(crate) fn media_playlist(showings: &[Showing], now: Timestamp, shape: &Shape
             }
             writeln!(text, "#EXT-X-PROGRAM-DATE-TIME:{start}")
                 .expect("a String takes all that is written to it");
-            showing.feed.write(&mut text, place, start, showing.began());
+            let times = (showing.at(showing.feed.start(place)), showing.began());
+            showing.feed.write(&mut text, place, times, showing.lasting(place));
         }
     }
     text
+}
+
+/// Lets everything end where what comes behind the next discontinuity begins: live subtitles and I-frames may be longer
+/// than the picture.
+///
+/// No playlist says otherwise before, for a segment shows when it ends, and by then every reader knows what begins.
+pub(crate) fn end_in_turn(showings: &mut [Showing]) {
+    let mut until = None;
+    for showing in showings.iter_mut().rev() {
+        showing.until = until;
+        if !showing.continues && !showing.run.is_empty() {
+            until = Some(showing.starts(showing.run.start));
+        }
+    }
 }
 
 /// When the playlist changes next after `now`; absent where nothing in `showings` is yet to come.
@@ -175,7 +208,7 @@ fn window<'a, 'b>(
     };
     let mut least = launch(shape.target_duration);
     let mut segments = listed.iter().enumerate().rev().flat_map(|(at, (showing, run))| {
-        run.clone().rev().map(move |place| (at, place, showing.feed.length(place)))
+        run.clone().rev().map(move |place| (at, place, showing.length(place)))
     });
     let by_length = segments.find_map(|(at, place, length)| {
         least = least - length;

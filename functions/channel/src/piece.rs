@@ -112,7 +112,12 @@ pub fn append(
         totals,
         spot: None,
         returns: before.and_then(|before| before.spot),
-        live: Some(Live { began: live.map_or(start, |it| it.began), until: event.end, continues }),
+        live: Some(Live {
+            began: live.map_or(start, |it| it.began),
+            until: event.end,
+            continues,
+            covered: true,
+        }),
     };
     let (mut ends, mut totals) = (item.end(), item.after(ladder, index_of));
     let seen = Some(Seen { of: id, index: index_of.clone() });

@@ -34,6 +34,8 @@ pub(crate) struct Play<'a> {
     pub(crate) ladder: &'a Ladder,
     pub(crate) asset: &'a Asset,
     pub(crate) tracks: &'a [Option<usize>],
+    /// Whether what is live shows all subtitles and I-frames that begin before its end.
+    pub(crate) covered: bool,
 }
 
 /// What a rendition shows of a programme.
@@ -62,6 +64,8 @@ enum Cut {
     Together,
     /// At its own boundaries that are nearest.
     Nearest,
+    /// Behind the last of its segments that begins before.
+    Over,
     /// There, in the middle of a segment as well.
     Fitted,
 }
@@ -81,6 +85,7 @@ impl<'a> Play<'a> {
         match self.cut(rendition) {
             Cut::Together => (Feed::Track(track), run.clone()),
             Cut::Nearest => (Feed::Track(track), self.asset.cut(track, run)),
+            Cut::Over => (Feed::Track(track), self.asset.cover(track, run)),
             Cut::Fitted => {
                 let fitted = Fitted::new(track, lead, run);
                 let all = 0..fitted.len();
@@ -94,6 +99,7 @@ impl<'a> Play<'a> {
         match (self.track(rendition), self.cut(rendition)) {
             (None, _) | (Some(_), Cut::Together) => run.len(),
             (Some(track), Cut::Nearest) => self.asset.cut(track, run).len(),
+            (Some(track), Cut::Over) => self.asset.cover(track, run).len(),
             (Some(track), Cut::Fitted) => Fitted::new(track, self.asset.lead(), run).len(),
         }
     }
@@ -108,7 +114,7 @@ impl<'a> Play<'a> {
             Some(Kind::Audio { .. }) => Cut::Nearest,
             // What is live is cut where it was read: the next piece goes on there.
             Some(Kind::Subtitles { .. } | Kind::IFrames { .. }) if self.asset.is_piece() => {
-                Cut::Nearest
+                if self.covered { Cut::Over } else { Cut::Nearest }
             }
             Some(Kind::Subtitles { .. } | Kind::IFrames { .. }) => Cut::Fitted,
         }
@@ -177,34 +183,34 @@ impl<'a> Feed<'a> {
         segment.and_then(|segment| track.states.get(segment.state)).unwrap_or(&NO_STATE)
     }
 
-    /// Writes the lines and the address of a segment that begins at `start`, in a programme that began at `began`.
+    /// Writes the lines and the address of a segment that begins at `start`, in a programme that began at `began`; `lasting`
+    /// is how long it plays where that is less than the feed has.
     pub(crate) fn write(
         &self,
         text: &mut String,
         place: usize,
-        start: Timestamp,
-        began: Timestamp,
+        (start, began): (Timestamp, Timestamp),
+        lasting: Option<Micros>,
     ) {
+        let write = |text: &mut String, lines: &str, start, lasting| match lasting {
+            Some(length) => lines::write(text, &lines::lasting(lines, length), start, began),
+            None => lines::write(text, lines, start, began),
+        };
         let silent = |text: &mut String, silence: &Silence| {
-            let length = self.length(place);
+            let length = lasting.unwrap_or_else(|| self.length(place));
             text.push_str(&match silence {
                 Silence::Subtitles => format!("#EXTINF:{length},\n{EMPTY_SUBTITLES}\n"),
                 Silence::Gap => format!("#EXT-X-GAP\n#EXTINF:{length},\ngap\n"),
             });
         };
         match self {
-            Self::Track(track) => lines::write(text, track.text(place), start, began),
+            Self::Track(track) => write(text, track.text(place), start, lasting),
             Self::Fitted(fitted, silence) => match fitted.part(place) {
                 Some(part) => {
                     let lines = fitted.track().text(part.segment);
                     let moved = start.0.saturating_add(part.whole.0);
                     let whole = Timestamp(moved.saturating_sub(self.start(place).0));
-                    match part.lasting {
-                        Some(length) => {
-                            lines::write(text, &lines::lasting(lines, length), whole, began);
-                        }
-                        None => lines::write(text, lines, whole, began),
-                    }
+                    write(text, lines, whole, lasting.or(part.lasting));
                 }
                 None => silent(text, silence),
             },

@@ -83,7 +83,8 @@ impl Loop {
         for (place, asset) in assets.into_iter().enumerate() {
             match mapping::tracks(&ladder, settings.target_duration, &asset) {
                 Ok(tracks) => {
-                    let play = Play { ladder: &ladder, asset: &asset, tracks: &tracks };
+                    let play =
+                        Play { ladder: &ladder, asset: &asset, tracks: &tracks, covered: false };
                     let mut adds = Totals::none(&ladder);
                     play.add(&mut adds, &play.all(), 1);
                     play.add(&mut totals, &play.all(), 1);
@@ -221,7 +222,7 @@ impl Loop {
                 let end = start + turn.asset.duration();
                 if end >= from && start <= to {
                     let (asset, tracks) = (turn.asset.as_ref(), turn.tracks.as_slice());
-                    let play = Play { ladder: &self.ladder, asset, tracks };
+                    let play = Play { ladder: &self.ladder, asset, tracks, covered: false };
                     let (feed, run) = play.feed(rendition, &play.all());
                     showings.push(Showing {
                         feed,
@@ -231,6 +232,7 @@ impl Loop {
                         sequence,
                         discontinuities,
                         continues: false,
+                        until: None,
                         marks: None,
                     });
                 }

@@ -188,6 +188,10 @@ pub struct Live {
     pub until: Timestamp,
     /// Whether the piece follows the one before without a discontinuity.
     pub continues: bool,
+    /// Whether its subtitles and I-frames are all that begin before its end. What was written before that was known is
+    /// listed and counted up to their boundary nearest to it, as it always was.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub covered: bool,
 }
 
 /// Why an item plays.
@@ -233,7 +237,8 @@ impl Item {
     }
 
     pub(crate) fn play<'a>(&'a self, ladder: &'a Ladder, asset: &'a Asset) -> Play<'a> {
-        Play { ladder, asset, tracks: &self.tracks }
+        let covered = self.live.is_some_and(|live| live.covered);
+        Play { ladder, asset, tracks: &self.tracks, covered }
     }
 
     /// The numbers behind it: those of the first segment of what comes next.

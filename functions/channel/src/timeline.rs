@@ -181,9 +181,14 @@ impl Channel {
                         .discontinuities
                         .saturating_add(self.numbers.discontinuities),
                     continues: item.live.is_some_and(|live| live.continues),
+                    until: None,
                     marks: Some(Marks { item, markers: &self.markers, opens: number == 0 }),
                 });
             }
+        }
+        match self.ladder.renditions.get(rendition).map(|it| &it.kind) {
+            Some(Kind::Subtitles { .. } | Kind::IFrames { .. }) => live::end_in_turn(&mut showings),
+            Some(Kind::Variant { .. } | Kind::Audio { .. }) | None => {}
         }
         Ok(showings)
     }

@@ -3,6 +3,7 @@
 
 mod assets;
 mod edits;
+mod ends;
 mod events;
 mod flaws;
 mod keys;
