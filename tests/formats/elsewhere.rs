@@ -103,10 +103,6 @@ fn dated(ms: u64, ahead: u64, name: &str) -> String {
 
 #[test]
 fn another_server_that_numbers_and_names_as_it_likes_goes_on_by_its_dates() {
-        let lines: String = (first..first + 5).map(segment).collect();
-        let first = first + ahead;
-        format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:{first}\n{lines}")
-    };
     let noted = Scene { until: 40_000, ..Scene::default() }.carry(|what, ms| match what {
         "get a/main.m3u8" => (10, Ok(TWINS.to_owned())),
         "get a/v.m3u8" if ms > 10_000 => (10, Err("404")),
@@ -125,10 +121,6 @@ fn another_server_that_numbers_and_names_as_it_likes_goes_on_by_its_dates() {
 
 #[test]
 fn another_run_finds_by_its_dates_where_another_server_goes_on() {
-        let lines: String = (first..first + 5).map(segment).collect();
-        let first = first + ahead;
-        format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:{first}\n{lines}")
-    };
     let scene = Scene { until: 30_000, again: Some(10_500), ..Scene::default() };
     let noted = scene.carry(|what, ms| match what {
         "get a/main.m3u8" => (10, Ok(TWINS.to_owned())),
