@@ -1,7 +1,8 @@
 //! What tells one version of a playlist from the next, and the whole of one from a part.
 
 use crate::noted::{Noted, Scene};
-use crate::timetables::steady;
+use crate::timetables::{Answer, steady};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// The segments that were stored, in the order in which they were.
 fn carried(noted: &Noted) -> Vec<u64> {
@@ -40,4 +41,51 @@ fn a_validator_that_changes_with_the_playlist_is_asked_by() {
     let of_it: Vec<u64> = noted.afresh.iter().copied().filter(|at| looks.contains(at)).collect();
     assert_eq!(of_it, [10]);
     assert_eq!(carried(&noted), Vec::from_iter(2..34));
+}
+
+/// A source with a query in its addresses, whose playlist is changed.
+fn queried(what: &str, ms: u64, change: impl Fn(String) -> String) -> Answer {
+    let (after, text) = steady(what, ms);
+    match what {
+        "get a/v.m3u8" => (after, text.map(|text| change(text.replace(".ts\n", ".ts?part=one\n")))),
+        _ => (after, text),
+    }
+}
+
+#[test]
+fn an_address_that_is_cut_off_is_not_taken_for_another() {
+    // At one look each the playlist stops in what is new, here in its name and in its query.
+    for cut in [1, 5, 9, 11, 13, 14] {
+        let done = AtomicBool::new(false);
+        let noted = Scene { until: 20_000, ..Scene::default() }.carry(move |what, ms| {
+            queried(what, ms, |text| match ms {
+                14_000.. if !done.swap(true, Relaxed) => text[..text.len() - cut].to_owned(),
+                _ => text,
+            })
+        });
+        assert_eq!(carried(&noted), Vec::from_iter(2..14), "{cut}");
+        let asked = noted.only(&["get a/"]);
+        let segments = asked.lines().filter(|line| !line.ends_with(".m3u8"));
+        assert!(segments.clone().all(|line| line.ends_with(".ts")), "{asked}");
+        assert_eq!((segments.count(), noted.progress.jumps), (12, 0), "{cut}");
+    }
+}
+
+#[test]
+fn a_source_that_ends_no_last_line_is_carried_without_delay() {
+    let scene = || Scene { until: 20_000, ..Scene::default() };
+    let noted = scene().carry(|what, ms| queried(what, ms, |text| text.trim_end().to_owned()));
+    let wanted = scene().carry(|what, ms| queried(what, ms, |text| text));
+    assert_eq!(noted.only(&[""]), wanted.only(&[""]));
+}
+
+#[test]
+fn a_source_that_ends_its_last_line_no_more_is_carried_to_its_last_segment() {
+    let noted = Scene { until: 20_000, ..Scene::default() }.carry(|what, ms| {
+        queried(what, ms.min(15_000), |text| match ms {
+            9_000.. => text.trim_end().to_owned(),
+            _ => text,
+        })
+    });
+    assert_eq!((carried(&noted), noted.progress.jumps), (Vec::from_iter(2..12), 0));
 }

@@ -39,7 +39,7 @@ mod units;
 pub use attributes::AttributeList;
 pub use define::{Variables, substitute};
 pub use error::{Error, ErrorKind};
-pub use media::{ByteRange, Map, MediaPlaylist, PlaylistType, Segment};
+pub use media::{ByteRange, Map, MediaPlaylist, PlaylistType, Segment, Stop};
 pub use multivariant::{Line, Media, MediaKind, MultivariantPlaylist, Variant};
 pub use parse::{Limits, Playlist, parse, parse_around};
 pub use tags::{is_define, is_low_latency, is_marker, names_a_file};

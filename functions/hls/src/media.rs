@@ -31,6 +31,21 @@ pub struct MediaPlaylist {
     pub trailer: Vec<String>,
     /// Whether `EXT-X-ENDLIST` is there: nothing will be added.
     pub ended: bool,
+    /// Where its text stops.
+    pub stop: Stop,
+}
+
+/// Where the text of a playlist stops: RFC 8216 section 4.1 has every line end, but some servers end no last line,
+/// which looks as if it was cut off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stop {
+    /// With a line, or where nothing more can come: it has ended.
+    #[default]
+    Line,
+    /// In a tag, which is left out.
+    Tag,
+    /// In the last segment's address: that may be half of one.
+    Address,
 }
 
 /// `EXT-X-PLAYLIST-TYPE` (RFC 8216 section 4.3.3.5).

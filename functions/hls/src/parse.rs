@@ -1,7 +1,8 @@
 //! Text to values.
 
 use crate::{
-    Error, ErrorKind, MediaPlaylist, MultivariantPlaylist, read_media, read_multivariant, tags,
+    Error, ErrorKind, MediaPlaylist, MultivariantPlaylist, Stop, read_media, read_multivariant,
+    tags,
 };
 
 /// A playlist of either kind.
@@ -63,11 +64,21 @@ fn read(text: &[u8], limits: &Limits, around: bool) -> Result<Playlist, Error> {
     let lines = text.trim_end_matches(['\r', '\n']).split('\n');
     let mut lines: Vec<&str> =
         lines.map(|line| tags::trimmed(line.trim_end_matches('\r'))).collect();
-    if !text.ends_with('\n') && is_half(&lines) {
-        lines.pop();
+    let mut stop = Stop::Line;
+    if !text.ends_with('\n') {
+        if is_half(&lines) {
+            lines.pop();
+            stop = Stop::Tag;
+        } else if lines.last().is_some_and(|line| tags::is_address(line)) {
+            stop = Stop::Address;
+        }
     }
     match lines.iter().find_map(|line| kind_of(tags::tag(line)?.0)) {
-        Some(Kind::Media) => read_media::read(&lines, around).map(Playlist::Media),
+        Some(Kind::Media) => {
+            let playlist = read_media::read(&lines, around)?;
+            let stop = if playlist.ended { Stop::Line } else { stop };
+            Ok(Playlist::Media(MediaPlaylist { stop, ..playlist }))
+        }
         Some(Kind::Multivariant) => {
             read_multivariant::read(&lines, around).map(Playlist::Multivariant)
         }

@@ -236,19 +236,21 @@ fn follow(
     let first = newest.0.saturating_sub(fingerprints.len().saturating_sub(1) as u64);
     // Looked at all the time, a source that begins anew is not as far on as it was: its clock was set.
     let is_on = watched && last >= newest;
-    let compared: Vec<bool> = dated(seen)
+    let compared: Vec<(MediaSequence, bool)> = dated(seen)
         .filter_map(|(number, segment, made)| {
             let (print, made) = (fingerprint(segment), made.filter(|_| !is_on));
-            history.knows(number, print, made).or_else(|| {
+            let same = history.knows(number, print, made).or_else(|| {
                 let index = usize::try_from(number.0.checked_sub(first)?).ok()?;
                 Some(*fingerprints.get(index)? == print)
-            })
+            });
+            Some((number, same?))
         })
         .collect();
     let near = newest.since(last) <= (seen.segments.len() as u64).max(NEAR);
-    // A single name that is not known may be half of one, of a playlist that was cut off.
-    let tells = compared != [false] || seen.segments.len() > 1 || fingerprints.len() == 1;
-    let same = if compared.is_empty() || !tells { near } else { compared.contains(&true) };
+    // The last name alone, where it is not known, may be half of one, of a playlist that was cut off.
+    let tells = compared != [(last, false)] || fingerprints.len() == 1;
+    let is_known = compared.iter().any(|&(_, same)| same);
+    let same = if compared.is_empty() || !tells { near } else { is_known };
     match (same, last < newest) {
         (true, true) if compared.is_empty() || !tells => Anchor::Doubtful,
         (true, true) => Anchor::Stale,

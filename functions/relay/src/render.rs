@@ -8,7 +8,7 @@ use crate::ranges::{gather, is_range, ranges, state_once};
 use crate::settle::{Style, dated};
 use hls::{
     AttributeList, DiscontinuitySequence, MediaPlaylist, MediaSequence, Micros, PlaylistType,
-    Segment, Timestamp, is_define, is_low_latency, is_marker,
+    Segment, Stop, Timestamp, is_define, is_low_latency, is_marker,
 };
 
 /// A segment that can be listed, whoever has it.
@@ -151,6 +151,7 @@ pub fn render(
         segments,
         trailer,
         ended: seen.ended && complete,
+        stop: Stop::Line,
     };
     let (text, ended) = (playlist.to_string(), playlist.ended);
     Some(Rendering { text, first, last, ended })

@@ -4,7 +4,7 @@ use crate::fixtures::fixture;
 use crate::{read_media, read_multivariant};
 use hls::{
     AttributeList, ByteRange, DiscontinuitySequence, MediaPlaylist, MediaSequence, Micros,
-    PlaylistType, Seconds, Segment,
+    PlaylistType, Seconds, Segment, Stop,
 };
 
 #[test]
@@ -406,6 +406,23 @@ fn half_a_tag_at_the_end_of_a_live_playlist_is_none() {
         assert_eq!((playlist.segments.len(), playlist.ended), (1, ended), "{rest}");
         assert_eq!(playlist.trailer, trailer, "{rest}");
     }
-    // An address is taken for whole: many end without a line's end.
-    assert_eq!(read_media(&format!("{LIVE}#EXTINF:2,\nb.ts")).segments.len(), 2);
+}
+
+#[test]
+fn a_playlist_says_where_it_stops() {
+    for (text, stop) in [
+        ("#EXTINF:2,\na.ts", Stop::Address),
+        ("#EXTINF:2,\na.ts\n", Stop::Line),
+        ("#EXTINF:2,\na.ts\r\n", Stop::Line),
+        ("#EXTINF:2,\na.ts\n#EXT-X-CUE-IN", Stop::Tag),
+        ("#EXTINF:2,\na.ts\n#EXT-X-END", Stop::Tag),
+        ("#EXTINF:2,\na.ts\n#EXT-X-ENDLIST", Stop::Line),
+        ("#EXT-X-ENDLIST\n#EXTINF:2,\na.ts", Stop::Line),
+    ] {
+        let playlist = read_media(&format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n{text}"));
+        assert_eq!(playlist.stop, stop, "{text}");
+        // It may be whole: files without a last line end are common.
+        assert_eq!(playlist.segments.len(), 1, "{text}");
+        assert_eq!(playlist.segments[0].uri, "a.ts", "{text}");
+    }
 }

@@ -2,8 +2,11 @@
 
 use crate::cadence::Cadence;
 use crate::ports::Validators;
-use hls::{Seconds, Timestamp};
+use hls::{MediaPlaylist, Micros, Seconds, Stop, Timestamp};
 use url::Url;
+
+/// What stops in the same address for this long is whole: a file that is being written grows on.
+const SAME_HALF: Micros = Micros::from_secs(1);
 
 /// The looks at one playlist.
 #[derive(Default)]
@@ -16,6 +19,10 @@ pub(super) struct Looks {
     told: Option<Validators>,
     /// Whether that tells nothing here: another version came with the same.
     blind: bool,
+    /// Whether the last line has an end here, as far as is known.
+    ends_lines: bool,
+    /// The address that a version stopped in although it has, and when that was first so.
+    stopped: Option<(String, Timestamp)>,
     pub(super) due: Timestamp,
     pub(super) under_way: bool,
     pub(super) cadence: Cadence,
@@ -47,6 +54,33 @@ impl Looks {
     /// Forgets what was learned of an address: from now on another is asked.
     pub(super) fn leave(&mut self) {
         (self.moved, self.known, self.told, self.blind) = (None, None, None, false);
+        (self.ends_lines, self.stopped) = (false, None);
+    }
+
+    /// Leaves out the last segment of a version that was cut off in its address, and says whether it did.
+    ///
+    /// Some servers never end the last line, which nobody can tell from a cut: so only of one that does is it
+    /// taken for one, and not where it stays the same for long.
+    pub(super) fn leave_out_half(&mut self, playlist: &mut MediaPlaylist, now: Timestamp) -> bool {
+        match std::mem::take(&mut playlist.stop) {
+            Stop::Line => {
+                (self.ends_lines, self.stopped) = (true, None);
+                return false;
+            }
+            Stop::Tag => return false,
+            Stop::Address => {}
+        }
+        let Some(last) = playlist.segments.last().filter(|_| self.ends_lines) else { return false };
+        match &self.stopped {
+            Some((uri, since)) if *uri == last.uri && now.since(*since) >= SAME_HALF => {
+                (self.ends_lines, self.stopped) = (false, None);
+                return false;
+            }
+            Some((uri, _)) if *uri == last.uri => {}
+            _ => self.stopped = Some((last.uri.clone(), now)),
+        }
+        playlist.segments.pop();
+        true
     }
 
     /// One has ended.

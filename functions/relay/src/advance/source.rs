@@ -168,6 +168,10 @@ where
         base: Url,
         validators: Validators,
     ) {
+        let Some(watch) = self.watches.get_mut(name) else { return };
+        let is_half = watch.looks.leave_out_half(&mut playlist, now);
+        // They are those of the whole.
+        let validators = if is_half { Validators::default() } else { validators };
         if !self.fits(name, &playlist, sent) {
             return self.schedule(name, now);
         }

@@ -394,6 +394,22 @@ fn half_a_name_is_no_source_that_begins_anew() {
             anchor(Some(&mark), &history(&live(10, 15, "a")), &seen, true, Start::LiveEdge, NOW);
         assert_eq!(found, expected, "{}..", seen.media_sequence);
     }
+    // A run that has just begun knows the newest names alone, here of 12 to 15.
+    let cut = |first: u64, last: u64| {
+        let mut seen = live(first, last, "a");
+        seen.segments.last_mut().unwrap().uri = "cut".to_owned();
+        seen
+    };
+    for (seen, expected) in [
+        (cut(7, 12), Anchor::Doubtful),
+        (cut(9, 14), Anchor::Stale),
+        (cut(10, 15), Anchor::Contiguous),
+        (live(7, 12, "b"), Anchor::Doubtful),
+        (live(8, 13, "b"), Anchor::Restarted),
+    ] {
+        let found = anchor(Some(&mark), &History::default(), &seen, true, Start::LiveEdge, NOW);
+        assert_eq!(found, expected, "{}..", seen.media_sequence);
+    }
 }
 
 #[test]
