@@ -1,6 +1,7 @@
 //! How a session is said to be doing, and what it does about what comes, goes and takes long.
 
 use crate::noted::Scene;
+use crate::scripted::live;
 use crate::timetables::{is, steady, variants};
 use hls::Micros;
 use relay::cause::Cause;
@@ -480,4 +481,26 @@ fn a_playlist_that_stands_still_is_asked_for_without_a_condition() {
     let (looks, of_it) = (noted.moments("get a/v.m3u8"), noted.moments("get a/main.m3u8"));
     assert!(calm[2..].iter().all(|at| of_it.contains(at)), "{calm:?}");
     assert!(looks.iter().filter(|at| **at > stalled).all(|at| since.contains(at)), "{since:?}");
+}
+
+#[test]
+fn an_endpoint_that_returns_is_seen_within_two_target_durations() {
+    for (target, up) in [(1, 6_900), (1, 9_000), (1, 20_000), (2, 20_000), (6, 20_000)] {
+        let noted = Scene { endpoints: 2, until: 26_000, ..Scene::default() }.carry(
+            move |what, ms| match (what, ms) {
+                ("get a/v.m3u8", _) => {
+                    let text = live(ms / 500 / target, 0, |_| String::new()).unwrap();
+                    let text = text.replace("DURATION:2", &format!("DURATION:{target}"));
+                    (10, Ok(text.replace("INF:2", &format!("INF:{target}"))))
+                }
+                (_, at) if (3_000..up).contains(&at) && what.starts_with("put 1") => {
+                    (10, Err("503"))
+                }
+                _ => steady(what, ms),
+            },
+        );
+        let seen = noted.moments("put 1").into_iter().find(|at| *at >= up).unwrap();
+        let longest = (target * 2_000).min(4_000) + 50;
+        assert!(seen < up + longest, "{target} s: up at {up}, seen at {seen}");
+    }
 }

@@ -5,7 +5,7 @@ use crate::cause::Cause;
 use crate::names::{RenditionName, Stem};
 use crate::progress::Fault;
 use crate::session::Address;
-use hls::{Micros, Timestamp};
+use hls::{Micros, Seconds, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -14,6 +14,9 @@ const RETRY: Micros = Micros::from_millis(250);
 
 /// The longest such wait: an endpoint that returns is seen within it.
 const LONGEST_RETRY: Micros = Micros::from_secs(4);
+
+/// Nor is it longer than so many target durations: what was listed when an endpoint returns is then still there.
+const RETRY_TARGETS: u64 = 2;
 
 /// An endpoint that takes longer than this for a segment gets one at a time, until one takes less, and no more at all
 /// while two of them do: else a few slow endpoints would hold the memory that all sessions share.
@@ -139,8 +142,11 @@ impl<I> Outlet<I> {
         refused.max(self.error.as_ref().map(|error| (self.failures, error)))
     }
 
-    pub(super) fn failed(&mut self, cause: Cause, what: String, now: Timestamp) {
-        let wait = Micros(RETRY.0 << self.failures.min(6)).min(LONGEST_RETRY);
+    /// A request failed; `target` is the shortest target duration of what it is to be given.
+    pub(super) fn failed(&mut self, cause: Cause, what: String, target: Seconds, now: Timestamp) {
+        let longest = Micros(Micros::from(target).0.saturating_mul(RETRY_TARGETS));
+        let longest = longest.clamp(RETRY, LONGEST_RETRY);
+        let wait = Micros(RETRY.0 << self.failures.min(6)).min(longest);
         // Requests that fail together are one failure.
         if self.retry_at <= now {
             self.failures = self.failures.saturating_add(1);
@@ -167,14 +173,14 @@ mod tests {
         let at = |millis| Timestamp::default() + Micros::from_millis(millis);
         let mut retries = Vec::new();
         for begin in [0, 250, 750] {
-            outlet.failed(Cause::Endpoint, "down".to_owned(), at(begin));
-            outlet.failed(Cause::Endpoint, "down".to_owned(), at(begin + 1));
+            outlet.failed(Cause::Endpoint, "down".to_owned(), Seconds(2), at(begin));
+            outlet.failed(Cause::Endpoint, "down".to_owned(), Seconds(2), at(begin + 1));
             retries.push(outlet.retry_at);
         }
         assert_eq!(retries, [at(250), at(750), at(1_750)], "ever longer, and together once");
         outlet.well();
         assert!(outlet.ready(at(751)));
-        outlet.failed(Cause::Endpoint, "down".to_owned(), at(760));
+        outlet.failed(Cause::Endpoint, "down".to_owned(), Seconds(2), at(760));
         assert!(!outlet.ready(at(1_009)));
         assert!(outlet.ready(at(1_010)));
     }

@@ -1,6 +1,7 @@
 //! Publishes playlists.
 
 use super::commit::{News, differs};
+use super::source::UNKNOWN_TARGET;
 use super::{Carrier, Done, Event, Version};
 use crate::cause::Cause;
 use crate::names::{PLAYLIST, RenditionName, Stem};
@@ -271,13 +272,15 @@ where
     }
 
     pub(super) fn endpoint_failed(&mut self, endpoint: usize, error: &IngestError, now: Timestamp) {
+        let targets = self.working.renditions.values().map(|mark| mark.target_duration);
+        let target = targets.min().unwrap_or(UNKNOWN_TARGET);
         let outlet = &mut self.outlets[endpoint];
         let what = format!("endpoint {}: {error}", outlet.address);
         let cause = match error {
             IngestError::Denied { .. } => Cause::Denied,
             IngestError::Unavailable { .. } => Cause::Endpoint,
         };
-        outlet.failed(cause, what.clone(), now);
+        outlet.failed(cause, what.clone(), target, now);
         self.fault(now, what);
     }
 }
