@@ -206,3 +206,32 @@ fn what_one_endpoint_went_on_without_another_lists_in_its_place_when_it_can_be_r
         assert_eq!((noted.progress.missed, noted.progress.jumps), (1, 1), "{case}");
     }
 }
+
+/// When it is said that the source numbers afresh.
+fn afresh(noted: &Noted) -> Vec<u64> {
+    noted.moments("say source numbers video-9 afresh")
+}
+
+#[test]
+fn a_source_that_goes_back_is_taken_for_one_that_begins_anew_after_three_target_durations() {
+    // By so many segments, when this run has seen what it lists then or only what is newer.
+    for (what, back, again) in [("the same names", 5, None), ("nothing known", 8, Some(20_100))] {
+        let scene = Scene { until: 40_000, again, ..Scene::default() };
+        let noted = scene.carry(move |asked, ms| match asked {
+            "get a/v.m3u8" if ms >= 20_500 => {
+                let (after, text) = steady(asked, ms - back * 2_000);
+                let named = if again.is_some() { "x.ts" } else { ".ts" };
+                (after, text.map(|text| text.replace(".ts", named)))
+            }
+            _ => steady(asked, ms),
+        });
+        let looks = noted.moments("get a/v.m3u8");
+        let first = looks.iter().find(|at| **at >= 20_500).unwrap() + 10;
+        let [told] = afresh(&noted)[..] else { panic!("{what}: {:?}", afresh(&noted)) };
+        assert!((6_000..7_100).contains(&(told - first)), "{what}: {told} after {first}");
+        assert!(looks.iter().filter(|at| (first..told).contains(at)).count() > 3, "{what}");
+        // All that it lists from then on is carried.
+        assert_eq!(noted.progress.endpoints[0].behind, 0, "{what}");
+        assert!(noted.moments("put 0 video-9.m3u8").last() > Some(&37_000), "{what}");
+    }
+}
