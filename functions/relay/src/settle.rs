@@ -350,7 +350,7 @@ fn keep_ranges(next: &mut Rendition, seen: &MediaPlaylist) {
 
 /// Notes that what a source lists again whose list has begun as late as at `furthest` was not left out by us: what
 /// marks a place there was given.
-pub(crate) fn pass_over(mark: &mut Rendition, seen: &MediaPlaylist, furthest: MediaSequence) {
+pub fn pass_over(mark: &mut Rendition, seen: &MediaPlaylist, furthest: MediaSequence) {
     if seen.media_sequence >= furthest {
         return;
     }

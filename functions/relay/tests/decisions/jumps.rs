@@ -5,7 +5,7 @@ use super::settling::{FOLLOW, landed, take};
 use hls::{MediaPlaylist, MediaSequence};
 use relay::cursor::Rendition;
 use relay::names::Epoch;
-use relay::settle::{Beside, Fate, Offered, Style, settle};
+use relay::settle::{Beside, Fate, Offered, Style, pass_over, settle};
 
 /// The mark after `seen`, all of which landed, where playlists may be stored that list so much.
 fn landed_after(
@@ -213,5 +213,34 @@ fn what_a_run_takes_over_is_thought_to_have_been_given() {
         let track = &after.tracks[0];
         assert_eq!((track.jumps, track.missed), (1, missed), "{taken_over:?}");
         assert!(track.marks(Epoch(0), MediaSequence(13)), "whether it was is not known");
+    }
+}
+
+#[test]
+fn what_is_listed_again_is_past_up_to_the_first_that_is_listed_of_its_numbering() {
+    use relay::parts::Keys;
+    let style =
+        Style { window: Some(hls::Micros::from_secs(60)), deletes: false, keys: Keys::Carried };
+    // The window holds both numberings.
+    let before = landed(None, &live(10, 15, "a"), style);
+    let both = landed(Some(&before), &live(2, 5, "b"), style);
+    let listed: Vec<_> = both.tracks[0].listed().iter().map(|it| (it.epoch.0, it.from.0)).collect();
+    assert_eq!(listed, [(0, 10), (1, 2)]);
+    let mut nothing = both.clone();
+    nothing.tracks[0].broken = true;
+    for (mark, first, furthest, past) in [
+        (&both, 0, 4, Some(1)),
+        (&both, 0, 1, Some(0)),
+        (&both, 1, 9, Some(1)),
+        // It lists no more than it did.
+        (&both, 2, 2, None),
+        // What has landed is all that there was.
+        (&nothing, 0, 9, Some(5)),
+        (&nothing, 0, 4, Some(3)),
+    ] {
+        let mut mark = mark.clone();
+        pass_over(&mut mark, &live(first, 5, "b"), MediaSequence(furthest));
+        let wanted = past.map(|past| (Epoch(1), past));
+        assert_eq!(mark.tracks[0].past, wanted, "{first} {furthest}");
     }
 }
