@@ -161,6 +161,24 @@ fn the_tables_of_one_transport_stream_tell_and_those_of_all_renditions_are_waite
 }
 
 #[test]
+fn what_is_stated_of_one_variant_counts_whatever_another_does_not_state() {
+    let noted = Scene { until: 30_000, ..Scene::default() }.carry(|asked, ms| match asked {
+        "get a/main.m3u8" => {
+            let stated = variants(&["v", "w"]).replace("=9", "=9,CODECS=\"avc1.64001f\"");
+            (10, Ok(stated))
+        }
+        "get a/w.m3u8" => {
+            let (after, text) = steady(asked, ms);
+            (after, text.map(|text| text.replace(".ts", "w.ts")))
+        }
+        asked if asked.starts_with("get") && asked.ends_with("w.ts") => (10, Ok(ts(&[0x1B]))),
+        asked if asked.starts_with("get") && asked.ends_with(".ts") => (10, Ok(ts(&[0x02]))),
+        _ => steady(asked, ms),
+    });
+    assert_eq!(noted.progress.status, Status::Running, "{:?}", noted.progress.reason);
+}
+
+#[test]
 fn two_segments_that_are_none_tell_whatever_the_third_is() {
     let noted = Scene { until: 30_000, ..Scene::default() }.carry(|asked, ms| match asked {
         "get a/main.m3u8" => (10, Ok(variants(&["v", "w"]))),
