@@ -98,7 +98,7 @@ fn a_gap_that_was_listed_stays_one_when_the_source_fills_it() {
                 Scene { of: |it| (it.start, it.window_seconds) = (Start::Window, None), ..scene }
             }
             Some(_) => {
-                let of: fn(&mut _) = |it: &mut relay::session::Session| {
+                let of: fn(&mut _) = |it: &mut Session| {
                     (it.start, it.window_seconds) = (Start::Window, Some(60));
                 };
                 Scene { of, ..scene }

@@ -166,7 +166,7 @@ fn what_lands_is_landed_and_tells_how_long_an_endpoint_takes_where_it_came_late(
 
 #[test]
 fn what_takes_too_long_to_be_listed_when_it_has_landed_is_tried_last_and_alone() {
-    let (key, seconds) = (|number| (Epoch(0), MediaSequence(number)), hls::Micros::from_secs);
+    let (key, seconds) = (|number| (Epoch(0), MediaSequence(number)), Micros::from_secs);
     let seen = live(10, 15, "a");
     let mark = take(None, &seen);
     let layout = relay::layout::Layout::of_media(Url::parse("http://a.example/").unwrap());
