@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
 
 /// How far ahead a channel is made ready at once.
 const AHEAD: Micros = Micros::from_secs(600);
@@ -24,6 +24,9 @@ const AHEAD: Micros = Micros::from_secs(600);
 const MARGIN: Micros = Micros::from_secs(120);
 /// What nobody asked for so long is put away.
 const IDLE: Micros = Micros::from_secs(120);
+/// How far ahead it is looked for what comes next, until there is enough: breaks within a day, and programmes however far.
+const LOOKS: [Micros; 3] =
+    [Micros::from_secs(86_400), Micros::from_secs(30 * 86_400), Micros(u64::MAX)];
 
 /// The channels that are watched.
 pub struct Air {
@@ -42,6 +45,8 @@ pub struct Air {
 pub struct OnAir {
     pub record: ChannelRecord,
     pub plays: Plays,
+    /// What plays behind what is ready, as far as somebody asked for it.
+    later: OnceLock<Vec<Item>>,
     /// When it was made ready, and until when it is.
     made: Timestamp,
     until: Timestamp,
@@ -178,6 +183,7 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
         let ready = Arc::new(OnAir {
             record,
             plays,
+            later: OnceLock::new(),
             made: now,
             until,
             asked: AtomicU64::new(now.0),
@@ -185,6 +191,59 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
         });
         self.air.put(id, Arc::clone(&ready), now);
         Ok(ready)
+    }
+
+    /// What plays on a channel after `now`, as far as it takes to know `count` programmes and the next break: what is
+    /// ready, and what is behind that. It is read once for as long as the channel is ready.
+    pub(super) async fn coming(
+        &self,
+        on_air: &OnAir,
+        now: Timestamp,
+        count: usize,
+    ) -> Result<Vec<Item>, Problem> {
+        let Plays::Schedule { items, .. } = &on_air.plays else { return Ok(Vec::new()) };
+        let filler = on_air.filler();
+        let is_all = filler.is_some();
+        let mut coming: Vec<Item> =
+            items.iter().cloned().chain(filler).filter(|item| item.end() > now).collect();
+        let has_break = coming.iter().any(|item| item.spot.is_some_and(|spot| spot.start > now));
+        if !is_all && (!has_break || programmes(&coming).len() < count) {
+            let later = match on_air.later.get() {
+                Some(later) => later,
+                None => {
+                    let later = self.later(on_air, count).await?;
+                    on_air.later.get_or_init(|| later)
+                }
+            };
+            coming.extend(later.iter().filter(|item| item.end() > now).cloned());
+        }
+        Ok(coming)
+    }
+
+    /// What plays behind what is ready: a day of it, or `count` programmes, and what plays then where that is all.
+    async fn later(&self, on_air: &OnAir, count: usize) -> Result<Vec<Item>, Problem> {
+        let (Plays::Schedule { items, .. }, Some(channel)) =
+            (&on_air.plays, &on_air.record.channel)
+        else {
+            return Ok(Vec::new());
+        };
+        let from = items.last().map_or(on_air.until, Item::end);
+        let mut later: Vec<Item> = Vec::new();
+        for ahead in LOOKS {
+            let log = self.shelf.log(&on_air.record.id, from, from + ahead).await;
+            let log = log.map_err(|error| failed(&error))?;
+            let items = log.into_iter().flat_map(|entry| entry.items);
+            later = items.filter(|item| item.start >= from).collect();
+            if programmes(&later).len() >= count {
+                return Ok(later);
+            }
+        }
+        let last = later.last().or(items.last());
+        let slate = channel.slate.iter().map(|slate| slate.asset.clone());
+        let named = last.map(|last| last.asset.clone()).into_iter().chain(slate);
+        let indexes = self.indexes(named).await?;
+        later.extend(channel.filler(last, &indexes).ok().flatten());
+        Ok(later)
     }
 
     /// Some indexes, of which a log may hold some itself; those that are missing are left out.
@@ -227,6 +286,13 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
         }
         Ok(library)
     }
+}
+
+/// Items, of which all that belong to a live programme are one.
+pub fn programmes(items: &[Item]) -> Vec<&Item> {
+    let mut programmes: Vec<&Item> = items.iter().collect();
+    programmes.dedup_by_key(|item| item.live.map_or(Err(item.start), |live| Ok(live.until)));
+    programmes
 }
 
 impl OnAir {

@@ -1,6 +1,6 @@
 //! `/channels/{id}/schedule` and `/now`: what plays when.
 
-use super::air::Plays;
+use super::air::{Plays, programmes};
 use super::definition::{Fixed, Named};
 use super::shown::{EntryAnswer, ItemAnswer, Names, NowAnswer};
 use super::wishes::Asked;
@@ -16,7 +16,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use channel::ports::{ChannelRecord, Shelf};
-use channel::{AssetHash, Change, Edit, Entry, Item, Library, Refusal, Tracks, Wish, edit};
+use channel::{AssetHash, Change, Edit, Entry, Library, Refusal, Tracks, Wish, edit};
 use hls::{Micros, Timestamp};
 use relay::ports::Clock;
 use std::collections::BTreeMap;
@@ -139,15 +139,11 @@ pub async fn now<H: Shelf, V: Vods, C: Clock>(
             };
             on.iter().filter_map(show).collect()
         }
-        (Plays::Schedule { items, .. }, Some(_)) => {
-            let filler = on_air.filler();
-            let all = items.iter().chain(&filler).filter(|item| item.end() > now);
-            let mut coming: Vec<&Item> = all.collect();
-            // All that belongs to a live programme is one.
-            coming.dedup_by_key(|item| item.live.map_or(Err(item.start), |live| Ok(live.until)));
-            let spots = coming.iter().filter_map(|item| item.spot);
-            next_break = spots.clone().find(|spot| spot.start > now);
-            coming.into_iter().take(NEXT + 1).map(|item| ItemAnswer::whole(item, &names)).collect()
+        (Plays::Schedule { .. }, Some(_)) => {
+            let coming = channels.coming(&on_air, now, NEXT + 1).await?;
+            next_break = coming.iter().filter_map(|item| item.spot).find(|spot| spot.start > now);
+            let coming = programmes(&coming).into_iter().take(NEXT + 1);
+            coming.map(|item| ItemAnswer::whole(item, &names)).collect()
         }
     };
     let playing = if coming.is_empty() { None } else { Some(coming.remove(0)) };

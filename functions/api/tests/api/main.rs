@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod channels;
+mod coming;
 mod definitions;
 mod described;
 mod fetcher;
