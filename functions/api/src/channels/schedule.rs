@@ -69,7 +69,7 @@ pub async fn show<H: Shelf, V: Vods, C: Clock>(
     let within = log.iter().filter(|entry| entry.end() > from && entry.start() < to);
     let mut entries = EntryAnswer::all(within, &names);
     let more = entries.split_off(MAX_ENTRIES.min(entries.len()));
-    let next = more.first().map(EntryAnswer::start);
+    let next = more.first().map(EntryAnswer::from);
     Ok(Json(serde_json::json!({ "entries": entries, "next": next })))
 }
 

@@ -138,6 +138,8 @@ pub struct EntryAnswer {
     live: bool,
     title: Option<String>,
     start: String,
+    #[serde(skip)]
+    begins: Timestamp,
     end: String,
     items: Vec<ItemAnswer>,
 }
@@ -187,9 +189,9 @@ impl EntryAnswer {
         all
     }
 
-    /// When it begins.
-    pub fn start(&self) -> &str {
-        &self.start
+    /// When it begins, in milliseconds: not before, for then what comes before it has not ended.
+    pub fn from(&self) -> String {
+        Timestamp(self.begins.0.next_multiple_of(1_000)).to_string()
     }
 
     fn new(entry: &Entry, names: &Names) -> Self {
@@ -204,6 +206,7 @@ impl EntryAnswer {
             live: is_live,
             title: of_wish.or(of_item),
             start: entry.start().to_string(),
+            begins: entry.start(),
             end: entry.end().to_string(),
             items: entry.items.iter().map(|item| ItemAnswer::new(item, names)).collect(),
         }

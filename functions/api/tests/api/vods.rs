@@ -117,11 +117,15 @@ impl Vods for MadeUp {
                     .to_owned()
             }
             "v0.m3u8" | "v1.m3u8" => {
-                let more = usize::from(name.starts_with("uneven") && *file == "v1.m3u8");
-                let seconds = if name.starts_with("slow") { 12 } else { 2 };
-                let segments = 0..segments + more;
+                let uneven = usize::from(name.starts_with("uneven") && *file == "v1.m3u8");
+                let (seconds, more) = match name {
+                    _ if name.starts_with("slow") => (12, ""),
+                    _ if name.starts_with("odd") => (2, ".000333"),
+                    _ => (2, ""),
+                };
+                let segments = 0..segments + uneven;
                 let segments =
-                    segments.map(|n| format!("#EXTINF:{seconds},\n{kind}{n}.ts{token}\n"));
+                    segments.map(|n| format!("#EXTINF:{seconds}{more},\n{kind}{n}.ts{token}\n"));
                 let segments: String = segments.collect();
                 let state = match name.starts_with("locked") {
                     true => "#EXT-X-MAP:URI=\"map.mp4\"\n#EXT-X-KEY:METHOD=AES-128,URI=\"key\"\n",
