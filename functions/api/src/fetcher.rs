@@ -48,7 +48,7 @@ pub async fn create<S: Sessions, R: Runs, C: Clock>(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<impl IntoResponse, Refusal> {
     let mut errors = Errors::default();
-    let request = read(read_json(&headers, body)?, &mut errors);
+    let request = read(read_json(&headers, body, crate::BODY_BYTES)?, &mut errors);
     // Its words for an output that is not there come before those for all else.
     if let Some(kind) = &request.output.kind
         && kind != "mediapackage"

@@ -28,7 +28,7 @@ pub async fn create<S: Sessions, R: Runs, C: Clock>(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<impl IntoResponse, Problem> {
-    let body = read_json(&headers, body)?;
+    let body = read_json(&headers, body, crate::BODY_BYTES)?;
     let mut errors = Errors::default();
     let request = Request::read(body, &mut errors);
     let wanted = request.check_with(api.here.as_ref(), &*api.refuses, &mut errors);
@@ -156,10 +156,11 @@ fn bring_up_to_date(runs: &impl Runs, record: &mut Record) {
     }
 }
 
-/// The JSON in a body.
+/// The JSON in a body of so many bytes at most.
 pub fn read_json(
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
+    most: usize,
 ) -> Result<Value, Problem> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
@@ -172,7 +173,7 @@ pub fn read_json(
     }
     let body = body.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => {
-            let detail = format!("the body must be at most {} bytes", crate::BODY_BYTES);
+            let detail = format!("the body must be at most {most} bytes");
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
         }
         _ => Problem::new(StatusCode::BAD_REQUEST, "the body broke off"),

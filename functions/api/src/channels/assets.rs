@@ -42,7 +42,7 @@ pub async fn add<H: Shelf, V: Vods, C: Clock>(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<impl IntoResponse, Problem> {
     let mut errors = Errors::default();
-    let wanted = Wanted::read(read_json(&headers, body)?, &mut errors);
+    let wanted = Wanted::read(read_json(&headers, body, super::BODY_BYTES)?, &mut errors);
     let url = crate::access::address(wanted.url, "url", &*channels.refuses, &mut errors);
     if let Some(id) = wanted.id.as_deref().filter(|id| !is_plain(id)) {
         let _ = id;

@@ -70,7 +70,7 @@ pub async fn put<H: Shelf, V: Vods, C: Clock>(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<impl IntoResponse, Problem> {
     let mut errors = Errors::default();
-    let asked = Asked::read(read_json(&headers, body)?, &mut errors);
+    let asked = Asked::read(read_json(&headers, body, super::BODY_BYTES)?, &mut errors);
     if !is_plain(&id) {
         errors.add("id", "must be 1 to 64 letters, digits, - or _");
     }

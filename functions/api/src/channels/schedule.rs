@@ -80,7 +80,7 @@ pub async fn change<H: Shelf, V: Vods, C: Clock>(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<impl IntoResponse, Problem> {
-    let body = read_json(&headers, body)?;
+    let body = read_json(&headers, body, super::BODY_BYTES)?;
     channels.find(&id).await?;
     let mut errors = Errors::default();
     let refused = |errors| Problem::fields(StatusCode::UNPROCESSABLE_ENTITY, errors);

@@ -123,3 +123,27 @@ async fn what_is_more_than_anybody_needs_is_refused_by_field() {
     let expected = ("fill.breaks.duration".to_owned(), "must be at most 3600 s".to_owned());
     assert_eq!((answer.status.as_u16(), answer.errors()), (422, vec![expected]));
 }
+
+#[tokio::test]
+async fn a_body_that_is_too_long_is_refused_with_the_limit_of_its_route() {
+    let world = World::new();
+    for (path, most) in [
+        ("/sessions", 64 << 10),
+        ("/api/v1/fetcher", 64 << 10),
+        ("/assets", 4 << 20),
+        ("/channels/one/schedule", 4 << 20),
+    ] {
+        let send = async |length: usize| {
+            let text = format!("{{{}}}", " ".repeat(length - 2));
+            world.post_text(path, "application/json", text).await
+        };
+        let answer = send(most + 1).await;
+        assert_eq!(answer.status, 413, "{path}");
+        let said = format!("at most {most} bytes");
+        assert!(answer.text.contains(&said), "{path}: {}", answer.text);
+        assert_ne!(send(most).await.status, 413, "{path}");
+    }
+    let long = world.put("/channels/one", &json!({ "title": "x".repeat(4 << 20) })).await;
+    assert_eq!(long.status, 413);
+    assert!(long.text.contains("at most 4194304 bytes"), "{}", long.text);
+}
