@@ -110,5 +110,9 @@ pub(crate) fn filled<'a>(
         *last_ad = Some(next.hash.clone());
         filled.push(next);
     }
-    if filled.is_empty() { Err(Why::NoAds) } else { Ok(filled) }
+    match filled.is_empty() {
+        true if ads.is_empty() && channel.slate.is_none() => Err(Why::NoAds),
+        true => Err(Why::TooShort),
+        false => Ok(filled),
+    }
 }

@@ -75,6 +75,9 @@ pub enum Why {
         "would be more than {MOST_ITEMS} with all that is scheduled: programmes, parts between breaks, ads, slates"
     )]
     Full,
+    /// Of what there is to fill a break with, not half a segment would play.
+    #[error("is too short for half a segment of what would fill it")]
+    TooShort,
     /// There is nothing to fill a break with.
     #[error("needs ads, of its own or the channel's, or a slate")]
     NoAds,
@@ -222,9 +225,12 @@ impl<'a> Writer<'a> {
         let mut room = self.room.checked_sub(2);
         let mut last_ad = self.last_ad.clone();
         let mut breaks: Vec<(usize, Vec<Filled>)> = Vec::new();
+        let until = wish.duration.map_or(asset.duration(), |duration| wish.offset + duration);
         for (number, wished) in wish.breaks.iter().enumerate() {
             let at = lead.boundary(wished.at);
-            let filled = if wished.at > asset.duration() || !(first..=end).contains(&at) {
+            let is_inside =
+                (wish.offset..=until).contains(&wished.at) || (first..=end).contains(&at);
+            let filled = if wished.at > asset.duration() || !is_inside {
                 Err(("at".to_owned(), Why::Outside))
             } else {
                 self.filled(wished, &mut last_ad, room.unwrap_or(0))
@@ -272,11 +278,13 @@ impl<'a> Writer<'a> {
             passes: 1,
         };
         for (at, ads) in &breaks {
-            if *at > from {
-                items.push(self.push(start, part(from, *at)));
+            // What is asked for ends at a segment, and so do its breaks.
+            let at = (*at).clamp(first, end);
+            if at > from {
+                items.push(self.push(start, part(from, at)));
             }
             items.extend(self.push_break(start, ads));
-            from = *at;
+            from = at;
         }
         if end > from {
             items.push(self.push(start, part(from, end)));

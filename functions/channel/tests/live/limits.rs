@@ -115,7 +115,7 @@ fn segments_that_take_no_time_do_not_fill_a_break() {
     // All that is left of the ad, when it is cut, is its first segment.
     let world = world(false, &[0, 2_400]);
     let refusals = refused(&world, &[interrupted(&world, Micros::from_millis(800))]);
-    assert_eq!(refusals, [(0, "breaks[0].duration".to_owned(), Why::NoAds)]);
+    assert_eq!(refusals, [(0, "breaks[0].duration".to_owned(), Why::TooShort)]);
 }
 
 #[test]

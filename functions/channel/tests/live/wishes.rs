@@ -179,7 +179,7 @@ fn a_break_is_filled_with_ads_that_fit_then_the_slate_or_an_ad_that_is_cut_to_ha
         let ads: Vec<AssetHash> = ads.iter().map(|ad| world.hashes[*ad].clone()).collect();
         let wish = interrupted(world, millis, &ads);
         let entries = written(world, &[wish]).unwrap_or_else(|refused| {
-            assert_eq!(refused, [(0, "breaks[0].duration".to_owned(), Why::NoAds)]);
+            assert_eq!(refused, [(0, "breaks[0].duration".to_owned(), Why::TooShort)]);
             Vec::new()
         });
         let items = entries.iter().filter(|it| it.wish.is_some()).flat_map(|it| &it.items);
@@ -204,4 +204,48 @@ fn breaks_lie_before_a_programme_between_its_segments_and_behind_it() {
     let ad = || (Role::Ad, 0..1);
     let programme = |segments| (Role::Programme, segments);
     assert_eq!(played, [ad(), programme(0..2), ad(), ad(), programme(2..5), ad()]);
+}
+
+#[test]
+fn a_break_that_nothing_fits_is_refused_with_whether_there_is_anything() {
+    let (slate, bare) = (world(true), world(false));
+    for (world, millis, ads, why) in [
+        (&bare, 4_000, &[][..], Why::NoAds),
+        (&bare, 400, &[], Why::NoAds),
+        (&bare, 900, &[SHOW], Why::TooShort),
+        (&bare, 400, &[SHORT_AD], Why::TooShort),
+        (&slate, 400, &[], Why::TooShort),
+    ] {
+        let ads: Vec<AssetHash> = ads.iter().map(|ad| world.hashes[*ad].clone()).collect();
+        let refusal = (0, "breaks[0].duration".to_owned(), why);
+        assert_eq!(refused(world, &[interrupted(world, millis, &ads)]), [refusal], "{millis}");
+    }
+}
+
+#[test]
+fn a_break_may_lie_wherever_the_part_that_was_asked_for_is() {
+    let world = world(true);
+    let ads = [world.hashes[SHORT_AD].clone()];
+    // Segments of 2 s, and half of one is nearer to the one before.
+    for (offset, duration, at, expected) in [
+        (900, 6_000, 6_900, Some(0..3)),
+        (0, 6_900, 6_900, Some(0..3)),
+        (1_100, 2_000, 3_100, Some(1..2)),
+        (2_900, 4_000, 2_900, Some(1..3)),
+        (3_100, 4_000, 2_950, None),
+        (900, 6_000, 7_001, None),
+        (0, 10_000, 10_001, None),
+    ] {
+        let [offset, duration, at] = [offset, duration, at].map(Micros::from_millis);
+        let pause = Break { at, duration: Micros::from_secs(1), ads: ads.to_vec() };
+        let (duration, breaks) = (Some(duration), vec![pause]);
+        let entries = written(&world, &[Wish { offset, duration, breaks, ..world.wish(SHOW) }]);
+        let played = entries.map(|entries| {
+            let items = entries.last().unwrap().items.iter();
+            let parts = items.filter(|item| item.role == Role::Programme);
+            parts.map(|item| item.first..item.end).collect::<Vec<_>>()
+        });
+        let outside = || vec![(0, "breaks[0].at".to_owned(), Why::Outside)];
+        assert_eq!(played, expected.map(|part| vec![part]).ok_or_else(outside), "{offset} {at}");
+    }
 }
