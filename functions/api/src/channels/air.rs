@@ -31,7 +31,7 @@ const LOOKS: [Micros; 3] =
 /// The channels that are watched.
 pub struct Air {
     stale: Option<Micros>,
-    on: RwLock<BTreeMap<String, Arc<OnAir>>>,
+    on: RwLock<On>,
     indexes: Mutex<BTreeMap<AssetHash, Weak<Asset>>>,
     /// Channels whose schedule was changed here, and may have a live programme.
     noted: Mutex<BTreeSet<String>>,
@@ -39,6 +39,19 @@ pub struct Air {
     unseen: Mutex<BTreeSet<String>>,
     /// Why the live sources of channels are not played, as far as it is known here.
     troubles: Mutex<BTreeMap<String, String>>,
+}
+
+/// The channels that are ready, and how often each was changed: what was read before a change is not kept.
+#[derive(Default)]
+struct On {
+    ready: BTreeMap<String, Arc<OnAir>>,
+    changes: BTreeMap<String, u64>,
+}
+
+impl On {
+    fn changes(&self, id: &str) -> u64 {
+        self.changes.get(id).copied().unwrap_or(0)
+    }
 }
 
 /// A channel that is ready to be read.
@@ -118,7 +131,13 @@ impl Air {
 
     /// Forgets a channel that was changed.
     pub fn change(&self, id: &str) {
-        self.on.write().unwrap_or_else(PoisonError::into_inner).remove(id);
+        let mut on = self.on.write().unwrap_or_else(PoisonError::into_inner);
+        on.ready.remove(id);
+        *on.changes.entry(id.to_owned()).or_default() += 1;
+    }
+
+    fn changes(&self, id: &str) -> u64 {
+        self.on.read().unwrap_or_else(PoisonError::into_inner).changes(id)
     }
 
     fn ready(&self, id: &str, now: Timestamp) -> Option<Arc<OnAir>> {
@@ -127,15 +146,18 @@ impl Air {
             let age = self.stale.is_none_or(|stale| now.since(it.made) < stale);
             age && now < it.until && now >= it.made
         };
-        let ready = Arc::clone(on.get(id).filter(fresh)?);
+        let ready = Arc::clone(on.ready.get(id).filter(fresh)?);
         ready.asked.store(now.0, Ordering::Relaxed);
         Some(ready)
     }
 
-    fn put(&self, id: &str, ready: Arc<OnAir>, now: Timestamp) {
+    /// Keeps a channel that was read after so many changes, unless there was another meanwhile.
+    fn put(&self, id: &str, ready: Arc<OnAir>, changes: u64, now: Timestamp) {
         let mut on = self.on.write().unwrap_or_else(PoisonError::into_inner);
-        on.retain(|_, it| now.since(Timestamp(it.asked.load(Ordering::Relaxed))) < IDLE);
-        on.insert(id.to_owned(), ready);
+        on.ready.retain(|_, it| now.since(Timestamp(it.asked.load(Ordering::Relaxed))) < IDLE);
+        if on.changes(id) == changes {
+            on.ready.insert(id.to_owned(), ready);
+        }
         let mut indexes = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);
         indexes.retain(|_, index| index.strong_count() > 0);
     }
@@ -147,6 +169,7 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
         if let Some(ready) = self.air.ready(id, now) {
             return Ok(ready);
         }
+        let changes = self.air.changes(id);
         let record = match self.shelf.channel(id).await.map_err(|error| failed(&error))? {
             Some(record) if record.gone => return Err(gone(id)),
             Some(record) => record,
@@ -189,7 +212,7 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
             asked: AtomicU64::new(now.0),
             rendered: Mutex::default(),
         });
-        self.air.put(id, Arc::clone(&ready), now);
+        self.air.put(id, Arc::clone(&ready), changes, now);
         Ok(ready)
     }
 
@@ -413,4 +436,37 @@ fn unready(id: &str) -> Problem {
     let detail = format!("channel {id} has nothing to play yet");
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
         .header(axum::http::header::RETRY_AFTER, "2")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_read_before_a_change_is_not_kept() {
+        let now = Timestamp(1_000_000);
+        let air = Air::new(None);
+        let record = r#"{"id": "one", "revision": 1, "fixed": "", "next_id": 1}"#;
+        let record: ChannelRecord = serde_json::from_str(record).expect("a record");
+        let read = || {
+            Arc::new(OnAir {
+                record: record.clone(),
+                plays: Plays::Nothing,
+                later: OnceLock::new(),
+                made: now,
+                until: now + AHEAD,
+                asked: AtomicU64::new(now.0),
+                rendered: Mutex::default(),
+            })
+        };
+        let before = air.changes("one");
+        air.put("one", read(), before, now);
+        assert!(air.ready("one", now).is_some());
+        air.change("one");
+        air.put("one", read(), before, now);
+        assert!(air.ready("one", now).is_none());
+        air.change("another");
+        air.put("one", read(), air.changes("one"), now);
+        assert!(air.ready("one", now).is_some());
+    }
 }
