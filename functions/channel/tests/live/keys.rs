@@ -181,7 +181,7 @@ fn the_key_of_a_map_is_never_given_the_number_of_a_segment() {
         ("METHOD=AES-128,URI=\"/k\",IV=0x7", ""),
         ("METHOD=SAMPLE-AES,URI=\"/k\"", ",IV=0x00000000000000000000000000000000"),
     ] {
-        let channel = Loop::new(settings.clone(), vec![Arc::new(vod(key).unwrap())]).unwrap();
+        let channel = Loop::new(settings, vec![Arc::new(vod(key).unwrap())]).unwrap();
         let text = channel.media_playlist(0, Timestamp(6_000_000), None).text;
         let stated = text.lines().find(|line| line.starts_with("#EXT-X-KEY"));
         assert_eq!(stated, Some(format!("#EXT-X-KEY:{key}").as_str()), "{text}");
