@@ -1,7 +1,7 @@
 //! The shared playlists come out as they went in.
 
 use crate::{read, render};
-use hls::Playlist;
+use hls::{Playlist, Stop};
 use std::fs;
 use std::path::Path;
 
@@ -44,7 +44,12 @@ fn line_ends_and_a_byte_order_mark_do_not_matter() {
         let unended = text.trim_end();
         let whole = unended.lines().last().is_some_and(|last| !last.starts_with('#'));
         if whole || unended.ends_with("#EXT-X-ENDLIST") {
-            assert_eq!(read(unended).unwrap(), playlist, "{name}");
+            let mut read = read(unended).unwrap();
+            if let Playlist::Media(read) = &mut read {
+                assert_eq!(read.stop == Stop::Address, whole, "{name}");
+                read.stop = Stop::Line;
+            }
+            assert_eq!(read, playlist, "{name}");
         }
     }
 }
