@@ -89,3 +89,18 @@ fn a_source_that_ends_its_last_line_no_more_is_carried_to_its_last_segment() {
     });
     assert_eq!((carried(&noted), noted.progress.jumps), (Vec::from_iter(2..12), 0));
 }
+
+#[test]
+fn a_playlist_that_stands_still_is_asked_for_without_a_condition() {
+    let noted = Scene { until: 30_000, ..Scene::default() }.carry(|what, ms| match ms {
+        4_500.. if what.ends_with(".m3u8") => steady(what, 4_500),
+        _ => steady(what, ms),
+    });
+    let (stalled, before) = (noted.moments("say session is degraded")[0], [0, 10]);
+    let (calm, since): (Vec<u64>, Vec<u64>) = noted.afresh.iter().partition(|at| **at < stalled);
+    assert_eq!(calm[..2], before);
+    // The multivariant playlist is asked for anew as well: it may name another address.
+    let (looks, of_it) = (noted.moments("get a/v.m3u8"), noted.moments("get a/main.m3u8"));
+    assert!(calm[2..].iter().all(|at| of_it.contains(at)), "{calm:?}");
+    assert!(looks.iter().filter(|at| **at > stalled).all(|at| since.contains(at)), "{since:?}");
+}
