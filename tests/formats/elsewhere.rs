@@ -103,37 +103,38 @@ fn dated(ms: u64, ahead: u64, name: &str) -> String {
 
 #[test]
 fn another_server_that_numbers_and_names_as_it_likes_goes_on_by_its_dates() {
-    let noted = Scene { until: 40_000, ..Scene::default() }.carry(|what, ms| match what {
-        "get a/main.m3u8" => (10, Ok(TWINS.to_owned())),
-        "get a/v.m3u8" if ms > 10_000 => (10, Err("404")),
-        "get a/v.m3u8" => (10, Ok(dated(ms, 0, "a"))),
-        "get b/v.m3u8" => (10, Ok(dated(ms, 37, "b"))),
-        _ => steady(what, ms),
-    });
-    let carried = noted.requests.iter().filter_map(|(_, what)| what.strip_suffix(".ts"));
-    let carried: Vec<&str> = carried.filter_map(|what| what.strip_prefix("get ")).collect();
-    let newest = |name: &str| carried.iter().filter(|it| it.starts_with(name)).count() + 2;
-    let wanted = (2..newest("a/")).map(|n| format!("a/a{n}"));
-    let wanted = wanted.chain((newest("a/")..24).map(|n| format!("b/b{n}")));
-    assert_eq!(carried, wanted.collect::<Vec<_>>());
-    assert_eq!((noted.progress.missed, noted.progress.jumps), (0, 0));
+    for (ahead, again) in [(37, None), (7_000, None), (7_000, Some(10_500))] {
+        let noted =
+            Scene { until: 30_000, again, ..Scene::default() }.carry(move |what, ms| match what {
+                "get a/main.m3u8" => (10, Ok(TWINS.to_owned())),
+                "get a/v.m3u8" if ms > 10_000 => (10, Err("404")),
+                "get a/v.m3u8" => (10, Ok(dated(ms, 0, "a"))),
+                "get b/v.m3u8" => (10, Ok(dated(ms, ahead, "b"))),
+                _ => steady(what, ms),
+            });
+        let carried = noted.requests.iter().filter_map(|(_, what)| what.strip_suffix(".ts"));
+        let carried: Vec<&str> = carried.filter_map(|what| what.strip_prefix("get ")).collect();
+        let newest = carried.iter().filter(|it| it.starts_with("a/")).count() + 2;
+        let wanted = (2..newest).map(|n| format!("a/a{n}"));
+        let wanted = wanted.chain((newest..19).map(|n| format!("b/b{n}")));
+        assert_eq!(carried, wanted.collect::<Vec<_>>(), "{ahead} {again:?}");
+        let lost = (noted.progress.missed, noted.progress.jumps);
+        assert_eq!(lost, (0, 0), "{ahead} {again:?}");
+    }
 }
 
 #[test]
-fn another_run_finds_by_its_dates_where_another_server_goes_on() {
-    let scene = Scene { until: 30_000, again: Some(10_500), ..Scene::default() };
-    let noted = scene.carry(|what, ms| match what {
-        "get a/main.m3u8" => (10, Ok(TWINS.to_owned())),
-        "get a/v.m3u8" if ms > 10_000 => (10, Err("404")),
-        "get a/v.m3u8" => (10, Ok(dated(ms, 0, "a"))),
-        "get b/v.m3u8" => (10, Ok(dated(ms, 7_000, "b"))),
-        _ => steady(what, ms),
+fn another_server_is_not_asked_by_a_version_that_it_never_gave() {
+    let noted = Scene { until: 16_000, ..Scene::default() }.carry(|what, ms| {
+        let version = |text: String| format!("etag {}: {text}", ms / 2_000);
+        match what {
+            "get a/main.m3u8" => (10, Ok(TWINS.to_owned())),
+            "get a/v.m3u8" if ms > 6_000 => (10, Err("404")),
+            "get a/v.m3u8" => (10, Ok(version(dated(ms, 0, "a")))),
+            "get b/v.m3u8" => (10, Ok(version(dated(ms, 0, "a")))),
+            _ => steady(what, ms),
+        }
     });
-    let carried = noted.requests.iter().filter_map(|(_, what)| what.strip_suffix(".ts"));
-    let carried: Vec<&str> = carried.filter_map(|what| what.strip_prefix("get ")).collect();
-    let newest = carried.iter().filter(|it| it.starts_with("a/")).count() as u64 + 2;
-    let wanted = (2..newest).map(|n| format!("a/a{n}"));
-    let wanted = wanted.chain((newest..19).map(|n| format!("b/b{n}")));
-    assert_eq!(carried, wanted.collect::<Vec<_>>());
-    assert_eq!((noted.progress.missed, noted.progress.jumps), (0, 0));
+    let first = noted.moments("get b/v.m3u8")[0];
+    assert_eq!(noted.afresh, [0, 10, first], "{}", noted.only(&["m3u8"]));
 }

@@ -240,15 +240,15 @@ fn a_session_goes_on_until_each_of_its_variants_has_ended() {
     is(&noted, &["report"], wanted, "two variants");
 }
 
+/// A variant with subtitles.
+const SUBTITLED: &str = "#EXTM3U\n#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"s\",NAME=\"s\",URI=\"s.m3u8\"\n\
+    #EXT-X-STREAM-INF:BANDWIDTH=9,SUBTITLES=\"s\"\nv.m3u8\n";
+
 #[test]
 fn subtitles_that_are_never_there_are_gone_without() {
     let scene = Scene { until: 60_000, of: |it| it.start = Start::Window, ..Scene::default() };
     let noted = scene.carry(|what, ms| match what {
-        "get a/main.m3u8" => {
-            let listed = "#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"s\",NAME=\"s\",URI=\"s.m3u8\"\n\
-                #EXT-X-STREAM-INF:BANDWIDTH=9,SUBTITLES=\"s\"\nv.m3u8\n";
-            (10, Ok(format!("#EXTM3U\n{listed}")))
-        }
+        "get a/main.m3u8" => (10, Ok(SUBTITLED.to_owned())),
         "get a/s.m3u8" => (10, Err("404")),
         "get a/v.m3u8" => (10, Ok(recording(3, ""))),
         _ => steady(what, ms),
@@ -261,11 +261,7 @@ fn subtitles_that_are_never_there_are_gone_without() {
 fn subtitles_that_are_gone_when_another_run_came_between_are_gone_without() {
     let scene = Scene { until: 60_000, of: |it| it.start = Start::Window, ..Scene::default() };
     let noted = scene.carry(|what, ms| match what {
-        "get a/main.m3u8" => {
-            let listed = "#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"s\",NAME=\"s\",URI=\"s.m3u8\"\n\
-                #EXT-X-STREAM-INF:BANDWIDTH=9,SUBTITLES=\"s\"\nv.m3u8\n";
-            (10, Ok(format!("#EXTM3U\n{listed}")))
-        }
+        "get a/main.m3u8" => (10, Ok(SUBTITLED.to_owned())),
         "commit" if (2_060..2_100).contains(&ms) => (10, Err("conflict")),
         "get a/s.m3u8" if ms > 2_060 => (10, Err("404")),
         "get a/v.m3u8" if ms > 4_000 => (10, Ok(recording(9, ""))),
@@ -300,11 +296,7 @@ fn what_an_output_does_not_take_is_told_of_all_renditions_once_all_were_looked_a
 fn a_rendition_that_turns_out_unfit_is_left_out_once_and_the_session_goes_on() {
     let scene = Scene { until: 10_000, ..Scene::default() };
     let noted = scene.carry(|what, ms| match what {
-        "get a/main.m3u8" => {
-            let listed = "#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"s\",NAME=\"s\",URI=\"s.m3u8\"\n\
-                #EXT-X-STREAM-INF:BANDWIDTH=9,SUBTITLES=\"s\"\nv.m3u8\n";
-            (10, Ok(format!("#EXTM3U\n{listed}")))
-        }
+        "get a/main.m3u8" => (10, Ok(SUBTITLED.to_owned())),
         "get a/s.m3u8" => {
             let (after, text) = steady(what, ms);
             (

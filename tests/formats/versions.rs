@@ -97,6 +97,21 @@ fn a_source_that_ends_its_last_line_no_more_is_carried_to_its_last_segment() {
 }
 
 #[test]
+fn each_address_that_is_cut_off_is_waited_for() {
+    // From 8 s on it is written a segment at a time, and each is seen in two lengths, and whole only when the next is there.
+    let noted = Scene { until: 30_000, ..Scene::default() }.carry(|what, ms| {
+        queried(what, ms, |text| match ms {
+            8_000.. => text[..text.len() - if ms % 2_000 < 1_000 { 13 } else { 11 }].to_owned(),
+            _ => text,
+        })
+    });
+    let asked = noted.only(&["get a/"]);
+    let segments = asked.lines().filter(|line| !line.ends_with(".m3u8"));
+    assert!(segments.clone().all(|line| line.ends_with(".ts")), "{asked}");
+    assert_eq!(carried(&noted), Vec::from_iter(2..18));
+}
+
+#[test]
 fn a_playlist_that_stands_still_is_asked_for_without_a_condition() {
     let noted = Scene { until: 30_000, ..Scene::default() }.carry(|what, ms| match ms {
         4_500.. if what.ends_with(".m3u8") => steady(what, 4_500),

@@ -74,7 +74,7 @@ impl<'a> Fitted<'a> {
     fn tile(&self, place: usize) -> Option<Tile> {
         let after = self.spans.partition_point(|(before, _)| *before <= place);
         let (before, span) = self.spans.get(after.checked_sub(1)?)?;
-        span.tile(place - before)
+        Some(span.tile(place - before))
     }
 
     /// The segment that is listed at a place; absent: there is nothing.
@@ -163,25 +163,24 @@ impl<'a> Span<'a> {
         self.segments.len() + self.silent.len()
     }
 
-    fn tile(&self, place: usize) -> Option<Tile> {
+    fn tile(&self, place: usize) -> Tile {
         let Self { track, lead, discontinuities, ref segments, ref silent, .. } = *self;
         let beside = |own: Micros| self.origin.1 + (own - self.origin.0);
         if place < segments.len() {
             let at = segments.start + place;
             let (begins, ends) = (place == 0, at + 1 == segments.end);
-            return Some(Tile {
+            return Tile {
                 segment: Some(at),
                 start: beside(if begins { self.from } else { track.start(at) }),
                 end: beside(if ends { self.played } else { track.start(at + 1) }),
                 whole: beside(track.start(at)),
                 discontinuities,
-            });
+            };
         }
         let at = silent.start + (place - segments.len());
         let start = lead.start(at).max(beside(self.played));
         let end = lead.start(at + 1);
-        let tile = Tile { segment: None, start, end, whole: start, discontinuities };
-        (at < silent.end).then_some(tile)
+        Tile { segment: None, start, end, whole: start, discontinuities }
     }
 }
 

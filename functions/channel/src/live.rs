@@ -163,7 +163,7 @@ pub(crate) fn end_in_turn(showings: &mut [Showing]) {
     let mut until = None;
     for showing in showings.iter_mut().rev() {
         showing.until = until;
-        if !showing.continues && !showing.run.is_empty() {
+        if !showing.continues {
             until = Some(showing.starts(showing.run.start));
         }
     }

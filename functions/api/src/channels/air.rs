@@ -41,17 +41,11 @@ pub struct Air {
     troubles: Mutex<BTreeMap<String, String>>,
 }
 
-/// The channels that are ready, and how often each was changed: what was read before a change is not kept.
+/// The channels that are ready, and those that are being read and have not been changed since that began.
 #[derive(Default)]
 struct On {
     ready: BTreeMap<String, Arc<OnAir>>,
-    changes: BTreeMap<String, u64>,
-}
-
-impl On {
-    fn changes(&self, id: &str) -> u64 {
-        self.changes.get(id).copied().unwrap_or(0)
-    }
+    read: BTreeMap<String, Weak<()>>,
 }
 
 /// A channel that is ready to be read.
@@ -133,11 +127,17 @@ impl Air {
     pub fn change(&self, id: &str) {
         let mut on = self.on.write().unwrap_or_else(PoisonError::into_inner);
         on.ready.remove(id);
-        *on.changes.entry(id.to_owned()).or_default() += 1;
+        on.read.remove(id);
     }
 
-    fn changes(&self, id: &str) -> u64 {
-        self.on.read().unwrap_or_else(PoisonError::into_inner).changes(id)
+    /// Begins to read a channel: what is read is kept as long as it is not changed meanwhile.
+    fn read(&self, id: &str) -> Arc<()> {
+        let mut on = self.on.write().unwrap_or_else(PoisonError::into_inner);
+        on.read.get(id).and_then(Weak::upgrade).unwrap_or_else(|| {
+            let reading = Arc::new(());
+            on.read.insert(id.to_owned(), Arc::downgrade(&reading));
+            reading
+        })
     }
 
     fn ready(&self, id: &str, now: Timestamp) -> Option<Arc<OnAir>> {
@@ -151,13 +151,15 @@ impl Air {
         Some(ready)
     }
 
-    /// Keeps a channel that was read after so many changes, unless there was another meanwhile.
-    fn put(&self, id: &str, ready: Arc<OnAir>, changes: u64, now: Timestamp) {
+    /// Keeps a channel that was read, unless it was changed meanwhile.
+    fn put(&self, id: &str, ready: Arc<OnAir>, reading: &Arc<()>, now: Timestamp) {
         let mut on = self.on.write().unwrap_or_else(PoisonError::into_inner);
         on.ready.retain(|_, it| now.since(Timestamp(it.asked.load(Ordering::Relaxed))) < IDLE);
-        if on.changes(id) == changes {
+        let unchanged = on.read.get(id).and_then(Weak::upgrade);
+        if unchanged.is_some_and(|it| Arc::ptr_eq(&it, reading)) {
             on.ready.insert(id.to_owned(), ready);
         }
+        on.read.retain(|_, reading| reading.strong_count() > 0);
         let mut indexes = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);
         indexes.retain(|_, index| index.strong_count() > 0);
     }
@@ -169,7 +171,7 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
         if let Some(ready) = self.air.ready(id, now) {
             return Ok(ready);
         }
-        let changes = self.air.changes(id);
+        let reading = self.air.read(id);
         let record = match self.shelf.channel(id).await.map_err(|error| failed(&error))? {
             Some(record) if record.gone => return Err(gone(id)),
             Some(record) => record,
@@ -212,7 +214,7 @@ impl<H: Shelf, V: Vods, C: Clock> Channels<H, V, C> {
             asked: AtomicU64::new(now.0),
             rendered: Mutex::default(),
         });
-        self.air.put(id, Arc::clone(&ready), changes, now);
+        self.air.put(id, Arc::clone(&ready), &reading, now);
         Ok(ready)
     }
 
@@ -459,14 +461,17 @@ mod tests {
                 rendered: Mutex::default(),
             })
         };
-        let before = air.changes("one");
-        air.put("one", read(), before, now);
+        let before = air.read("one");
+        air.put("one", read(), &before, now);
         assert!(air.ready("one", now).is_some());
         air.change("one");
-        air.put("one", read(), before, now);
+        air.put("one", read(), &before, now);
         assert!(air.ready("one", now).is_none());
+        let after = air.read("one");
         air.change("another");
-        air.put("one", read(), air.changes("one"), now);
+        air.put("one", read(), &before, now);
+        assert!(air.ready("one", now).is_none());
+        air.put("one", read(), &after, now);
         assert!(air.ready("one", now).is_some());
     }
 }

@@ -212,11 +212,11 @@ fn a_log_of_before_counts_the_subtitles_of_a_live_programme_as_it_did() {
     let worlds = played(Stage { text: 3_000, late: 0 }, 120_000, None);
     let world = worlds.get(35).unwrap();
     let first = world.log.iter().find(|it| it.seen.is_some()).unwrap();
-    let cut = |entry: &Entry| {
+    let cut = |entry: &Entry, at: i64| {
         let mut world = world.clone();
         world.log.retain(|it| it.start() < entry.start());
         world.log.push(entry.clone());
-        let at = moment(24_000);
+        let at = moment(at);
         let change = edit(
             &world.channel,
             &world.log,
@@ -233,11 +233,15 @@ fn a_log_of_before_counts_the_subtitles_of_a_live_programme_as_it_did() {
     assert_eq!(live.remove("covered"), Some(true.into()));
     let before = serde_json::from_value(before).unwrap();
     assert_eq!(
-        cut(first),
+        cut(first, 22_000),
+        "l14 20000+2000, /show/s0 22000+4000, /show/s1 26000+4000, /show/s2 30000+2000, /slate/s0 32000+1000, /slate/s0 33000+1000"
+    );
+    assert_eq!(
+        cut(first, 24_000),
         "l14 20000+3000, l15 23000+1000, /show/s0 24000+4000, /show/s1 28000+4000, /show/s2 32000+2000, /slate/s0 34000+1000"
     );
     assert_eq!(
-        cut(&before),
+        cut(&before, 24_000),
         "l14 20000+3000, /show/s0 24000+4000, /show/s1 28000+4000, /show/s2 32000+2000, /slate/s0 34000+1000, /slate/s0 35000+1000"
     );
 }

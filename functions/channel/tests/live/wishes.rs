@@ -230,6 +230,8 @@ fn a_break_may_lie_wherever_the_part_that_was_asked_for_is() {
     for (offset, duration, at, expected) in [
         (900, 6_000, 6_900, Some(0..3)),
         (0, 6_900, 6_900, Some(0..3)),
+        // Nearer to a boundary behind the part, which ends with its last segment.
+        (900, 6_200, 7_050, Some(0..3)),
         (1_100, 2_000, 3_100, Some(1..2)),
         (2_900, 4_000, 2_900, Some(1..3)),
         (3_100, 4_000, 2_950, None),

@@ -71,14 +71,13 @@ impl Looks {
             Stop::Address => {}
         }
         let Some(last) = playlist.segments.last().filter(|_| self.ends_lines) else { return false };
-        match &self.stopped {
-            Some((uri, since)) if *uri == last.uri && now.since(*since) >= SAME_HALF => {
-                (self.ends_lines, self.stopped) = (false, None);
-                return false;
-            }
-            Some((uri, _)) if *uri == last.uri => {}
-            _ => self.stopped = Some((last.uri.clone(), now)),
+        let before = self.stopped.take().filter(|(uri, _)| *uri == last.uri);
+        let (uri, since) = before.unwrap_or_else(|| (last.uri.clone(), now));
+        if now.since(since) >= SAME_HALF {
+            self.ends_lines = false;
+            return false;
         }
+        self.stopped = Some((uri, since));
         playlist.segments.pop();
         true
     }

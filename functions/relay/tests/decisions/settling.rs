@@ -420,6 +420,35 @@ fn a_window_keeps_what_an_endpoint_lacks_as_long_as_the_source_lists_it() {
 }
 
 #[test]
+fn what_one_endpoint_left_out_and_another_gets_is_kept_in_its_place() {
+    use Fate::{Gone, Landed, Waiting};
+    let style = Style { window: Some(Micros::from_secs(60)), ..FOLLOW };
+    let seen = live(10, 14, "a");
+    let mut mark = take(None, &seen);
+    mark.tracks.push(mark.tracks[0].clone());
+    let (mut numbers, mut keys) = (Vec::new(), Vec::new());
+    for (at, other) in [(Gone, Waiting), (Gone, Landed)] {
+        let fate = |endpoint, number: MediaSequence| match (endpoint, number.0) {
+            (0, 12) => at,
+            (1, 12..) => other,
+            _ => Landed,
+        };
+        // Where it is not known any more, it is what it was; the second endpoint has waited for 12, which is another.
+        let along = |number: MediaSequence| {
+            let key =
+                |bytes: &[u8]| Along { keys: vec![Some(PartId::of(bytes))], ..Along::default() };
+            (number.0 == 12 || other == Waiting)
+                .then(|| key(if number.0 == 12 { b"l" } else { b"k" }))
+        };
+        mark = settle(mark, &seen, style, fate, along, |_| Beside::default());
+        numbers.push(mark.kept.iter().map(|kept| kept.sequence.0).collect::<Vec<_>>());
+        keys.push(mark.parts.iter().map(|parts| parts.from.0).collect::<Vec<_>>());
+    }
+    assert_eq!(numbers, [vec![10, 11, 13, 14], vec![10, 11, 12, 13, 14]]);
+    assert_eq!(keys, [vec![10], vec![10, 12, 13]]);
+}
+
+#[test]
 fn a_numbering_that_begins_is_marked_unless_it_goes_on_with_the_same_segments() {
     let before = landed(None, &live(10, 15, "a"), FOLLOW);
     let mut same = live(0, 2, "a");
