@@ -103,6 +103,10 @@ impl Origin for Endless {
         tokio::time::sleep(Duration::from_millis(20)).await;
         Ok(Bytes::from_owner(Held(&[0; 64], room.unwrap())))
     }
+
+    fn is_crowded(&self) -> bool {
+        false
+    }
 }
 
 /// Takes so many milliseconds for a segment at a second; absent: it fails.

@@ -136,6 +136,10 @@ impl Origin for Scripted {
         let (from, length) = (usize::try_from(offset).unwrap(), usize::try_from(length).unwrap());
         Ok(body.slice(from..from + length))
     }
+
+    fn is_crowded(&self) -> bool {
+        false
+    }
 }
 
 /// What is stored, and every body that ever was.

@@ -2,6 +2,7 @@
 
 use aws::{Faults, Hold, Marks};
 use bytes::Bytes;
+use hls::Micros;
 use relay::crypt::Opener;
 use relay::ports::{Clock, Fetched, Origin, OriginError, Slice, Validators};
 use std::sync::Arc;
@@ -33,6 +34,10 @@ impl<O: Origin, S: Marks, C: Clock> Origin for Counted<O, S, C> {
         self.count(self.inner.playlist(url, known).await)
     }
 
+    async fn held(&self, url: &Url, within: Micros) -> Result<Fetched, OriginError> {
+        self.count(self.inner.held(url, within).await)
+    }
+
     async fn segment(&self, url: &Url, slice: Option<Slice>) -> Result<Bytes, OriginError> {
         self.count(self.inner.segment(url, slice).await)
     }
@@ -44,5 +49,9 @@ impl<O: Origin, S: Marks, C: Clock> Origin for Counted<O, S, C> {
         opener: Opener,
     ) -> Result<Bytes, OriginError> {
         self.count(self.inner.opened(url, slice, opener).await)
+    }
+
+    fn is_crowded(&self) -> bool {
+        self.inner.is_crowded()
     }
 }

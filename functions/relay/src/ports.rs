@@ -54,9 +54,7 @@ pub trait Origin: Send + Sync {
     }
 
     /// Whether a segment would have to wait for room in memory before it is read.
-    fn is_crowded(&self) -> bool {
-        false
-    }
+    fn is_crowded(&self) -> bool;
 }
 
 /// A part of a file; its end fits a number.

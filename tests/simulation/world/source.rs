@@ -318,6 +318,10 @@ impl Origin for Client {
         }
         source.file(url, slice, now).ok_or_else(|| gone(url))
     }
+
+    fn is_crowded(&self) -> bool {
+        false
+    }
 }
 
 impl Source {

@@ -267,6 +267,10 @@ mod tests {
             assert_eq!(url.path(), "/v/104.ts");
             Ok(Bytes::from(vec![0x47; 2 * SAMPLE_BYTES]))
         }
+
+        fn is_crowded(&self) -> bool {
+            false
+        }
     }
 
     async fn seen(ends_at: Option<u64>, watch: Option<Micros>) -> Seen {
@@ -318,6 +322,10 @@ mod tests {
 
             async fn segment(&self, _: &Url, _: Option<Slice>) -> Result<Bytes, OriginError> {
                 panic!("there is none")
+            }
+
+            fn is_crowded(&self) -> bool {
+                false
             }
         }
         let url = Url::parse("http://a.example/x?token=secret").unwrap();

@@ -126,6 +126,10 @@ mod tests {
             let (from, to) = (offset as usize, (offset + length) as usize);
             body.get(from..to).map(Bytes::copy_from_slice).ok_or_else(gone)
         }
+
+        fn is_crowded(&self) -> bool {
+            false
+        }
     }
 
     /// printf 'eleven byte' | openssl enc -aes-128-cbc -K 0101.. -iv 0

@@ -57,6 +57,10 @@ impl Origin for Source {
     async fn segment(&self, _: &Url, _: Option<Slice>) -> Result<Bytes, OriginError> {
         Ok(Bytes::from_static(&[0x47; 188]))
     }
+
+    fn is_crowded(&self) -> bool {
+        false
+    }
 }
 
 struct Shelved(Net, Address);

@@ -32,6 +32,10 @@ impl Origin for Shelf {
     async fn segment(&self, _: &Url, _: Option<Slice>) -> Result<Bytes, OriginError> {
         panic!("a look reads playlists")
     }
+
+    fn is_crowded(&self) -> bool {
+        false
+    }
 }
 
 /// A media playlist of one segment.
@@ -159,4 +163,25 @@ fn what_an_output_does_not_take_is_told_by_its_playlists() {
     }
     let (wide, ts) = (Filter { min_bandwidth: Some(10), ..Filter::default() }, ("/v/a.m3u8", ts));
     assert!(look(&[("/main.m3u8", master(h264)), ts], wide).0.is_some(), "nothing is wanted");
+}
+
+#[test]
+fn a_version_is_told_by_its_tag_and_without_one_by_when_it_was_modified() {
+    let told = |etag: Option<&str>, modified: Option<&str>| Validators {
+        etag: etag.map(str::to_owned),
+        last_modified: modified.map(str::to_owned),
+    };
+    let (one, two) = (Some("one"), Some("two"));
+    for (version, other, same) in [
+        (told(one, one), told(one, two), true),
+        (told(one, one), told(two, one), false),
+        (told(None, one), told(None, one), true),
+        (told(None, one), told(None, two), false),
+        (told(one, one), told(None, one), true),
+        (told(one, None), told(None, None), false),
+        (told(None, None), told(None, None), false),
+    ] {
+        assert_eq!(version.is_same(&other), same, "{version:?} {other:?}");
+        assert_eq!(other.is_same(&version), same, "{other:?} {version:?}");
+    }
 }

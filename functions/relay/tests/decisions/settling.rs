@@ -419,6 +419,10 @@ fn a_window_keeps_what_an_endpoint_lacks_as_long_as_the_source_lists_it() {
     }
 }
 
+fn key(bytes: &[u8]) -> Option<Along> {
+    Some(Along { keys: vec![Some(PartId::of(bytes))], ..Along::default() })
+}
+
 #[test]
 fn what_one_endpoint_left_out_and_another_gets_is_kept_in_its_place() {
     use Fate::{Gone, Landed, Waiting};
@@ -427,18 +431,17 @@ fn what_one_endpoint_left_out_and_another_gets_is_kept_in_its_place() {
     let mut mark = take(None, &seen);
     mark.tracks.push(mark.tracks[0].clone());
     let (mut numbers, mut keys) = (Vec::new(), Vec::new());
-    for (at, other) in [(Gone, Waiting), (Gone, Landed)] {
+    for other in [Waiting, Landed] {
         let fate = |endpoint, number: MediaSequence| match (endpoint, number.0) {
-            (0, 12) => at,
+            (0, 12) => Gone,
             (1, 12..) => other,
             _ => Landed,
         };
-        // Where it is not known any more, it is what it was; the second endpoint has waited for 12, which is another.
-        let along = |number: MediaSequence| {
-            let key =
-                |bytes: &[u8]| Along { keys: vec![Some(PartId::of(bytes))], ..Along::default() };
-            (number.0 == 12 || other == Waiting)
-                .then(|| key(if number.0 == 12 { b"l" } else { b"k" }))
+        // Where it is not known any more, it is what it was; the second endpoint has waited for 12, which has another.
+        let along = |number: MediaSequence| match (number.0, other) {
+            (12, _) => key(b"l"),
+            (_, Waiting) => key(b"k"),
+            _ => None,
         };
         mark = settle(mark, &seen, style, fate, along, |_| Beside::default());
         numbers.push(mark.kept.iter().map(|kept| kept.sequence.0).collect::<Vec<_>>());
@@ -446,6 +449,24 @@ fn what_one_endpoint_left_out_and_another_gets_is_kept_in_its_place() {
     }
     assert_eq!(numbers, [vec![10, 11, 13, 14], vec![10, 11, 12, 13, 14]]);
     assert_eq!(keys, [vec![10], vec![10, 12, 13]]);
+}
+
+#[test]
+fn what_a_segment_has_beside_itself_is_noted_once() {
+    let seen = live(10, 14, "a");
+    let mut mark = take(None, &seen);
+    mark.tracks.push(mark.tracks[0].clone());
+    // The second endpoint waits for 12, so that what is beside it is looked at again.
+    let fate = |endpoint, number: MediaSequence| match (endpoint, number.0) {
+        (1, 12..) => Fate::Waiting,
+        _ => Fate::Landed,
+    };
+    for bytes in [b"k", b"l"] {
+        let along = |number: MediaSequence| if number.0 == 12 { key(bytes) } else { key(b"j") };
+        mark = settle(mark, &seen, FOLLOW, fate, along, |_| Beside::default());
+        let noted = mark.parts.iter().map(|parts| (parts.from.0, Some(parts.along.clone())));
+        assert_eq!(noted.collect::<Vec<_>>(), [(10, key(b"j")), (12, key(bytes)), (13, key(b"j"))]);
+    }
 }
 
 #[test]
