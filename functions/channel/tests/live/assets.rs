@@ -42,14 +42,9 @@ fn sound_that_is_cut_elsewhere_plays_from_and_to_its_nearest_boundaries_and_neve
     ] {
         let mut world = World::new(&[Programme { video, shift: 0, audio }], false, 0);
         let wish = Wish {
-            asset: world.hashes[0].clone(),
-            live: None,
-            title: None,
-            start: None,
             offset: Micros::from_millis(offset),
             duration: Some(Micros::from_millis(duration)),
-            breaks: Vec::new(),
-            stands_in: false,
+            ..world.wish(0)
         };
         assert!(world.change(Edit::Append(vec![wish]), 0));
         world.channel.window = Micros::from_secs(60);

@@ -1,6 +1,6 @@
 //! Where a live programme ends or is cut, its subtitles end with the picture.
 
-use crate::vod::{EPOCH, Told, index, media, moment, read_media, read_multivariant, told};
+use crate::vod::{EPOCH, Told, index, media, moment, read_media, read_multivariant, told, whole};
 use channel::{
     AssetHash, Change, Channel, Edit, Entry, Event, Library, Slate, Source, Wish, append, edit, gap,
 };
@@ -94,16 +94,7 @@ impl World {
     }
 
     fn wish(&self) -> Wish {
-        Wish {
-            asset: self.show.clone(),
-            live: None,
-            title: None,
-            start: None,
-            offset: Micros(0),
-            duration: None,
-            breaks: Vec::new(),
-            stands_in: false,
-        }
+        whole(self.show.clone())
     }
 
     fn take(&mut self, Change { kept, entries }: Change) {

@@ -2,6 +2,7 @@
 
 use crate::vod::{
     EPOCH, LADDER, Programme, Told, media, millis, moment, programme, purged, read_media, told,
+    whole,
 };
 use channel::{
     AssetHash, Change, Channel, Cursor, Edit, Entry, Event, Gap, Item, Library, Slate, Source,
@@ -194,16 +195,7 @@ impl World {
     }
 
     pub fn wish(&self, which: usize) -> Wish {
-        Wish {
-            asset: self.hashes[which % self.hashes.len()].clone(),
-            live: None,
-            title: None,
-            start: None,
-            offset: Micros(0),
-            duration: None,
-            breaks: Vec::new(),
-            stands_in: false,
-        }
+        whole(self.hashes[which % self.hashes.len()].clone())
     }
 
     pub fn event(&self, start: Option<i64>, end: i64) -> Wish {

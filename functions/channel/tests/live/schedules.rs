@@ -1,7 +1,7 @@
 //! What a scheduled channel keeps, whatever is scheduled, changed and asked, and by whoever is behind.
 
 use crate::vod::{
-    EPOCH, Playhead, Programme, Told, millis, moment, programme, purged, read_media, told,
+    EPOCH, Playhead, Programme, Told, millis, moment, programme, purged, read_media, told, whole,
 };
 use channel::{
     AssetHash, Break, Change, Channel, Edit, Entry, FREEZE, Item, Library, Marker, Numbers, Role,
@@ -29,16 +29,7 @@ const WINDOW: i64 = 15_000;
 impl World {
     /// All of a programme, as soon as there is place.
     pub fn wish(&self, which: usize) -> Wish {
-        Wish {
-            asset: self.hashes[which].clone(),
-            live: None,
-            title: None,
-            start: None,
-            offset: Micros(0),
-            duration: None,
-            breaks: Vec::new(),
-            stands_in: false,
-        }
+        whole(self.hashes[which].clone())
     }
 
     pub fn new(programmes: &[Programme], slate: bool, ads: usize) -> Self {
@@ -138,14 +129,11 @@ fn wish(world: &World, (asset, start, offset, duration, pause): &Dice, now: i64)
         ads: Vec::new(),
     });
     Wish {
-        asset: world.hashes[asset % world.hashes.len()].clone(),
-        live: None,
-        title: None,
         start: start.map(|after| moment(now + after)),
         offset: Micros::from_millis(if offset % 2 == 0 { 0 } else { *offset }),
         duration: duration.map(Micros::from_millis),
         breaks: breaks.collect(),
-        stands_in: false,
+        ..world.wish(asset % world.hashes.len())
     }
 }
 
@@ -290,18 +278,13 @@ fn a_break_is_filled_with_ads_in_turn_and_marked() {
     let mut world = World::new(&programmes, true, 0);
     world.channel.ads = vec![world.hashes[2].clone(), world.hashes[3].clone()];
     let wish = Wish {
-        asset: world.hashes[1].clone(),
-        live: None,
         title: Some("The\0\"one\"".to_owned()),
-        start: None,
-        offset: Micros(0),
-        duration: None,
         breaks: vec![Break {
             at: Micros::from_millis(5_100),
             duration: Micros::from_secs(9),
             ads: vec![],
         }],
-        stands_in: false,
+        ..world.wish(1)
     };
     assert!(world.change(Edit::Append(vec![wish]), 0));
     let roles: Vec<(Role, u64)> =

@@ -2,7 +2,7 @@
 
 use crate::events::World;
 use crate::sources::{Listed, listed};
-use crate::vod::{EPOCH, Told, index, media, moment, read_media, read_multivariant, told};
+use crate::vod::{EPOCH, Told, index, media, moment, read_media, read_multivariant, told, whole};
 use channel::{
     Asset, AssetHash, Break, Channel, Edit, Item, Library, Slate, Source, Wish, edit, gap,
 };
@@ -55,10 +55,6 @@ impl Screen {
             numbers: channel::Numbers::default(),
         };
         let wishes = parts.iter().map(|(which, offset, duration, pause)| Wish {
-            asset: hashes[which % hashes.len()].clone(),
-            live: None,
-            title: None,
-            start: None,
             offset: Micros::from_millis(*offset),
             duration: duration.map(Micros::from_millis),
             breaks: pause
@@ -69,7 +65,7 @@ impl Screen {
                     ads: Vec::new(),
                 })
                 .collect(),
-            stands_in: false,
+            ..whole(hashes[which % hashes.len()].clone())
         });
         let wishes = Edit::Append(wishes.collect());
         let change = edit(&channel, &[], 1, wishes, &indexes, moment(0)).unwrap();

@@ -1,6 +1,6 @@
 //! VODs for tests, written as playlists, and what a playhead would publish of them.
 
-use channel::{Asset, Channel, Entry, Flaw, Item, media_playlists};
+use channel::{Asset, AssetHash, Channel, Entry, Flaw, Item, Wish, media_playlists};
 use hls::{Limits, MediaPlaylist, Micros, MultivariantPlaylist, Playlist, Timestamp, parse};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -276,4 +276,18 @@ pub fn purged(channel: &Channel, log: &[Entry], now: i64) -> Vec<Item> {
     let past = log.iter().take_while(|entry| entry.end() <= before).count();
     let left = log.iter().skip(past.min(log.len().saturating_sub(1)));
     left.flat_map(|entry| entry.items.clone()).collect()
+}
+
+/// All of an asset, as soon as there is place.
+pub fn whole(asset: AssetHash) -> Wish {
+    Wish {
+        asset,
+        live: None,
+        title: None,
+        start: None,
+        offset: Micros(0),
+        duration: None,
+        breaks: Vec::new(),
+        stands_in: false,
+    }
 }

@@ -13,6 +13,7 @@ mod outputs;
 mod playlists;
 mod ranges;
 mod settling;
+mod windows;
 
 use hls::{Limits, MediaPlaylist, Playlist};
 use std::fmt::Write as _;
