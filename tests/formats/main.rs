@@ -10,6 +10,7 @@ mod elsewhere;
 mod endings;
 mod fallbacks;
 mod flaws;
+mod lacking;
 mod late;
 mod noted;
 mod playlists;

@@ -212,7 +212,9 @@ fn a_rendition_that_goes_takes_what_is_on_its_way_with_it() {
         60010 get a/main.m3u8
         60067 put 0 video-9_1800000000_30.ts
         63020 get a/main.m3u8
+        63067 put 0 video-9_1800000000_30.ts
         66030 get a/main.m3u8
+        66067 put 0 video-9_1800000000_30.ts
         69040 get a/main.m3u8";
     is(&noted, &["get a/main", "_30.ts"], wanted, "of both");
 }

@@ -160,6 +160,7 @@ fn an_endpoint_that_takes_three_seconds_for_a_segment_gets_one_at_a_time() {
         40 put 0 video-9_1800000000_1.ts
         40 put 0 video-9_1800000000_2.ts
         40 put 0 video-9_1800000000_3.ts
+        3040 put 0 video-9_1800000000_0.ts
         5050 put 0 video-9_1800000000_5.ts
         8060 put 0 video-9_1800000000_6.ts
         11069 put 0 video-9_1800000000_7.ts

@@ -15,6 +15,7 @@ mod master;
 mod outlet;
 mod publish;
 mod report;
+mod sender;
 mod shelf;
 mod source;
 mod sweep;
@@ -23,7 +24,7 @@ mod watch;
 use crate::abilities::Facet;
 use crate::cursor::Cursor;
 use crate::layout::Layout;
-use crate::names::{Epoch, RenditionName, Stem};
+use crate::names::{Epoch, RenditionName};
 use crate::plan::Key;
 use crate::ports::{
     Clock, Fetched, Ingest, IngestError, Origin, OriginError, Revision, Sessions, StoreError,
@@ -379,10 +380,6 @@ where
     /// The first epoch of a session: where its names begin.
     fn first_epoch(&self) -> Epoch {
         Epoch(self.session.created.as_secs())
-    }
-
-    fn stem(&self, endpoint: usize) -> &Stem {
-        &self.outlets[endpoint].stem
     }
 
     /// Notes that something failed.

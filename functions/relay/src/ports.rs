@@ -183,7 +183,7 @@ pub enum IngestError {
 }
 
 /// The time. Only it knows; everything else is told.
-pub trait Clock: Send + Sync {
+pub trait Clock: Send + Sync + 'static {
     /// Now.
     fn now(&self) -> Timestamp;
     /// Waits until `when`.

@@ -73,6 +73,9 @@ pub struct Rendering {
     pub last: MediaSequence,
     /// Whether it says that nothing will follow.
     pub ended: bool,
+    /// Whether it is shorter than three target durations: no playlist may be made that short by what is removed from
+    /// it (RFC 8216 section 6.2.2).
+    pub short: bool,
 }
 
 /// The media playlist of one rendition at one endpoint; absent while there is nothing to list.
@@ -110,6 +113,8 @@ pub fn render(
         }
         _ => return None,
     };
+    let lasts = listed.iter().fold(Micros(0), |sum, (_, row, _)| sum + row.duration);
+    let short = lasts.0 < Micros::from(rendition.target_duration).0.saturating_mul(3);
     let keys: Vec<Key> = listed.iter().map(|(_, row, _)| (row.epoch, row.sequence)).collect();
     let mut tags = 0;
     let mut stated = Stated::default();
@@ -154,7 +159,7 @@ pub fn render(
         stop: Stop::Line,
     };
     let (text, ended) = (playlist.to_string(), playlist.ended);
-    Some(Rendering { text, first, last, ended })
+    Some(Rendering { text, first, last, ended, short })
 }
 
 /// The type that the output's playlist may claim.

@@ -31,6 +31,8 @@ pub struct EndpointPlan {
     pub lost_answers: u64,
     /// Of a hundred requests, how many hang for seconds.
     pub hanging: u64,
+    /// Of a hundred requests, how many are never answered, and fail when their time is up.
+    pub silent: u64,
     /// Of a hundred segments, maps and keys, how many are stored in part, and fail.
     pub truncated: u64,
     /// When these go wrong; absent: always.
@@ -164,9 +166,13 @@ impl Ingest for Client {
         let _call =
             Call::begin(if is_playlist { "storing a playlist" } else { "storing a segment" });
         let endpoint = &self.0;
-        let EndpointPlan { lost_answers, hanging, truncated, nonces, .. } = endpoint.plan;
+        let EndpointPlan { lost_answers, hanging, silent, truncated, nonces, .. } = endpoint.plan;
         let _turn = if nonces { Some(endpoint.turn.lock().await) } else { None };
         endpoint.answer(60 + 60 * u64::from(nonces)).await?;
+        if endpoint.fails(silent) {
+            wait(if is_playlist { 10_000 } else { 30_000 }).await;
+            return endpoint.unavailable("no answer in time from");
+        }
         if endpoint.fails(hanging) {
             wait(endpoint.dice.between(1_000, 6_000)).await;
             endpoint.answer(1).await?;

@@ -24,6 +24,13 @@ const NO_CUES: &[u8] = b"WEBVTT\n\n";
 /// the source lists it for a few of these only, and up to 5 s.
 const RETRY: Micros = Micros::from_millis(500);
 
+/// The longest such wait, where few cannot be read.
+const LONGEST_RETRY: Micros = Micros::from_secs(5);
+
+/// The wait is at least so long for each segment that cannot be read: so a source that lists thousands which are gone
+/// is asked for fifty of them a second, and those that it has get their turn.
+const EACH_FAILED: Micros = Micros::from_millis(20);
+
 impl<O, I, S, C> Carrier<O, I, S, C>
 where
     O: Origin + 'static,
@@ -62,6 +69,7 @@ where
             for &endpoint in &copy.endpoints {
                 watch.fates.under_way[endpoint].insert(copy.key, now);
                 self.outlets[endpoint].copies += 1;
+                self.outlets[endpoint].began = now;
             }
             let number = self.next_copy;
             self.next_copy += 1;
@@ -159,9 +167,10 @@ where
                 continue;
             }
             let before = self.store_parts(&rendition, endpoint, &files);
-            let name = self.stem(endpoint).segment(&rendition, key.0, key.1, extension);
-            let ingest = Arc::clone(&self.outlets[endpoint].ingest);
-            let (rendition, body, bytes) = (rendition.clone(), body.clone(), body.len() as u64);
+            let outlet = &self.outlets[endpoint];
+            let name = outlet.stem.segment(&rendition, key.0, key.1, extension);
+            let (sender, body) = (outlet.sender(&self.clock), body.clone());
+            let (rendition, bytes) = (rendition.clone(), body.len() as u64);
             let copy = self.next_copy;
             self.next_copy += 1;
             self.began.insert(copy, now);
@@ -169,7 +178,7 @@ where
             self.under_way.push(Box::pin(async move {
                 // A segment that is there has all that it needs.
                 let result = match try_join_all(before).await {
-                    Ok(_) => ingest.put(&name, extension.content_type(), body).await,
+                    Ok(_) => sender.put(&name, extension.content_type(), body).await,
                     Err(error) => Err(error),
                 };
                 Done::Put { copy, rendition, key, endpoint, bytes, result }
@@ -294,6 +303,8 @@ where
         let (tries, since) = known.map_or((0, now), |failure| (failure.tries, failure.since));
         let target = watch.target_duration();
         let wait = Micros(RETRY.0 << tries.min(6)).min(target.clamp(RETRY, LONGEST_RETRY));
+        // Where many cannot be read, the others get their turn, and the source is spared.
+        let wait = wait.max(Micros(EACH_FAILED.0.saturating_mul(watch.fates.failed.len() as u64)));
         let reason = format!("segment {} of {rendition}: {error}", key.1);
         let failure = Failure {
             tries: tries + 1,
@@ -430,6 +441,3 @@ where
         self.working.bandwidth = Some(bits / duration.0.max(1));
     }
 }
-
-/// The longest wait before a segment that could not be read is tried again.
-const LONGEST_RETRY: Micros = Micros::from_secs(5);

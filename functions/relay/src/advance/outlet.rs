@@ -1,10 +1,12 @@
 //! One endpoint: what it was given, and how it is.
 
 use super::publish::{Basis, Naming};
+use super::sender::Sender;
 use crate::cause::Cause;
 use crate::names::{RenditionName, Stem};
 use crate::progress::Fault;
 use crate::session::Address;
+use futures_util::lock::Mutex;
 use hls::{Micros, Seconds, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,6 +23,9 @@ const RETRY_TARGETS: u64 = 2;
 /// An endpoint that takes longer than this for a segment gets one at a time, until one takes less, and no more at all
 /// while two of them do: else a few slow endpoints would hold the memory that all sessions share.
 const HANGS: Micros = Micros::from_secs(3);
+
+/// A segment that takes longer than this to be read is not what an endpoint that fails is tried with alone.
+const SLOW_READ: Micros = Micros::from_secs(1);
 
 /// One endpoint, as this run knows it.
 pub(super) struct Outlet<I> {
@@ -42,10 +47,14 @@ pub(super) struct Outlet<I> {
     pub(super) publishing: bool,
     /// Segments on their way here, reading included.
     pub(super) copies: usize,
+    /// When the last of them began.
+    pub(super) began: Timestamp,
     /// When the requests that store them began; reading is over by then.
     pub(super) puts: BTreeMap<u64, Timestamp>,
     /// How long the last segment took.
     pub(super) put_took: Micros,
+    /// Who may send again what hangs: one at a time.
+    pub(super) again: Arc<Mutex<()>>,
     pub(super) failures: u32,
     pub(super) retry_at: Timestamp,
     pub(super) error: Option<(Cause, String)>,
@@ -73,8 +82,10 @@ impl<I> Outlet<I> {
             finished: BTreeSet::new(),
             publishing: false,
             copies: 0,
+            began: Timestamp::default(),
             puts: BTreeMap::new(),
             put_took: Micros(0),
+            again: Arc::default(),
             failures: 0,
             retry_at: Timestamp::default(),
             error: None,
@@ -96,9 +107,27 @@ impl<I> Outlet<I> {
             // One connection may be lost where the others are well.
             (0, 1) => 2.min(usize::from(concurrency)),
             _ if now < self.retry_at => 0,
+            _ if self.reads_slowly(now) => usize::from(concurrency).min(self.copies + 1),
             _ => 1,
         };
         most.saturating_sub(self.copies)
+    }
+
+    /// Whether what is on its way here has long been read from the source, which tells nothing of the endpoint.
+    fn reads_slowly(&self, now: Timestamp) -> bool {
+        self.puts.is_empty() && now >= self.began + SLOW_READ
+    }
+
+    /// When another may be read beside what is being read, while the endpoint fails.
+    pub(super) fn read_due(&self) -> Option<Timestamp> {
+        (self.failures > 0 && self.copies > 0).then_some(self.began + SLOW_READ)
+    }
+
+    /// Who sends it a request. A slow endpoint gets time before one is sent again.
+    pub(super) fn sender<C>(&self, clock: &Arc<C>) -> Sender<I, C> {
+        let patience = Micros(self.put_took.0.saturating_mul(2)).max(HANGS);
+        let (ingest, clock) = (Arc::clone(&self.ingest), Arc::clone(clock));
+        Sender { ingest, clock, patience, again: Arc::clone(&self.again) }
     }
 
     /// A request that stores a segment has ended.

@@ -1,8 +1,9 @@
 //! Publishes playlists.
 
 use super::commit::{News, differs};
+use super::sender::Sender;
 use super::source::UNKNOWN_TARGET;
-use super::{Carrier, Done, Event, Version};
+use super::{Carrier, Done, Event, Outlet, Version};
 use crate::cause::Cause;
 use crate::names::{PLAYLIST, RenditionName, Stem};
 use crate::ports::{Clock, Ingest, IngestError, Origin, Sessions};
@@ -13,7 +14,6 @@ use futures_util::future::join_all;
 use hls::{MediaSequence, Micros, Timestamp};
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
 
 /// A multivariant playlist waits so many target durations for renditions that are not there yet.
 const COMPLETE_TARGETS: u64 = 4;
@@ -73,9 +73,10 @@ where
     /// When an endpoint that failed is to be tried again.
     pub(super) fn outlets_due(&self, now: Timestamp) -> Option<Timestamp> {
         let retries = self.outlets.iter().map(|o| o.retry_at);
+        let reads = self.outlets.iter().filter_map(Outlet::read_due);
         let complete =
             self.outlets.iter().filter_map(|o| o.since.map(|since| since + self.patience()));
-        retries.chain(complete).filter(|&at| at > now).min()
+        retries.chain(reads).chain(complete).filter(|&at| at > now).min()
     }
 
     /// Stores the playlists that changed: media playlists first, then the multivariant playlist.
@@ -98,10 +99,9 @@ where
             }
             let outlet = &mut self.outlets[endpoint];
             outlet.publishing = true;
-            let ingest = Arc::clone(&outlet.ingest);
-            let stem = outlet.stem.clone();
+            let (sender, stem) = (outlet.sender(&self.clock), outlet.stem.clone());
             self.under_way.push(Box::pin(async move {
-                let (stored, result) = publish(&*ingest, &stem, media, multivariant).await;
+                let (stored, result) = publish(&sender, &stem, media, multivariant).await;
                 Done::Published { endpoint, stored, result }
             }));
         }
@@ -128,12 +128,16 @@ where
             }
             // The newest lines go with the working cursor; only what has lasted is shown.
             let working = self.working.renditions.get(name);
-            if working.is_none_or(|working| differs(mark, working) != News::None) {
+            let Some(working) = working.filter(|working| differs(mark, working) == News::None)
+            else {
                 continue;
-            }
+            };
             self.renderings += 1;
             let rendering = render(name, mark, track, seen, self.style, &outlet.stem, complete);
             let new = rendering.map(|rendering| (hash(&rendering.text), rendering));
+            // What only leaves stays listed where too little would be left: what comes next takes it along.
+            let last = working.tracks.get(endpoint).and_then(|track| track.given);
+            let new = new.filter(|(_, it)| !it.short || it.ended || last != Some(it.last));
             let given = outlet.given.get(&outlet.stem.media(name));
             match new.filter(|(hash, _)| given != Some(hash)) {
                 Some((hash, rendering)) => {
@@ -286,16 +290,16 @@ where
 }
 
 /// Stores media playlists side by side, and the multivariant playlist once all of them are there.
-async fn publish<I: Ingest>(
-    ingest: &I,
+async fn publish<I: Ingest, C: Clock>(
+    sender: &Sender<I, C>,
     stem: &Stem,
     media: Vec<Changed>,
     multivariant: Option<(String, u64, Naming)>,
 ) -> (Vec<Stored>, Result<(), IngestError>) {
     let puts = media.into_iter().map(|Changed { rendition, rendering, hash, basis }| async move {
         let name = stem.media(&rendition);
-        let Rendering { text, first, last, ended } = rendering;
-        ingest.put(&name, PLAYLIST, Bytes::from(text)).await?;
+        let Rendering { text, first, last, ended, .. } = rendering;
+        sender.put(&name, PLAYLIST, Bytes::from(text)).await?;
         Ok(Stored { name, hash, what: What::Media { rendition, first, last, ended, basis } })
     });
     let mut stored = Vec::new();
@@ -308,7 +312,7 @@ async fn publish<I: Ingest>(
     }
     if let (Ok(()), Some((text, hash, naming))) = (&result, multivariant) {
         let name = stem.multivariant();
-        match ingest.put(&name, PLAYLIST, Bytes::from(text)).await {
+        match sender.put(&name, PLAYLIST, Bytes::from(text)).await {
             Ok(()) => stored.push(Stored { name, hash, what: What::Multivariant(naming) }),
             Err(error) => result = Err(error),
         }

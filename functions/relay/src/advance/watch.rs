@@ -263,10 +263,11 @@ impl Watch {
     pub(super) fn could_read(&mut self, key: Key, now: Timestamp) {
         self.newest_read = self.newest_read.max(Some(key));
         let target = self.target_duration();
-        let before = self.fates.failed.range_mut(..key).map(|(_, failure)| failure);
-        for failure in before.filter(|failure| failure.gone) {
-            // Now it can be told whether it is gone for good.
-            failure.retry_at = failure.retry_at.min(now.max(failure.since + target));
+        for (failed, failure) in &mut self.fates.failed {
+            // Now it can be told whether what comes before is gone for good, and the rest may be there again.
+            let is_told = failure.gone && *failed < key;
+            let wait = if is_told { now.max(failure.since + target) } else { now + target };
+            failure.retry_at = failure.retry_at.min(wait);
         }
         self.read_at = Some(now);
         self.unread_since = None;
