@@ -68,6 +68,11 @@ pub fn carry(texts: &[u8]) {
         let found = anchor(before.as_ref(), &history, &seen, true, start, now);
         let mark = take_up(before.as_ref(), &seen, found, Epoch(1), ENDPOINTS, now);
         let Some(mark) = mark.filter(|_| found != Anchor::Stale) else { continue };
+        if found == Anchor::Doubtful {
+            // Nothing is made of it, but that it was doubted.
+            before = Some(mark);
+            continue;
+        }
         if before.as_ref().is_some_and(|before| before.epoch != mark.epoch) {
             history = History::default();
         }
