@@ -45,3 +45,17 @@ fn thousands_of_segments_that_are_gone_keep_nobody_from_those_that_are_there() {
     let listed = &noted.stored["0 channel_video-9.m3u8"];
     assert_eq!(listed.matches(".ts").count(), 219, "{listed}");
 }
+
+#[test]
+fn an_endpoint_that_failed_does_not_wait_for_what_is_read_slowly() {
+    let scene = Scene { until: 6_000, of: |it| it.start = Start::Window, ..Scene::default() };
+    let noted = scene.carry(|what, ms| match what {
+        "put 0 video-9_1800000000_0.ts" if ms < 100 => (10, Err("503")),
+        "get a/0.ts" if ms > 100 => (9_000, Ok(String::new())),
+        _ if what.starts_with("put 0 video-9_") && ms < 3_500 => (10, Err("503")),
+        "get a/1.ts" | "get a/2.ts" if ms > 100 => (9_000, Ok(String::new())),
+        _ => steady(what, ms),
+    });
+    let asked = [0, 1, 2, 3].map(|number| noted.moments(&format!("get a/{number}.ts"))[1]);
+    assert_eq!(asked, [300, 1_300, 2_300, 3_300]);
+}

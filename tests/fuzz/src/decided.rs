@@ -82,7 +82,11 @@ pub fn carry(texts: &[u8]) {
             4 if endpoint == 1 => Fate::Waiting,
             _ => Fate::Landed,
         };
-        let along = |number| along(&seen, number, style.keys);
+        // What landed with other keys is not stored elsewhere.
+        let known = mark.clone();
+        let is_known =
+            |number| known.tracks.iter().any(|it| it.number(known.epoch, number).is_some());
+        let along = |number| along(&seen, number, style.keys).filter(|_| !is_known(number));
         let mut mark = settle(mark, &seen, style, fate, along, |_| Beside::default());
         for (endpoint, last) in published.iter_mut().enumerate() {
             let track = &mark.tracks[endpoint];
