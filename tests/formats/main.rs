@@ -10,6 +10,7 @@ mod elsewhere;
 mod endings;
 mod fallbacks;
 mod flaws;
+mod hanging;
 mod lacking;
 mod late;
 mod noted;

@@ -443,18 +443,6 @@ fn an_old_copy_is_one_for_however_long_it_comes_where_dates_say_so() {
 }
 
 #[test]
-fn one_request_that_hangs_holds_up_nothing_else() {
-    let scene = Scene { until: 40_000, ..Scene::default() };
-    let noted = scene.carry(|what, ms| match what {
-        "get a/main.m3u8" => (10, Ok(variants(&["v", "w"]))),
-        "put 0 video-9_1800000000_5.ts" if ms < 5_000 => (30_000, Err("nothing for 30 s")),
-        _ => steady(what, ms),
-    });
-    let sent = noted.moments("put 0 video-9_1800000000_5.ts");
-    assert_eq!((sent, noted.progress.missed), (vec![2_057, 5_057], 0));
-}
-
-#[test]
 fn an_endpoint_that_takes_segments_and_no_playlist_is_not_well() {
     let scene = Scene { until: 30_000, ..Scene::default() };
     let noted = scene.carry(|what, ms| match ms {

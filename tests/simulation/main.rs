@@ -271,11 +271,14 @@ type Fault = fn(&mut Scenario);
 
 #[test]
 fn any_single_fault_is_over_two_polls_after_its_end() {
-    let faults: [(&str, Fault); 16] = [
+    let faults: [(&str, Fault); 17] = [
         ("nothing", |_| {}),
         ("the source is down", |s| s.source.down = vec![SPELL]),
         ("the source stalls", |s| s.source.stalls = vec![SPELL]),
         ("segments cannot be read", |s| (s.source.failures, s.source.spell) = (100, Some(SPELL))),
+        ("the source hangs and never answers", |s| {
+            (s.source.silent, s.source.spell, s.source.dress.keys) = (50, Some(SPELL), 2)
+        }),
         ("segments are slow", |s| (s.source.slow, s.source.spell) = (100, Some(SPELL))),
         ("a cache lags", |s| (s.source.stale, s.source.spell) = (100, Some(SPELL))),
         ("the source moves", |s| s.source.dress.moves = Some(SPELL.to)),
@@ -286,7 +289,8 @@ fn any_single_fault_is_over_two_polls_after_its_end() {
             (s.endpoints[0].hanging, s.endpoints[0].spell) = (100, Some(SPELL))
         }),
         ("an endpoint hangs and never answers", |s| {
-            (s.endpoints[0].silent, s.endpoints[0].spell) = (100, Some(SPELL))
+            (s.endpoints[0].silent, s.endpoints[0].spell) = (100, Some(SPELL));
+            s.source.dress.keys = 2;
         }),
         ("answers are lost", |s| {
             (s.endpoints[0].lost_answers, s.endpoints[0].spell) = (100, Some(SPELL))

@@ -18,6 +18,7 @@ pub fn calm() -> Scenario {
             discontinuities: 0,
             failures: 0,
             slow: 0,
+            silent: 0,
             stale: 0,
             spell: None,
             dress: Dress::default(),
@@ -202,6 +203,10 @@ pub fn stormy(seed: u64) -> Scenario {
     scenario.store_failures = dice.between(0, 30);
     scenario.deaths = deaths(&dice, 10);
     scenario.vacancy = dice.between(0, 20_000);
+    if dice.percent(20) {
+        scenario.source.silent = dice.between(1, 4);
+        scenario.endpoints.iter_mut().for_each(|endpoint| endpoint.silent = dice.between(0, 4));
+    }
     let source = &mut scenario.source;
     let late =
         !scenario.deaths.is_empty() || !source.down.is_empty() || source.dress.appears.is_some();

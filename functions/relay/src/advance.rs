@@ -4,6 +4,7 @@
 //! writes run side by side, so that nothing slow holds up anything else; the cursor is committed
 //! before a playlist that shows it is published, so that a crash anywhere is mended by the next run.
 
+mod again;
 mod commit;
 mod copies;
 mod ending;
@@ -15,7 +16,6 @@ mod master;
 mod outlet;
 mod publish;
 mod report;
-mod sender;
 mod shelf;
 mod source;
 mod sweep;

@@ -39,6 +39,8 @@ pub struct SourcePlan {
     pub failures: u64,
     /// Of a hundred requests for a segment, how many take seconds.
     pub slow: u64,
+    /// Of a hundred requests, how many are never answered, and fail when their time is up.
+    pub silent: u64,
     /// Of a hundred requests for a playlist, how many are answered with an older one.
     pub stale: u64,
     /// When that goes wrong; absent: always.
@@ -192,6 +194,16 @@ impl Source {
         self.plan.spell.is_none_or(|spell| Trouble::any(&[spell], now)) && self.dice.percent(chance)
     }
 
+    /// Fails after `limit` milliseconds where it is one of those that are never answered.
+    async fn answer(&self, limit: u64) -> Result<(), OriginError> {
+        // No dice are thrown for what never happens: seeds stay what they were.
+        if self.plan.silent == 0 || !self.fails(self.plan.silent, self.now()) {
+            return Ok(());
+        }
+        wait(limit).await;
+        Err(OriginError::Unavailable { reason: "origin did not answer in time".into() })
+    }
+
     async fn latency(&self) -> Result<u64, OriginError> {
         wait(self.dice.between(1, 40)).await;
         let now = self.now();
@@ -283,6 +295,7 @@ impl Origin for Client {
         let source = &self.0;
         source.polls.fetch_add(1, Ordering::Relaxed);
         let mut now = source.latency().await?;
+        source.answer(10_000).await?;
         if url.as_str() == MASTER {
             return Ok(changed(source.master(now), url));
         }
@@ -313,6 +326,7 @@ impl Origin for Client {
             wait(source.dice.between(500, 4_000)).await;
         }
         let now = source.latency().await?;
+        source.answer(30_000).await?;
         if source.fails(source.plan.failures, now) {
             return Err(OriginError::Unavailable { reason: "origin answered 503".into() });
         }

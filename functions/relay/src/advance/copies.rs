@@ -1,7 +1,8 @@
 //! Copies segments: each is read once and written to every endpoint that lacks it.
 
+use super::again::Reader;
 use super::shelf::{Ingredients, Parcel, Storing, gather};
-use super::{Carrier, Done, Event, Outlet};
+use super::{Carrier, Done, Event};
 use crate::abilities::Role;
 use crate::anchor::segment;
 use crate::cursor::Track;
@@ -55,7 +56,11 @@ where
             .collect();
         let room = self.outlets.iter().map(|outlet| outlet.room(self.session.concurrency, now));
         for copy in plan(&views, room.collect(), now) {
-            let (url, recipe, ingredients) = match self.recipe(&copy.rendition, copy.key) {
+            let Some(watch) = self.watches.get(&copy.rendition) else { continue };
+            let took = watch.read_took;
+            let reader = Arc::new(Reader::new(&self.origin, &self.clock, took, &watch.again));
+            let found = self.recipe(&reader, &copy.rendition, copy.key);
+            let (url, recipe, ingredients) = match found {
                 Ok(found) => found,
                 Err(reason) => {
                     // What its playlist says of it is of no use, unless a newer version says otherwise.
@@ -74,9 +79,8 @@ where
             let number = self.next_copy;
             self.next_copy += 1;
             self.began.insert(number, now);
-            let origin = Arc::clone(&self.origin);
             self.under_way.push(Box::pin(async move {
-                let result = gather(origin, url, recipe, ingredients).await;
+                let result = gather(reader, url, recipe, ingredients).await;
                 let (rendition, key, endpoints) = (copy.rendition, copy.key, copy.endpoints);
                 Done::Read { copy: number, rendition, key, endpoints, result }
             }));
@@ -86,6 +90,7 @@ where
     /// Where a segment that is listed lies, and what it needs beside itself.
     fn recipe(
         &mut self,
+        reader: &Arc<Reader<O, C>>,
         rendition: &RenditionName,
         (epoch, sequence): Key,
     ) -> Result<(Url, Recipe, Ingredients), String> {
@@ -99,7 +104,7 @@ where
         let recipe = recipe(listed, sequence, self.style.keys)?;
         let url = watch.url_of(&listed.uri).ok_or("its address cannot be read")?;
         let version = (epoch, watch.history.stretch(sequence));
-        let ingredients = self.shelf.read(&self.origin, &watch.base, &recipe, version);
+        let ingredients = self.shelf.read(reader, &watch.base, &recipe, version);
         let ingredients = ingredients.map_err(|error| error.to_string())?;
         Ok((url, recipe, ingredients))
     }
@@ -213,10 +218,11 @@ where
             mark.is_some_and(|mark| mark.tracks.get(endpoint).is_some_and(|it| mark.has(it, id)))
         };
         let lacking: Vec<_> = files.iter().filter(|(id, _)| !has(id)).collect();
-        let Outlet { stem, ingest, .. } = &self.outlets[endpoint];
+        let outlet = &self.outlets[endpoint];
         let mut store = |(id, (kind, body)): (&PartId, &(Kind, Bytes))| {
-            let name = kind.name(stem, rendition, id);
-            self.shelf.store(endpoint, ingest, name, kind.content_type(), body.clone())
+            let name = kind.name(&outlet.stem, rendition, id);
+            let sender = outlet.sender(&self.clock);
+            self.shelf.store(endpoint, sender, name, kind.content_type(), body.clone())
         };
         lacking.into_iter().map(&mut store).collect()
     }

@@ -1,5 +1,6 @@
 //! Other sources of the same, for when the first is gone.
 
+use super::again::Reader;
 use super::shelf::{Shelf, gather};
 use super::source::resolve_keys;
 use super::{Carrier, Done, Event, Master, Watch};
@@ -128,10 +129,12 @@ where
         if self.probe_due().is_some_and(|due| due <= now) {
             self.sources.probe.reading = true;
             self.sources.probe.due = now + PROBE_EVERY;
-            let (origin, url) = (Arc::clone(&self.origin), self.sources.urls[0].clone());
+            let url = self.sources.urls[0].clone();
+            let turn = Arc::default();
+            let reader = Arc::new(Reader::new(&self.origin, &self.clock, Micros(0), &turn));
             let keys = self.style.keys;
             self.under_way.push(Box::pin(async move {
-                Done::Probed { newest: newest_of(origin, url, keys).await }
+                Done::Probed { newest: newest_of(reader, url, keys).await }
             }));
         }
     }
@@ -188,20 +191,20 @@ where
 }
 
 /// The newest segment that a source lists, and gives: of the first of its variants of which there is one.
-async fn newest_of<O: Origin + 'static>(
-    origin: Arc<O>,
+async fn newest_of<O: Origin + 'static, C: Clock>(
+    reader: Arc<Reader<O, C>>,
     url: Url,
     keys: Keys,
 ) -> Option<MediaSequence> {
-    let (playlist, variables, base) = look_at(&*origin, &url, &Variables::new()).await?;
+    let (playlist, variables, base) = look_at(&reader, &url, &Variables::new()).await?;
     let playlist = match playlist {
-        Playlist::Media(playlist) => return given(&origin, playlist, &base, keys).await,
+        Playlist::Media(playlist) => return given(&reader, playlist, &base, keys).await,
         Playlist::Multivariant(playlist) => playlist,
     };
     for variant in playlist.variants() {
         let Ok(at) = base.join(&variant.uri) else { continue };
-        if let Some((Playlist::Media(playlist), _, base)) = look_at(&*origin, &at, &variables).await
-            && let newest @ Some(_) = given(&origin, playlist, &base, keys).await
+        if let Some((Playlist::Media(playlist), _, base)) = look_at(&reader, &at, &variables).await
+            && let newest @ Some(_) = given(&reader, playlist, &base, keys).await
         {
             return newest;
         }
@@ -210,12 +213,12 @@ async fn newest_of<O: Origin + 'static>(
 }
 
 /// The playlist that lies somewhere, what it defines, and what its addresses are relative to.
-async fn look_at<O: Origin>(
-    origin: &O,
+async fn look_at<O: Origin, C: Clock>(
+    reader: &Reader<O, C>,
     url: &Url,
     imported: &Variables,
 ) -> Option<(Playlist, Variables, Url)> {
-    let Ok(Fetched::Changed { text, url, .. }) = origin.playlist(url, None).await else {
+    let Ok(Fetched::Changed { text, url, .. }) = reader.playlist(url, None).await else {
         return None;
     };
     let (playlist, variables) = read(&text, imported, &url).ok()?;
@@ -223,8 +226,8 @@ async fn look_at<O: Origin>(
 }
 
 /// The newest segment of a playlist, when it can be read, by one byte of it, and so can its map and its keys.
-async fn given<O: Origin + 'static>(
-    origin: &Arc<O>,
+async fn given<O: Origin + 'static, C: Clock>(
+    reader: &Arc<Reader<O, C>>,
     mut playlist: MediaPlaylist,
     base: &Url,
     keys: Keys,
@@ -236,9 +239,9 @@ async fn given<O: Origin + 'static>(
     }
     let mut recipe = recipe(segment, newest, keys).ok()?;
     let url = base.join(&segment.uri).ok()?;
-    let beside = Shelf::default().read(origin, base, &recipe, <_>::default()).ok()?;
+    let beside = Shelf::default().read(reader, base, &recipe, <_>::default()).ok()?;
     let offset = recipe.body.slice.map_or(0, |slice| slice.offset);
     (recipe.body.slice, recipe.lock) = (Some(Slice { offset, length: 1 }), None);
-    gather(Arc::clone(origin), url, recipe, beside).await.ok()?;
+    gather(Arc::clone(reader), url, recipe, beside).await.ok()?;
     Some(newest)
 }

@@ -25,6 +25,8 @@ pub(super) struct Looks {
     stopped: Option<(String, Timestamp)>,
     pub(super) due: Timestamp,
     pub(super) under_way: bool,
+    /// How long the last one took that was answered.
+    pub(super) took: Micros,
     pub(super) cadence: Cadence,
     pub(super) error: Option<String>,
 }
@@ -82,9 +84,10 @@ impl Looks {
         true
     }
 
-    /// One has ended.
-    pub(super) fn ended(&mut self) {
+    /// One has ended; where it was answered at once, says how long that took.
+    pub(super) fn ended(&mut self, took: Option<Micros>) {
         self.under_way = false;
+        self.took = took.unwrap_or(self.took);
     }
 
     /// Where to look for what is listed at `listed`.

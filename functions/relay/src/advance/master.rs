@@ -1,5 +1,6 @@
 //! Looks at the playlist that the session names.
 
+use super::again::Reader;
 use super::looks::Looks;
 use super::watch::Watch;
 use super::{Carrier, Done};
@@ -63,9 +64,10 @@ where
     pub(super) fn look_at_master(&mut self, now: Timestamp) {
         let known = self.master.looks.begin();
         let url = self.master.looks.at(self.source()).clone();
-        let origin = Arc::clone(&self.origin);
+        let took = self.master.looks.took;
+        let reader = Reader::new(&self.origin, &self.clock, took, &Arc::default());
         self.under_way.push(Box::pin(async move {
-            let result = origin.playlist(&url, known.as_ref()).await;
+            let result = reader.playlist(&url, known.as_ref()).await;
             Done::Master { url, sent: now, result }
         }));
     }
@@ -78,7 +80,7 @@ where
         now: Timestamp,
         result: Result<Fetched, OriginError>,
     ) {
-        self.master.looks.ended();
+        self.master.looks.ended(result.is_ok().then(|| now.since(sent)));
         let (text, url, validators) = match result {
             Ok(Fetched::Changed { text, url, validators }) => (text, url, validators),
             Ok(Fetched::Unchanged) => return self.master.was_read(now),

@@ -1,9 +1,10 @@
 //! One endpoint: what it was given, and how it is.
 
+use super::again::{Again, HANGS, Sender};
 use super::publish::{Basis, Naming};
-use super::sender::Sender;
 use crate::cause::Cause;
 use crate::names::{RenditionName, Stem};
+use crate::ports::Clock;
 use crate::progress::Fault;
 use crate::session::Address;
 use futures_util::lock::Mutex;
@@ -19,10 +20,6 @@ const LONGEST_RETRY: Micros = Micros::from_secs(4);
 
 /// Nor is it longer than so many target durations: what was listed when an endpoint returns is then still there.
 const RETRY_TARGETS: u64 = 2;
-
-/// An endpoint that takes longer than this for a segment gets one at a time, until one takes less, and no more at all
-/// while two of them do: else a few slow endpoints would hold the memory that all sessions share.
-const HANGS: Micros = Micros::from_secs(3);
 
 /// A segment that takes longer than this to be read is not what an endpoint that fails is tried with alone.
 const SLOW_READ: Micros = Micros::from_secs(1);
@@ -53,7 +50,7 @@ pub(super) struct Outlet<I> {
     pub(super) puts: BTreeMap<u64, Timestamp>,
     /// How long the last segment took.
     pub(super) put_took: Micros,
-    /// Who may send again what hangs: one at a time.
+    /// Who may send again what hangs.
     pub(super) again: Arc<Mutex<()>>,
     pub(super) failures: u32,
     pub(super) retry_at: Timestamp,
@@ -98,8 +95,8 @@ impl<I> Outlet<I> {
         }
     }
 
-    /// How many more copies may start: one at a time while it is not known to be well. What hangs
-    /// holds memory that others need.
+    /// How many more copies may start: one at a time while it is not known to be well, or the last one took long, and
+    /// none while several hang: what does holds the memory that all sessions share.
     pub(super) fn room(&self, concurrency: u8, now: Timestamp) -> usize {
         let hanging = self.puts.values().filter(|&&began| now >= began + HANGS).count();
         let most = match (self.failures, hanging) {
@@ -123,11 +120,10 @@ impl<I> Outlet<I> {
         (self.failures > 0 && self.copies > 0).then_some(self.began + SLOW_READ)
     }
 
-    /// Who sends it a request. A slow endpoint gets time before one is sent again.
-    pub(super) fn sender<C>(&self, clock: &Arc<C>) -> Sender<I, C> {
-        let patience = Micros(self.put_took.0.saturating_mul(2)).max(HANGS);
-        let (ingest, clock) = (Arc::clone(&self.ingest), Arc::clone(clock));
-        Sender { ingest, clock, patience, again: Arc::clone(&self.again) }
+    /// Who sends it something.
+    pub(super) fn sender<C: Clock>(&self, clock: &Arc<C>) -> Sender<I, C> {
+        let again = Again::new(clock, self.put_took, &self.again);
+        Sender { ingest: Arc::clone(&self.ingest), again }
     }
 
     /// A request that stores a segment has ended.

@@ -1,7 +1,7 @@
 //! Publishes playlists.
 
+use super::again::Sender;
 use super::commit::{News, differs};
-use super::sender::Sender;
 use super::source::UNKNOWN_TARGET;
 use super::{Carrier, Done, Event, Outlet, Version};
 use crate::cause::Cause;

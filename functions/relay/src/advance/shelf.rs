@@ -1,9 +1,10 @@
 //! Maps and keys on their way: each is read once, and stored once at an endpoint.
 
+use super::again::{Reader, Sender};
 use crate::crypt::{CryptError, KEY_BYTES, Opener};
 use crate::names::Epoch;
 use crate::parts::{Along, Kind, Lock, PartId, Recipe};
-use crate::ports::{ContentType, Ingest, IngestError, Origin, OriginError, Slice};
+use crate::ports::{Clock, ContentType, Ingest, IngestError, Origin, OriginError, Slice};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::Shared;
@@ -44,16 +45,16 @@ pub(super) struct Parcel {
 
 impl Shelf {
     /// Reads what a recipe asks for beside the segment, unless that is on the shelf.
-    pub(super) fn read<O: Origin + 'static>(
+    pub(super) fn read<O: Origin + 'static, C: Clock>(
         &mut self,
-        origin: &Arc<O>,
+        reader: &Arc<Reader<O, C>>,
         base: &Url,
         recipe: &Recipe,
         version: (Epoch, MediaSequence),
     ) -> Result<Ingredients, OriginError> {
         let mut of = |uri: &str, slice| {
             let url = base.join(uri).map_err(|_| unavailable("its address cannot be read"))?;
-            Ok::<_, OriginError>(self.reading(origin, (version.0, version.1, url, slice)))
+            Ok::<_, OriginError>(self.reading(reader, (version.0, version.1, url, slice)))
         };
         let map = match &recipe.map {
             None => None,
@@ -69,13 +70,17 @@ impl Shelf {
         Ok(Ingredients { map, keys })
     }
 
-    fn reading<O: Origin + 'static>(&mut self, origin: &Arc<O>, place: Place) -> Reading {
+    fn reading<O, C>(&mut self, reader: &Arc<Reader<O, C>>, place: Place) -> Reading
+    where
+        O: Origin + 'static,
+        C: Clock,
+    {
         if let Some((_, known)) = self.read.iter().find(|(known, _)| *known == place) {
             return known.clone();
         }
-        let (origin, url, slice) = (Arc::clone(origin), place.2.clone(), place.3);
+        let (reader, url, slice) = (Arc::clone(reader), place.2.clone(), place.3);
         let read = async move {
-            let bytes = origin.segment(&url, slice).await?;
+            let bytes = reader.segment(&url, slice, None).await?;
             if bytes.len() > LONGEST {
                 let reason = format!("it has {} bytes, and {LONGEST} is the limit", bytes.len());
                 return Err(OriginError::Unavailable { reason });
@@ -91,10 +96,10 @@ impl Shelf {
     }
 
     /// Stores a part at an endpoint, unless this run has.
-    pub(super) fn store<I: Ingest + 'static>(
+    pub(super) fn store<I: Ingest + 'static, C: Clock>(
         &mut self,
         endpoint: usize,
-        ingest: &Arc<I>,
+        sender: Sender<I, C>,
         name: String,
         content_type: ContentType,
         body: Bytes,
@@ -103,8 +108,8 @@ impl Shelf {
         if let Some((_, known)) = stored.iter().find(|(known, _)| *known == name) {
             return known.clone();
         }
-        let (ingest, to) = (Arc::clone(ingest), name.clone());
-        let put = async move { ingest.put(&to, content_type, body).await };
+        let to = name.clone();
+        let put = async move { sender.put(&to, content_type, body).await };
         let storing: Storing = (Box::pin(put) as Pin<Box<dyn Future<Output = _> + Send>>).shared();
         if stored.len() >= REMEMBERED {
             drop(stored.remove(0));
@@ -134,8 +139,8 @@ pub(super) struct Ingredients {
 }
 
 /// Reads a segment and what it needs, and opens what is to be opened.
-pub(super) async fn gather<O: Origin>(
-    origin: Arc<O>,
+pub(super) async fn gather<O: Origin, C: Clock>(
+    reader: Arc<Reader<O, C>>,
     url: Url,
     recipe: Recipe,
     ingredients: Ingredients,
@@ -180,11 +185,7 @@ pub(super) async fn gather<O: Origin>(
     };
     along.keys = carry(&recipe.keys);
     along.map_keys = carry(&recipe.map_keys);
-    let slice = recipe.body.slice;
-    let body = match opener(&recipe.lock)? {
-        None => origin.segment(&url, slice).await?,
-        Some(opener) => origin.opened(&url, slice, opener).await?,
-    };
+    let body = reader.segment(&url, recipe.body.slice, opener(&recipe.lock)?.as_ref()).await?;
     Ok(Parcel { body, along, files })
 }
 

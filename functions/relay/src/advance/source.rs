@@ -1,5 +1,6 @@
 //! Looks at the source.
 
+use super::again::Reader;
 use super::master::MASTER_EVERY;
 use super::watch::{Asked, LEAST_IDLE, Watch};
 use super::{Carrier, Done, Event, Lost};
@@ -54,11 +55,11 @@ where
             }
             let (asked, known) = watch.ask(name, self.holds, now);
             self.held += usize::from(asked.held.is_some());
-            let origin = Arc::clone(&self.origin);
+            let reader = Reader::new(&self.origin, &self.clock, watch.looks.took, &Arc::default());
             self.under_way.push(Box::pin(async move {
                 let result = match asked.held {
-                    None => origin.playlist(&asked.url, known.as_ref()).await,
-                    Some(within) => origin.held(&asked.url, within).await,
+                    None => reader.playlist(&asked.url, known.as_ref()).await,
+                    Some(within) => reader.origin.held(&asked.url, within).await,
                 };
                 Done::Playlist { asked, result }
             }));
@@ -104,7 +105,8 @@ where
     ) {
         let name = &asked.rendition;
         let Some(watch) = self.watches.get_mut(name) else { return };
-        watch.looks.ended();
+        let at_once = result.is_ok() && asked.held.is_none();
+        watch.looks.ended(at_once.then(|| now.since(asked.sent)));
         // Of an answer that was held all that is known is when it came.
         let sent = if asked.held.is_some() { now } else { asked.sent };
         let reason = match result {

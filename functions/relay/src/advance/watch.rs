@@ -13,6 +13,7 @@ use crate::plan::{Fates, Key};
 use crate::ports::Validators;
 use crate::session::Start;
 use crate::settle::Offered;
+use futures_util::lock::Mutex;
 use hls::{MediaPlaylist, MediaSequence, Micros, Seconds, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -90,6 +91,8 @@ pub(super) struct Watch {
     pub(super) fates: Fates,
     /// How long the last segment took to be read.
     pub(super) read_took: Micros,
+    /// Who may read again what hangs.
+    pub(super) again: Arc<Mutex<()>>,
     /// When a segment was last read, and the newest that was.
     pub(super) read_at: Option<Timestamp>,
     pub(super) newest_read: Option<Key>,
@@ -135,6 +138,7 @@ impl Watch {
             ended_at: None,
             fates: Fates::new(endpoints),
             read_took: Micros(0),
+            again: Arc::default(),
             read_at: None,
             newest_read: None,
             unread_since: None,
