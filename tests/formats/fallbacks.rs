@@ -3,6 +3,7 @@
 use crate::noted::{Noted, Scene};
 use crate::timetables::{Answer, is, steady, variants};
 use relay::progress::Status;
+use relay::session::Session;
 
 /// Three sources, or fewer, of which the first is gone from the fifth second on.
 fn carry(
@@ -63,12 +64,33 @@ fn the_first_source_is_waited_for_where_the_output_takes_no_other() {
         _ => steady(what, ms),
     });
     let wanted = "
-        8070 say fallback source 1 is carried
-        8100 say fallback source 1 is passed over: mediapackage does not take this source: segments are fMP4, and only TS is taken: video-9
-        8100 say the first source is carried";
+        8060 say fallback source 1 is carried
+        8090 say fallback source 1 is passed over: mediapackage does not take this source: segments are fMP4, and only TS is taken: video-9
+        8090 say the first source is carried";
     is(&noted, &["say fallback", "say the first"], wanted, "one other");
     assert_eq!(noted.progress.status, Status::Running, "{:?}", noted.progress.reason);
     assert!(noted.moments("put 0 video-9.m3u8").last() > Some(&38_000));
+}
+
+#[test]
+fn a_fallback_that_gives_nothing_is_left_as_soon_as_the_first_source_is_well() {
+    let of = |it: &mut Session| {
+        it.options.fallback_after_seconds = 20;
+        it.options.return_after_seconds = Some(30);
+    };
+    let scene = Scene { sources: vec![A, B], until: 60_000, of, ..Scene::default() };
+    let noted = scene.carry(|what, ms| match what {
+        what if what.starts_with("get a") && (5_000..26_000).contains(&ms) => (10, Err("503")),
+        what if what.starts_with("get b") => (10, Err("503")),
+        _ => steady(what, ms),
+    });
+    let wanted = "
+        90 report running
+        6570 report degraded
+        24060 say fallback source 1 is carried
+        34090 report running
+        34100 say the first source is carried";
+    is(&noted, &["report", "say fallback", "say the first"], wanted, "nothing there");
 }
 
 #[test]

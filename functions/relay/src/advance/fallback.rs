@@ -5,9 +5,11 @@ use super::shelf::{Shelf, gather};
 use super::source::resolve_keys;
 use super::{Carrier, Done, Event, Master, Watch};
 use crate::abilities::Role;
+use crate::cause::Cause;
 use crate::look::read;
 use crate::parts::{Keys, recipe};
 use crate::ports::{Clock, Fetched, Ingest, Origin, Sessions, Slice};
+use crate::progress::Status;
 use hls::{MediaPlaylist, MediaSequence, Micros, Playlist, Timestamp, Variables};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,6 +29,8 @@ pub(super) struct Sources {
     urls: Vec<Url>,
     /// Since when the present one is carried.
     pub(super) since: Timestamp,
+    /// Whether the one before gave nothing any more.
+    tried: bool,
     /// When the session was to be looked after next.
     expected: Timestamp,
     /// Until when no source is to blame for what it did not list.
@@ -52,7 +56,7 @@ struct Probe {
 impl Sources {
     pub(super) fn new(urls: Vec<Url>, now: Timestamp) -> Self {
         let (probe, unfit) = (Probe::default(), BTreeMap::new());
-        Self { urls, since: now, expected: now, excused: now, probe, unfit }
+        Self { urls, since: now, tried: false, expected: now, excused: now, probe, unfit }
     }
 
     /// Whether there is another than the first.
@@ -101,15 +105,22 @@ where
     /// When the source has to have listed something new, and given some of it, lest the next one takes over; absent where
     /// there is no other, or all is carried.
     pub(super) fn source_patience(&self) -> Option<Timestamp> {
-        let seen = || self.watches.values().filter(|watch| watch.role == Role::Variant);
-        let ended = seen().next().is_some()
-            && seen().all(|watch| watch.seen.as_ref().is_some_and(|seen| seen.ended));
+        let ended = self.variants().next().is_some()
+            && self.variants().all(|watch| watch.seen.as_ref().is_some_and(|seen| seen.ended));
         if !self.sources.are_several() || ended {
             return None;
         }
-        let news = seen().map(Watch::gave).max().unwrap_or_default();
         let patience = Micros::from_secs(self.session.options.fallback_after_seconds.into());
-        Some(news.max(self.sources.since).max(self.sources.excused) + patience)
+        Some(self.source_gave().max(self.sources.since).max(self.sources.excused) + patience)
+    }
+
+    fn variants(&self) -> impl Iterator<Item = &Watch> {
+        self.watches.values().filter(|watch| watch.role == Role::Variant)
+    }
+
+    /// When the source last listed something new, some of which could be read.
+    fn source_gave(&self) -> Timestamp {
+        self.variants().map(Watch::gave).max().unwrap_or_default()
     }
 
     /// When the first source is to be looked at again, while another is carried and it may return.
@@ -122,7 +133,7 @@ where
     pub(super) fn choose_source(&mut self, now: Timestamp) {
         if self.source_patience().is_some_and(|until| until <= now) {
             match self.sources.after(self.working.source, now) {
-                Some(next) => self.switch(next, now),
+                Some(next) => self.try_another(next, now),
                 None => self.sources.since = now,
             }
         }
@@ -144,24 +155,22 @@ where
         let present = self.working.source;
         self.sources.unfit.insert(present, now + PASSED_OVER);
         let Some(next) = self.sources.after(present, now) else { return false };
-        let which = match present {
-            0 => "the first source".to_owned(),
-            number => format!("fallback source {number}"),
-        };
-        self.fault(now, format!("{which} is passed over: {reason}"));
-        self.switch(next, now);
+        self.fault(now, format!("{} is passed over: {reason}", named(present)));
+        self.try_another(next, now);
         true
     }
 
     /// Takes in how far the first source is: it takes over when it has gone on for long enough.
     pub(super) fn probed(&mut self, newest: Option<MediaSequence>, now: Timestamp) {
-        let probe = &mut self.sources.probe;
-        probe.reading = false;
+        self.sources.probe.reading = false;
         let Some(seconds) = self.session.options.return_after_seconds else { return };
         if self.working.source == 0 {
             return;
         }
+        // Where this one gives nothing there is nothing to wait for.
+        let seconds = if self.is_tried() { 0 } else { seconds };
         let wait = Micros::from_secs(seconds.into());
+        let probe = &mut self.sources.probe;
         let before = std::mem::replace(&mut probe.newest, newest);
         let grew = newest.is_some() && before.is_some() && newest != before;
         if grew {
@@ -176,10 +185,28 @@ where
         }
     }
 
+    /// Carries another source in the place of one that gives nothing.
+    fn try_another(&mut self, to: usize, now: Timestamp) {
+        self.switch(to, now);
+        self.sources.tried = true;
+    }
+
+    /// Whether the source was taken in the place of another, and nothing has come of it.
+    fn is_tried(&self) -> bool {
+        self.sources.tried && self.source_gave() <= self.sources.since
+    }
+
+    /// What is still wrong until something comes of a source that was taken in the place of another.
+    pub(super) fn tried_in_vain(&self) -> Option<(Cause, String)> {
+        let wrong = self.is_tried() && self.progress.status == Status::Degraded;
+        let source = named(self.working.source);
+        wrong.then(|| (Cause::Stalled, format!("{source} has given nothing so far")))
+    }
+
     /// Carries another source from here on, after a discontinuity.
     fn switch(&mut self, to: usize, now: Timestamp) {
         self.working.source = to;
-        self.sources.since = now;
+        (self.sources.since, self.sources.tried) = (now, false);
         self.sources.probe = Probe { due: now + PROBE_EVERY, ..Probe::default() };
         self.master = Master::default();
         self.layout = None;
@@ -187,6 +214,14 @@ where
         self.unfit.clear();
         self.progress.left_out.clear();
         self.events.push(Event::Switched(to));
+    }
+}
+
+/// What a source is called, by its place among those of a session.
+fn named(source: usize) -> String {
+    match source {
+        0 => "the first source".to_owned(),
+        number => format!("fallback source {number}"),
     }
 }
 

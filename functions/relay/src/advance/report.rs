@@ -212,6 +212,7 @@ where
             .chain(segments.map(|failure| (Cause::Segment, failure.reason.clone())))
             .chain(outlets.filter(|trouble| lasts(trouble.0)).map(|trouble| trouble.1.clone()))
             .chain(self.too_slow(now))
+            .chain(self.tried_in_vain())
             .unzip();
         reasons.truncate(MOST_REASONS);
         (causes, reasons)
