@@ -71,6 +71,19 @@ fn what_is_slow_gets_time_before_it_is_asked_again() {
 }
 
 #[test]
+fn what_failed_slowly_is_not_slow() {
+    let scene = Scene { until: 40_000, ..Scene::default() };
+    let noted = scene.carry(|what, ms| match (what, ms) {
+        ("get a/v.m3u8", 10_000..19_200) => (9_000, Err("503")),
+        ("get a/v.m3u8", 19_200..22_000) => (30_000, Err("nothing for 30 s")),
+        _ => steady(what, ms),
+    });
+    let asked = noted.moments("get a/v.m3u8");
+    let failed = asked.iter().find(|at| **at >= 19_200).unwrap();
+    assert!(asked.contains(&(failed + 3_000)), "{asked:?}");
+}
+
+#[test]
 fn no_segment_is_read_again_where_there_is_no_room_in_memory() {
     for (crowded, times) in [(false, 2), (true, 1)] {
         let scene = Scene { until: 20_000, crowded, ..Scene::default() };
