@@ -16,7 +16,7 @@ use url::Url;
 pub(super) const HANGS: Micros = Micros::from_secs(3);
 
 /// Asks again, beside the first request, as long as that hangs.
-pub(super) struct Again<C> {
+struct Again<C> {
     clock: Arc<C>,
     /// How long a request may take before it is made again.
     patience: Micros,
@@ -26,7 +26,7 @@ pub(super) struct Again<C> {
 
 impl<C: Clock> Again<C> {
     /// Where the last request took so long, and these take turns. What is slow gets time before it is asked again.
-    pub(super) fn new(clock: &Arc<C>, took: Micros, turn: &Arc<Mutex<()>>) -> Self {
+    fn new(clock: &Arc<C>, took: Micros, turn: &Arc<Mutex<()>>) -> Self {
         let patience = Micros(took.0.saturating_mul(2)).max(HANGS);
         Self { clock: Arc::clone(clock), patience, turn: Arc::clone(turn) }
     }
@@ -114,11 +114,21 @@ impl<O: Origin, C: Clock> Reader<O, C> {
 
 /// Sends what is to be stored at an endpoint.
 pub(super) struct Sender<I, C> {
-    pub(super) ingest: Arc<I>,
-    pub(super) again: Again<C>,
+    ingest: Arc<I>,
+    again: Again<C>,
 }
 
 impl<I: Ingest, C: Clock> Sender<I, C> {
+    /// Where the last request took so long, and these take turns to send again.
+    pub(super) fn new(
+        ingest: &Arc<I>,
+        clock: &Arc<C>,
+        took: Micros,
+        turn: &Arc<Mutex<()>>,
+    ) -> Self {
+        Self { ingest: Arc::clone(ingest), again: Again::new(clock, took, turn) }
+    }
+
     /// Stores a file: the bytes are the same whenever they are sent.
     pub(super) async fn put(
         &self,

@@ -1,5 +1,6 @@
 //! What is worth telling of a session's way.
 
+use super::fallback::named;
 use crate::names::RenditionName;
 use crate::progress::Status;
 use hls::MediaSequence;
@@ -36,8 +37,7 @@ impl fmt::Display for Event {
             Self::FellBehind(rendition, missed) => {
                 write!(f, "source dropped {missed} segments of {rendition} before they were seen")
             }
-            Self::Switched(0) => f.write_str("the first source is carried"),
-            Self::Switched(number) => write!(f, "fallback source {number} is carried"),
+            &Self::Switched(source) => write!(f, "{} is carried", named(source)),
             Self::LeftOut(rendition, reason) => write!(f, "{rendition} is left out: {reason}"),
             Self::Gone(rendition, sequence, reason) => {
                 write!(f, "segment {sequence} of {rendition} is left out: {reason}")

@@ -218,7 +218,7 @@ where
 }
 
 /// What a source is called, by its place among those of a session.
-fn named(source: usize) -> String {
+pub(super) fn named(source: usize) -> String {
     match source {
         0 => "the first source".to_owned(),
         number => format!("fallback source {number}"),

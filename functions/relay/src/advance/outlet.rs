@@ -1,10 +1,10 @@
 //! One endpoint: what it was given, and how it is.
 
-use super::again::{Again, HANGS, Sender};
+use super::again::{HANGS, Sender};
 use super::publish::{Basis, Naming};
 use crate::cause::Cause;
 use crate::names::{RenditionName, Stem};
-use crate::ports::Clock;
+use crate::ports::{Clock, Ingest};
 use crate::progress::Fault;
 use crate::session::Address;
 use futures_util::lock::Mutex;
@@ -121,9 +121,11 @@ impl<I> Outlet<I> {
     }
 
     /// Who sends it something.
-    pub(super) fn sender<C: Clock>(&self, clock: &Arc<C>) -> Sender<I, C> {
-        let again = Again::new(clock, self.put_took, &self.again);
-        Sender { ingest: Arc::clone(&self.ingest), again }
+    pub(super) fn sender<C: Clock>(&self, clock: &Arc<C>) -> Sender<I, C>
+    where
+        I: Ingest,
+    {
+        Sender::new(&self.ingest, clock, self.put_took, &self.again)
     }
 
     /// A request that stores a segment has ended.
